@@ -101,7 +101,7 @@ class Process:
         return self
 
     def wait(self) -> Self:
-        """Block until ``ready`` says so. Raises LabError with the end of the log when the child dies or time runs out."""
+        """Block until ``ready`` says so. LabError with the end of the log when the child dies or time runs out."""
         deadline = time.monotonic() + self.timeout
         while time.monotonic() < deadline:
             if not self.alive:
