@@ -1,0 +1,206 @@
+"""The port: what any cloud must answer.
+
+Every method is synchronous and runs in the thread pool of its Provider; deadlines are set in the transport. Every
+method may raise ``hybridge.core.errors.CloudError`` and nothing else that the caller should handle. A driver keeps no
+truth of its own: what it caches (images, types, details of guests) can be lost at any moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hybridge.core.identity import Marker
+from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task, Traits
+
+#: Called by a driver once for every request it sends: (operation, code, seconds). Code is an HTTP status or a fault name.
+Meter = Callable[[str, str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a driver needs to connect; everything of a Provider but Kubernetes.
+
+    ``credentials`` are the keys of the Secret (none: the workload's own identity). ``ca_bundle`` is PEM text,
+    ``fingerprint`` the SHA-256 of the server certificate in hex. ``cloud`` is the block of the cloud, ``defaults`` and
+    ``restrict`` as in the Provider. ``acquire`` takes one token of the Provider's rate limit and may block; a driver
+    calls it before every request. ``meter`` is called after every request. ``sweep_interval`` is in seconds.
+    """
+
+    provider: str
+    cloud: Mapping[str, object]
+    credentials: Mapping[str, str] = field(repr=False)
+    acquire: Callable[[], None]
+    meter: Meter
+    ca_bundle: str | None = None
+    fingerprint: str | None = None
+    insecure_skip_verify: bool = False
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int = 8
+    sweep_interval: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class StorageCapacity:
+    """Bytes of one storage, datastore or volume pool."""
+
+    name: str
+    total: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What the cloud could hold, where it says so: virtual CPUs, bytes of memory, storages."""
+
+    cpus: int | None = None
+    memory: int | None = None
+    storage: tuple[StorageCapacity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a successful check found. ``identity`` names the account or cluster itself and must never change."""
+
+    identity: str
+    version: str
+    capabilities: tuple[str, ...] = ()
+    capacity: Capacity = Capacity()
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One bulk look at a cloud.
+
+    ``full``: ``machines`` are all that the Provider can see, so what is missing is suspect (but not proven gone).
+    Otherwise they are those that changed, and ``gone`` those that the cloud itself reported as removed.
+    ``settled``: every machine that could carry one of our markers has been read in detail since the driver started.
+    ``tasks`` holds the state of tasks asked for, by id, as far as known. ``requests`` is what the sweep cost.
+    """
+
+    machines: Mapping[str, Machine]
+    full: bool
+    gone: Collection[str] = ()
+    settled: bool = True
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+    requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What a sweep should do besides listing.
+
+    ``tasks``: tasks that somebody waits for. ``refresh``: ids whose details are wanted now. ``max_age``: seconds after
+    which details have to be read again, by id, for machines that objects own (others: ``default_max_age``). ``wait``:
+    seconds that a driver with push may block until something changes.
+    """
+
+    tasks: Collection[Task] = ()
+    refresh: Collection[str] = ()
+    max_age: Mapping[str, float] = field(default_factory=dict)
+    default_max_age: float = 600.0
+    wait: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A change that the cloud accepted.
+
+    ``machine`` is what is now known of it, as far as the answer or the accepted call tells; ``id`` its id, once known.
+    ``task`` is set while the change goes on.
+    """
+
+    id: str | None = None
+    machine: Machine | None = None
+    task: Task | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The exact parameters of a create, found by reading the cloud. ``id`` where the operator chooses it."""
+
+    parameters: Mapping[str, object]
+    id: str | None = None
+
+
+class MachineDriver(Protocol):
+    """Machines of one cloud.
+
+    Methods that change something take the machine as last seen, with its identity proven by the plan. Where ids are
+    reused (Proxmox) the driver proves it again with a read of its own, just before, and raises NotProven.
+    """
+
+    traits: Traits
+
+    def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
+        """Reads only. Resolves image, size, placement and networks into exact parameters.
+
+        ``taken``: ids that other objects have on record. Raises Refused: IMAGE_NOT_FOUND with near names, NOT_FOUND,
+        UNSUPPORTED, INVALID_SPEC, CAPACITY…
+        """
+        ...
+
+    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
+        """Creates the machine of this intent, marked in the same call. Repeating it with the same intent is safe.
+
+        Raises IdTaken when the chosen id or name is something else's, TokenMismatch, and errors whose
+        ``took_effect_possible`` tells whether a search has to come before a repetition.
+        """
+        ...
+
+    def find(self, marker: Marker, intent: Intent | None) -> list[Machine]:
+        """Uncached: all machines (deleted ones included, as GONE) that carry this marker or came from this intent."""
+        ...
+
+    def get(self, machine_id: str) -> Machine | None:
+        """Uncached read by id, in detail. None only when the cloud positively says that no such machine exists."""
+        ...
+
+    def configure(
+        self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
+    ) -> Started:
+        """Brings ``fields`` to the spec, in as few calls as can be.
+
+        Fields: ``cpus``, ``memory``, ``instanceType``, ``rootDisk``, ``tags``, and ``initialize`` (everything that a new
+        machine gets after its clone: uuid, sizes, disk, tags, networks, cloud-init). Repeating it is safe.
+        """
+        ...
+
+    def mark(self, machine: Machine, marker: Marker | None) -> Started:
+        """Replaces the machine's marker (an adoption), or takes it away (a detachment), and leaves the rest."""
+        ...
+
+    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
+        """Starts or stops the machine; ``hard`` overrides the spec's way to power off. Already so: no error."""
+        ...
+
+    def delete(self, machine: Machine) -> Started:
+        """Destroys the machine with the disks that came with it, and whatever else ``create`` made for it."""
+        ...
+
+    def close(self) -> None:
+        """Ends sessions and threads."""
+        ...
+
+
+class Driver(Protocol):
+    """One connected cloud."""
+
+    machines: MachineDriver
+    #: True when ``sweep`` blocks until something changes, so that it is called again at once, in a thread of its own.
+    push: bool
+
+    def check(self) -> Connection:
+        """Connects, logs in and reads identity, version and capacity. Raises Unreachable, or Refused with
+        AUTHENTICATION_FAILED, TLS_NOT_VERIFIED, NOT_PERMITTED, NOT_FOUND (region, datacenter).
+        """
+        ...
+
+    def sweep(self, request: SweepRequest) -> Sweep:
+        """One bulk look."""
+        ...
+
+    def close(self) -> None:
+        """Ends sessions and threads; a blocked ``sweep`` returns soon."""
+        ...
