@@ -1,0 +1,221 @@
+"""A Proxmox VE cluster of the lab: start it, read it directly, and be the person behind the operator's back."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import ssl
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from lab.pki import Authority
+from lab.process import LabError, Process, free_port
+from lab.proxmox_estate import OPERATOR, PERSON, READONLY, TEMPLATES
+
+_TASK_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProxmoxMachine:
+    """One virtual machine or template as the cluster itself holds it. ``memory`` is in bytes."""
+
+    vmid: int
+    node: str
+    name: str
+    status: str
+    cpus: int
+    memory: int
+    description: str
+    tags: tuple[str, ...]
+    smbios_uuid: str
+    template: bool
+    lock: str | None
+    config: Mapping[str, Any] = field(repr=False)
+    pending: Mapping[str, Any] = field(repr=False)
+
+
+class ProxmoxCloud:
+    """Three nodes (pve1 to pve3), shared storages ``ceph`` and ``nfs``, and the templates 9000 and 9001 on pve1.
+
+    ``task_seconds`` is how long each task takes; ``resources_lag`` how old a guest's state in ``/cluster/resources``
+    may be (10 s on a real cluster).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        authority: Authority,
+        *,
+        task_seconds: float = 0.0,
+        resources_lag: float = 0.0,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.ca = authority.pem
+        self.templates = {name: vmid for vmid, name in TEMPLATES.items()}
+        self._tokens = {token: secrets.token_hex(16) for token in (OPERATOR, READONLY, PERSON)}
+        self._tls = ssl.create_default_context(cadata=self.ca)
+        pair = authority.issue("proxmox")
+        config = folder / "proxmox.json"
+        config.touch(mode=0o600)
+        config.write_text(json.dumps({"tokens": self._tokens}))
+        port = free_port()
+        self.endpoint = f"https://127.0.0.1:{port}"
+        self._options = {
+            "--port": port,
+            "--cert": pair.certificate,
+            "--key": pair.key,
+            "--config": config,
+            "--task-seconds": task_seconds,
+            "--resources-lag": resources_lag,
+        }
+        argv = [sys.executable, "-m", "lab.proxmox_server"]
+        argv += [str(word) for option in self._options.items() for word in option]
+        self.process = Process("proxmox", argv, log=folder / "proxmox.log", ready=self._answers)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The operator's API token, with the keys of a Provider's Secret."""
+        return {"tokenID": OPERATOR, "tokenSecret": self._tokens[OPERATOR]}
+
+    @property
+    def readonly_credentials(self) -> dict[str, str]:
+        """A token that may look at everything and change nothing."""
+        return {"tokenID": READONLY, "tokenSecret": self._tokens[READONLY]}
+
+    # -------------------------------------------------------------- lifecycle
+
+    def start(self) -> Self:
+        """Spawn the server and return at once."""
+        self.process.start()
+        return self
+
+    def wait(self) -> Self:
+        """Block until it answers."""
+        self.process.wait()
+        return self
+
+    def stop(self) -> None:
+        """End the server; its state is gone with it."""
+        self.process.stop()
+
+    def __enter__(self) -> Self:
+        return self.start().wait()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # ---------------------------------------------------------------- reading
+
+    def machines(self) -> list[ProxmoxMachine]:
+        """All guests, templates included, in order of their VMID."""
+        found = [_machine(item) for item in self._call("GET", "/lab/machines")]
+        return sorted(found, key=lambda machine: machine.vmid)
+
+    def machine(self, vmid: int) -> ProxmoxMachine:
+        """The guest with this VMID; LabError when there is none."""
+        for machine in self.machines():
+            if machine.vmid == vmid:
+                return machine
+        raise LabError(f"Proxmox has no machine {vmid}")
+
+    def isos(self) -> list[str]:
+        """The volume ids of all ISO images, such as ``local:iso/seed.iso``."""
+        return list(self._call("GET", "/lab/isos"))
+
+    # ------------------------------------------------- behind the operator's back
+
+    def tune(self, *, task_seconds: float | None = None, resources_lag: float | None = None) -> None:
+        """Change the pace of a running cluster; what is None stays."""
+        wanted = {"task_seconds": task_seconds, "resources_lag": resources_lag}
+        self._call("POST", "/lab/tune", **{key: value for key, value in wanted.items() if value is not None})
+
+    def power(self, vmid: int, *, on: bool) -> None:
+        """Start a machine, or pull its plug."""
+        self._task("POST", f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/status/{'start' if on else 'stop'}")
+
+    def set_config(self, vmid: int, **values: str | int) -> None:
+        """Change configuration values as in the web interface: in a running guest some of them stay pending."""
+        self._api("PUT", f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/config", **values)
+
+    def destroy(self, vmid: int) -> None:
+        """Stop and purge a machine."""
+        machine = self.machine(vmid)
+        if machine.status == "running":
+            self.power(vmid, on=False)
+        self._task("DELETE", f"/nodes/{machine.node}/qemu/{vmid}", purge=1)
+
+    def clone_by_hand(self, vmid: int, newid: int, **options: str | int) -> None:
+        """Clone a machine or template, notes and all; ``options`` are those of PVE's clone call."""
+        self._task("POST", f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/clone", newid=newid, **options)
+
+    def create(self, vmid: int, name: str, *, node: str = "pve1", **config: str | int) -> None:
+        """Make an empty machine, which nobody but the person who made it knows."""
+        self._task("POST", f"/nodes/{node}/qemu", vmid=vmid, name=name, **config)
+
+    # -------------------------------------------------------------- transport
+
+    def _answers(self) -> bool:
+        try:
+            self._api("GET", "/version")
+        except LabError:
+            return False
+        return True
+
+    def _task(self, method: str, path: str, **values: str | int) -> None:
+        upid = self._api(method, path, **values)
+        status = f"/nodes/{upid.split(':')[1]}/tasks/{urllib.parse.quote(upid, safe='')}/status"
+        deadline = time.monotonic() + _TASK_TIMEOUT
+        while (task := self._api("GET", status))["status"] != "stopped":
+            if time.monotonic() > deadline:
+                raise LabError(f"Proxmox task {upid} did not end within {_TASK_TIMEOUT:.0f} s")
+            time.sleep(0.05)
+        if task["exitstatus"] != "OK":
+            raise LabError(f"Proxmox task {upid} ended with: {task['exitstatus']}")
+
+    def _api(self, method: str, path: str, **values: str | int) -> Any:
+        return self._call(method, f"/api2/json{path}", **values)["data"]
+
+    def _call(self, method: str, path: str, **values: object) -> Any:
+        query = urllib.parse.urlencode(values)
+        in_path = method in {"GET", "DELETE"} and query
+        request = urllib.request.Request(
+            f"{self.endpoint}{path}{'?' + query if in_path else ''}",
+            method=method,
+            data=None if in_path or method in {"GET", "DELETE"} else query.encode(),
+            headers={"Authorization": f"PVEAPIToken={PERSON}={self._tokens[PERSON]}"},
+        )
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._tls)
+        )
+        try:
+            with opener.open(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise LabError(f"Proxmox refused {method} {path}: {error.code} {error.reason}") from error
+
+
+def _machine(item: dict[str, Any]) -> ProxmoxMachine:
+    config = item["config"]
+    smbios = dict(part.partition("=")[::2] for part in str(config.get("smbios1", "")).split(","))
+    return ProxmoxMachine(
+        vmid=item["vmid"],
+        node=item["node"],
+        name=item["name"],
+        status=item["status"],
+        cpus=int(config.get("cores", 1)) * int(config.get("sockets", 1)),
+        memory=int(str(config.get("memory", 512)).split("=")[-1]) * 2**20,
+        description=config.get("description", ""),
+        tags=tuple(tag for tag in str(config.get("tags", "")).split(";") if tag),
+        smbios_uuid=smbios.get("uuid", ""),
+        template=item["template"],
+        lock=item["lock"],
+        config=config,
+        pending=item["pending"],
+    )

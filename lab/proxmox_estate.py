@@ -1,0 +1,90 @@
+"""What the lab's Proxmox VE cluster consists of at its start: nodes, storages, templates, tokens and their rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+GIB = 2**30
+NODES = ("pve1", "pve2", "pve3")
+BRIDGES = ("vmbr0", "vmbr1")
+CLUSTER = "hybridge-lab"
+NODE_CPUS = 128
+NODE_MEMORY = 1024 * GIB
+NODE_DISK = 256 * GIB
+
+OPERATOR = "hybridge@pve!operator"
+READONLY = "readonly@pve!readonly"
+PERSON = "root@pam!person"
+
+#: VMID to name; all on node pve1, with an 8 GiB disk on the shared storage ``ceph``.
+TEMPLATES = {9000: "debian-12", 9001: "ubuntu-24.04"}
+TEMPLATE_DISK = 8 * GIB
+
+_STORAGE_SIZE = 64 * 1024 * GIB
+_STORAGES: dict[str, dict[str, Any]] = {
+    "local": {"type": "dir", "path": "/var/lib/vz", "content": "iso,vztmpl,import,snippets,backup"},
+    "local-lvm": {"type": "lvmthin", "vgname": "pve", "thinpool": "data", "content": "images,rootdir"},
+    "ceph": {"type": "rbd", "pool": "rbd", "content": "images,rootdir", "shared": 1},
+    "nfs": {
+        "type": "nfs",
+        "path": "/mnt/pve/nfs",
+        "server": "192.0.2.9",
+        "export": "/tank",
+        "content": "images,iso,vztmpl,backup,snippets,import",
+        "shared": 1,
+    },
+}
+_AUDIT = ("VM.Audit", "VM.GuestAgent.Audit", "Datastore.Audit", "Pool.Audit", "SDN.Audit", "Sys.Audit")
+_GUEST = ("VM.Allocate", "VM.Backup", "VM.Clone", "VM.Migrate", "VM.PowerMgmt", "VM.Snapshot", "VM.Snapshot.Rollback")
+_CONFIG = ("CDROM", "CPU", "Cloudinit", "Disk", "HWType", "Memory", "Network", "Options")
+_SPACE = ("Datastore.Allocate", "Datastore.AllocateSpace", "Datastore.AllocateTemplate", "SDN.Use")
+#: What each token holds on ``/``; the person is root and holds all.
+RIGHTS = {OPERATOR: (*_AUDIT, *_GUEST, *(f"VM.Config.{part}" for part in _CONFIG), *_SPACE), READONLY: _AUDIT}
+
+
+def furnish(pve: Any, secrets: dict[str, str]) -> None:
+    """Put the initial state into a fake cluster; ``secrets`` maps token ids to their secrets."""
+    pve.cluster_name = CLUSTER
+    for node in NODES:
+        pve.add_node(node)
+    pve.storages = {name: _storage(options) for name, options in _STORAGES.items()}
+    for vmid, name in TEMPLATES.items():
+        for volume, size in ((f"base-{vmid}-disk-0", TEMPLATE_DISK), (f"vm-{vmid}-cloudinit", 4 * 2**20)):
+            pve.storages["ceph"]["volumes"][volume] = {
+                "content": "images",
+                "format": "raw",
+                "size": size,
+                "vmid": vmid,
+                "ctime": 1767225600,
+            }
+        pve.add_vm(vmid, name, node=NODES[0], config=_template(vmid, name), template=True)
+    pve.apitokens.update(secrets)
+    for token, privileges in RIGHTS.items():
+        pve.grant(token, "/", *privileges)
+
+
+def _storage(options: dict[str, Any]) -> dict[str, Any]:
+    state = {"active": 1, "files": set(), "volumes": {}, "total": _STORAGE_SIZE, "avail": _STORAGE_SIZE}
+    return {**options, **state}
+
+
+def _template(vmid: int, name: str) -> dict[str, Any]:
+    return {
+        "agent": "1",
+        "boot": "order=scsi0",
+        "cores": 1,
+        "cpu": "x86-64-v2-AES",
+        "description": f"{name} cloud image",
+        "ide2": f"ceph:vm-{vmid}-cloudinit,media=cdrom",
+        "memory": "1024",
+        "net0": f"virtio=BC:24:11:00:{vmid // 100:02d}:{vmid % 100:02d},bridge={BRIDGES[0]}",
+        "ostype": "l26",
+        "scsi0": f"ceph:base-{vmid}-disk-0,discard=on,size=8G",
+        "scsihw": "virtio-scsi-single",
+        "serial0": "socket",
+        "smbios1": f"uuid=00000000-0000-4000-8000-{vmid:012d}",
+        "sockets": 1,
+        "template": 1,
+        "vga": "serial0",
+        "vmgenid": f"00000000-0000-4000-9000-{vmid:012d}",
+    }
