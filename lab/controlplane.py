@@ -14,7 +14,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -56,7 +55,8 @@ class ControlPlane:
         self.authority = authority or Authority(self.folder / "pki", "Hybridge lab Kubernetes CA")
         self._token = secrets.token_urlsafe(32)
         self._tls = ssl.create_default_context(cadata=self.authority.pem)
-        self._ports = {name: _reserved_port() for name in ("etcd", "apiserver", "controller-manager")}
+        self._held = {name: _reserved_port() for name in ("etcd", "apiserver", "controller-manager")}
+        self._ports = {name: int(held.getsockname()[1]) for name, held in self._held.items()}
         self._store = _store(self.folder)
 
         self._write_secret("tokens.csv", f'{self._token},admin,admin,"system:masters"\n')
@@ -70,7 +70,7 @@ class ControlPlane:
     @property
     def url(self) -> str:
         """Where the API server listens."""
-        return f"https://{_HOST}:{self._port('apiserver')}"
+        return f"https://{_HOST}:{self._ports['apiserver']}"
 
     @property
     def processes(self) -> list[Process]:
@@ -99,8 +99,8 @@ class ControlPlane:
         for process in reversed(self.processes):
             # The API server would wait a minute for open watches; nothing that it or etcd could still save is kept.
             process.kill()
-        for port in self._ports.values():
-            port.close()
+        for held in self._held.values():
+            held.close()
         shutil.rmtree(self._store, ignore_errors=True)
 
     def __enter__(self) -> Self:
@@ -144,7 +144,7 @@ class ControlPlane:
         return self._write_kubeconfig(f"{namespace}-{name}", token)
 
     def _etcd(self) -> Process:
-        url = f"http://{_HOST}:{self._port('etcd')}"
+        url = f"http://{_HOST}:{self._ports['etcd']}"
         argv: list[str | Path] = [
             programs.etcd(),
             f"--data-dir={self._store}",
@@ -161,10 +161,10 @@ class ControlPlane:
         key = self.folder / "service-accounts.key"
         argv: list[str | Path] = [
             programs.kube_apiserver(),
-            f"--etcd-servers=http://{_HOST}:{self._port('etcd')}",
+            f"--etcd-servers=http://{_HOST}:{self._ports['etcd']}",
             f"--bind-address={_HOST}",
             f"--advertise-address={_HOST}",
-            f"--secure-port={self._port('apiserver')}",
+            f"--secure-port={self._ports['apiserver']}",
             "--permit-port-sharing",
             f"--tls-cert-file={certificate.certificate}",
             f"--tls-private-key-file={certificate.key}",
@@ -187,7 +187,7 @@ class ControlPlane:
             programs.kube_controller_manager(),
             f"--kubeconfig={self.kubeconfig}",
             f"--bind-address={_HOST}",
-            f"--secure-port={self._port('controller-manager')}",
+            f"--secure-port={self._ports['controller-manager']}",
             "--permit-port-sharing",
             f"--tls-cert-file={certificate.certificate}",
             f"--tls-private-key-file={certificate.key}",
@@ -201,12 +201,9 @@ class ControlPlane:
     def _process(self, name: str, argv: Sequence[str | Path], ready: Callable[[], bool]) -> Process:
         return Process(name, argv, log=self.folder / f"{name}.log", ready=ready, timeout=120.0)
 
-    def _port(self, name: str) -> int:
-        return int(self._ports[name].getsockname()[1])
-
     def _ok(self, name: str, path: str) -> bool:
         """Whether a GET answers 200; OSError when nothing listens yet."""
-        port = self._port(name)
+        port = self._ports[name]
         connection = (
             http.client.HTTPConnection(_HOST, port, timeout=5)
             if name == "etcd"
@@ -251,14 +248,16 @@ def _reserved_port() -> socket.socket:
 
 
 def _store(folder: Path) -> Path:
-    """A folder for etcd's data: in memory when there is room, else in ``folder``. What killed labs left is removed."""
+    """Where etcd shall keep its data: in memory when there is room, else in ``folder``. Killed labs' data is removed."""
     if not (_SHARED_MEMORY.is_dir() and shutil.disk_usage(_SHARED_MEMORY).free > _STORE_SPACE):
-        return Path(tempfile.mkdtemp(prefix=_STORE_PREFIX, dir=folder))
+        shutil.rmtree(folder / "etcd", ignore_errors=True)
+        return folder / "etcd"
     for left in _SHARED_MEMORY.glob(f"{_STORE_PREFIX}*"):
         owner = left.name.removeprefix(_STORE_PREFIX).split("-")[0]
-        if left.stat().st_uid == os.getuid() and not Path("/proc", owner).exists():
+        if not Path("/proc", owner).exists():
+            # Another user's is not ours to remove, and another worker may be removing it now.
             shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{_STORE_PREFIX}{os.getpid()}-", dir=_SHARED_MEMORY))
+    return _SHARED_MEMORY / f"{_STORE_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
 
 
 def _private_key() -> str:
