@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hybridge.core.identity import Marker
+from hybridge.core.reasons import Reason
 
 
 class Power(StrEnum):
@@ -176,7 +177,10 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A long operation of the cloud. ``progress`` in percent; ``result`` is the id of what it made, where it says so."""
+    """A long operation of the cloud. ``progress`` in percent; ``result`` is the id of what it made, if it says so.
+
+    ``error`` and ``reason`` tell why a FAILED task failed.
+    """
 
     id: str
     operation: str
@@ -185,3 +189,4 @@ class Task:
     progress: int | None = None
     error: str = ""
     result: str | None = None
+    reason: Reason | None = None

@@ -133,6 +133,14 @@ class MachineDriver(Protocol):
 
     traits: Traits
 
+    def normalize(self, spec: MachineSpec) -> MachineSpec:
+        """Pure: the spec as this cloud would show it back (tags in its alphabet, sizes in its steps).
+
+        Without it a value that the cloud rounds would differ from the spec for ever. Raises Refused for what the cloud
+        cannot do at all.
+        """
+        ...
+
     def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
         """Reads only. Resolves image, size, placement and networks into exact parameters.
 

@@ -1,0 +1,175 @@
+"""What is told of a machine: phase and conditions, from the same plan that decides what is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hybridge.core.conditions import FALSE, TRUE, Condition, Type
+from hybridge.core.errors import CloudError, Disposition
+from hybridge.core.machine import Machine, MachineSpec, Power
+from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
+from hybridge.core.reasons import Reason
+
+
+class Phase(StrEnum):
+    """One word for people; conditions are what programs read."""
+
+    PENDING = "Pending"
+    CREATING = "Creating"
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+    UPDATING = "Updating"
+    DELETING = "Deleting"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a reconcile knows when it reports. ``was_ready``: Ready was True before; ``address_timed_out``: an address
+    was waited for long enough. ``synced_before``: this generation of the spec was reached once.
+    """
+
+    spec: MachineSpec
+    plan: Plan | None
+    machine: Machine | None
+    error: CloudError | None = None
+    deleting: bool = False
+    created: bool = False
+    was_ready: bool = False
+    synced_before: bool = False
+    address_timed_out: bool = False
+
+
+def phase(story: Story) -> Phase:
+    """The phase, from the first line that fits."""
+    if story.deleting:
+        return Phase.DELETING
+    machine, error = story.machine, story.error
+    if not story.created:
+        failed = (error and error.disposition is Disposition.STOP) or _refusal(story)
+        return Phase.FAILED if failed else Phase.CREATING if story.plan else Phase.PENDING
+    if machine is None:
+        return Phase.FAILED if _refusal(story) else Phase.UNKNOWN
+    if machine.power in {Power.RUNNING, Power.STOPPED}:
+        step = story.plan.step if story.plan else None
+        return Phase.UPDATING if isinstance(step, Do) else Phase(machine.power.value)
+    return Phase.UPDATING if machine.power in {Power.STARTING, Power.STOPPING} else Phase.UNKNOWN
+
+
+def conditions(story: Story) -> tuple[Condition, ...]:
+    """Ready, Synced and Drifted always; Reconciling and Stalled when they are True."""
+    synced = _synced(story)
+    ready = _ready(story, synced)
+    stalled = _stalled(story)
+    busy = stalled is None and (synced.status != TRUE or ready.status != TRUE)
+    return (
+        ready,
+        synced,
+        _drifted(story),
+        Condition(Type.RECONCILING, TRUE if busy else FALSE, synced.reason, synced.message),
+        stalled or Condition(Type.STALLED, FALSE, synced.reason),
+    )
+
+
+def _ready(story: Story, synced: Condition) -> Condition:
+    machine = story.machine
+    if story.deleting:
+        return Condition(Type.READY, FALSE, Reason.DELETING, synced.message)
+    if story.error is not None and story.error.reason is Reason.PROVIDER_DOWN and story.was_ready and machine:
+        return Condition(Type.READY, TRUE, Reason(machine.power.value), f"last known state: {story.error.message}")
+    if machine is None or not story.created or machine.power is not story.spec.power:
+        return Condition(Type.READY, FALSE, synced.reason, synced.message)
+    if waits_for_address(story):
+        return Condition(Type.READY, FALSE, Reason.WAITING_FOR_ADDRESS, Reason.WAITING_FOR_ADDRESS.hint)
+    return Condition(Type.READY, TRUE, Reason(machine.power.value), f"{machine.id} is {machine.power.value.lower()}")
+
+
+def waits_for_address(story: Story) -> bool:
+    """Whether a machine that has just begun to run is expected to report an address, and has not yet."""
+    machine = story.machine
+    return (
+        machine is not None
+        and machine.power is Power.RUNNING
+        and machine.reports_addresses
+        and not machine.addresses
+        and not story.was_ready
+        and not story.address_timed_out
+    )
+
+
+def _synced(story: Story) -> Condition:
+    if story.error is not None:
+        return Condition(Type.SYNCED, FALSE, story.error.reason, story.error.message)
+    if story.plan is None:
+        return Condition(Type.SYNCED, FALSE, Reason.PENDING)
+    reason, message = _progress(story)
+    if isinstance(story.plan.step, Rest):
+        return Condition(Type.SYNCED, TRUE, Reason.IN_SYNC)
+    return Condition(Type.SYNCED, FALSE, reason, message)
+
+
+def _progress(story: Story) -> tuple[Reason, str]:
+    match story.plan.step if story.plan else None:
+        case Wait(reason, message) | Refuse(reason, message):
+            return reason, message
+        case Do() as step:
+            return _VERBS[step.verb], ", ".join(_words(action.field, action.after) for action in step.actions)
+        case Bind(machine_id):
+            return Reason.SEARCHING, f"{machine_id} carries this object's marker"
+        case Look() | Search():
+            return Reason.SEARCHING, "the cloud is asked past every cache"
+        case Release():
+            return Reason.DELETING, "nothing is left in the cloud"
+        case Rest() | None:
+            return Reason.IN_SYNC, ""
+
+
+_VERBS = {
+    Verb.CREATE: Reason.CREATING,
+    Verb.INITIALIZE: Reason.CREATING,
+    Verb.ADOPT: Reason.UPDATING,
+    Verb.RESIZE: Reason.UPDATING,
+    Verb.GROW_DISK: Reason.UPDATING,
+    Verb.RETAG: Reason.UPDATING,
+    Verb.SET_POWER: Reason.UPDATING,
+    Verb.DELETE: Reason.DELETING,
+    Verb.DETACH: Reason.DETACHING,
+}
+
+
+def _words(field: str, after: str) -> str:
+    return f"{field} to {after}" if after else field
+
+
+def _drifted(story: Story) -> Condition:
+    items = drift(story)
+    if not items:
+        return Condition(Type.DRIFTED, FALSE, Reason.NO_DRIFT)
+    return Condition(Type.DRIFTED, TRUE, Reason.DRIFTED, ", ".join(items))
+
+
+def drift(story: Story) -> tuple[str, ...]:
+    """The fields in which a machine that once was as wanted differs now."""
+    if story.plan is None or story.deleting or not (story.synced_before and story.created):
+        return ()
+    return tuple(action.field for action in story.plan.actions)
+
+
+def _refusal(story: Story) -> Refuse | None:
+    step = story.plan.step if story.plan else None
+    return step if isinstance(step, Refuse) else None
+
+
+def _stalled(story: Story) -> Condition | None:
+    if story.error is not None:
+        if story.error.disposition is Disposition.STOP:
+            return Condition(Type.STALLED, TRUE, story.error.reason, _advice(story.error.reason))
+        return None
+    refusal = _refusal(story)
+    return Condition(Type.STALLED, TRUE, refusal.reason, _advice(refusal.reason)) if refusal else None
+
+
+def _advice(reason: Reason) -> str:
+    return reason.hint

@@ -1,0 +1,108 @@
+"""What a plan is made of. Each kind has a pure function of its own that makes one; see ``machine_plan``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hybridge.core.reasons import Reason
+
+
+class Verb(StrEnum):
+    """The small named actions. The words are public: they stand in ``status.plan``."""
+
+    CREATE = "Create"
+    INITIALIZE = "Initialize"
+    ADOPT = "Adopt"
+    RESIZE = "Resize"
+    GROW_DISK = "GrowDisk"
+    RETAG = "Retag"
+    SET_POWER = "SetPower"
+    DELETE = "Delete"
+    DETACH = "Detach"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One change that is not done yet: which field, from what to what, and whether it disrupts."""
+
+    verb: Verb
+    field: str = ""
+    before: str = ""
+    after: str = ""
+    disruptive: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Change the cloud: these actions, in one step. ``hard``: a power-off that does not ask the guest.
+
+    ``anew``: a create is a new attempt, not the repetition of the one on record.
+    """
+
+    actions: tuple[Action, ...]
+    hard: bool = False
+    anew: bool = False
+
+    @property
+    def verb(self) -> Verb:
+        """What kind of step it is; all its actions can be done by the same call."""
+        return self.actions[0].verb
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Put this id on record: the one cloud object that provably is ours."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Ask the cloud about this id, past every cache."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Ask the cloud, past every cache, for whatever carries our marker or came from our intent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do until something changes, or ``after`` seconds have gone by."""
+
+    reason: Reason
+    message: str
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Nothing will be done until a person acts."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Nothing of ours is left in the cloud: take the finalizer away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The cloud is as the spec wants it."""
+
+
+Step = Do | Bind | Look | Search | Wait | Refuse | Release | Rest
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that is not done yet, in order, and the one step to take now."""
+
+    step: Step
+    actions: tuple[Action, ...] = ()

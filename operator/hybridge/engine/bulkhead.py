@@ -1,0 +1,130 @@
+"""One Provider's bulkhead: its own threads, its own rate limit, its own circuit breaker."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from hybridge.core.errors import CloudError, Unreachable
+from hybridge.engine.keys import Clock
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Closed(Exception):
+    """The Provider was disconnected while a call waited for its turn."""
+
+
+class TokenBucket:
+    """A rate limit for threads: ``rate`` requests a second, ``burst`` at once."""
+
+    def __init__(self, rate: float, burst: float, clock: Clock) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._clock = clock
+        self._tokens = burst
+        self._at = clock()
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+
+    def acquire(self) -> None:
+        """Takes one token; blocks this thread until there is one. Raises Closed after ``close``."""
+        with self._lock:
+            now = self._clock()
+            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate) - 1
+            self._at = now
+            debt = -self._tokens / self._rate
+        # Threads that come later go deeper into debt, so they are served in turn.
+        if self._closed.wait(max(0.0, debt)):
+            raise Closed
+
+    def close(self) -> None:
+        """Wakes whoever waits."""
+        self._closed.set()
+
+
+class Breaker:
+    """Opens after ``threshold`` answers in a row that did not come; tries again after a growing pause."""
+
+    def __init__(self, clock: Clock, *, threshold: int = 3, first: float = 1.0, longest: float = 30.0) -> None:
+        self._clock = clock
+        self._threshold = threshold
+        self._first = first
+        self._longest = longest
+        self._failures = 0
+        self._until = 0.0
+        self.down_since: float | None = None
+        self.error: CloudError | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether calls should not be made now."""
+        return self._failures >= self._threshold and self._clock() < self._until
+
+    @property
+    def retry_in(self) -> float:
+        """Seconds until the next try."""
+        return max(0.0, self._until - self._clock())
+
+    def succeeded(self) -> None:
+        """An answer came."""
+        self._failures = 0
+        self.down_since = None
+        self.error = None
+
+    def failed(self, error: CloudError) -> None:
+        """No answer came."""
+        self._failures += 1
+        self.error = error
+        if self.down_since is None:
+            self.down_since = self._clock()
+        extra = self._failures - self._threshold
+        if extra >= 0:
+            self._until = self._clock() + min(self._longest, self._first * 2.0 ** min(extra, 20))
+
+
+class Bulkhead:
+    """Runs a driver's blocking calls for one Provider. What goes wrong here is felt nowhere else.
+
+    Sweeps have a thread of their own: a long poll must not take a place from changes, nor changes starve sweeps.
+    """
+
+    def __init__(self, name: str, *, threads: int, bucket: TokenBucket, breaker: Breaker) -> None:
+        self._changes = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-call")
+        self._sweeps = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-sweep")
+        self.bucket = bucket
+        self.breaker = breaker
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs ``function`` in a thread. Raises Unreachable at once while the breaker is open."""
+        if self.breaker.open:
+            words = self.breaker.error.message if self.breaker.error else "no answer"
+            raise Unreachable(words)
+        return await self._run(self._changes, function, *args, **kwargs)
+
+    async def sweep(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs ``function`` in the sweeps' thread, breaker or not: sweeps are what finds out that a cloud is back."""
+        return await self._run(self._sweeps, function, *args, **kwargs)
+
+    async def _run(self, pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        try:
+            result = await loop.run_in_executor(pool, lambda: function(*args, **kwargs))
+        except Unreachable as error:
+            self.breaker.failed(error)
+            raise
+        except CloudError:
+            self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
+        return result
+
+    def close(self) -> None:
+        """No further calls; those under way end by their own deadlines."""
+        self.bucket.close()
+        self._changes.shutdown(wait=False, cancel_futures=True)
+        self._sweeps.shutdown(wait=False, cancel_futures=True)
