@@ -1,0 +1,274 @@
+"""What moto's EC2 leaves out and the lab needs: states that take time, late visibility, client tokens, merged disks.
+
+moto is one process with global state, and its classes are created by itself; so its methods are wrapped in place, once,
+by ``Extensions.install``. All requests are served one at a time (see ``lab.aws_server``), so nothing here locks.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+from moto.core.responses import ActionResult
+from moto.ec2.models import instances as instance_models
+from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
+from moto.ec2.responses._base_response import EC2BaseResponse
+from moto.ec2.responses.elastic_block_store import ElasticBlockStore
+from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_dict_attribute_mapping, filter_reservations
+
+from lab.aws_rules import ClientTokens, Refusal, Tuning
+
+_CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+_ON_THE_WAY = {"running": "pending", "stopped": "stopping", "terminated": "shutting-down"}
+#: Attributes that EC2 changes on a stopped instance only.
+_COLD_ATTRIBUTES = {"instance_type", "user_data", "kernel", "ramdisk", "ebs_optimized"}
+_RUN_STATE = "RunInstances.Reservation.Instances.Instance.State"
+
+
+class ClockedState:
+    """An instance's state: a goal, reached ``transition_seconds`` after it was set."""
+
+    def __init__(self, tuning: Tuning, name: str = "running", _code: int = 16) -> None:
+        self._tuning = tuning
+        self._goal = ""
+        self.name = name
+
+    @property
+    def name(self) -> str:
+        """The state now, which is one on the way until the goal is reached."""
+        return self._goal if time.monotonic() >= self._due else _ON_THE_WAY[self._goal]
+
+    @name.setter
+    def name(self, goal: str) -> None:
+        if goal != self._goal:
+            self._goal = goal
+            self._due = time.monotonic() + self._tuning.transition_seconds
+
+    @property
+    def code(self) -> int:
+        """EC2's number of the state."""
+        return _CODES[self.name]
+
+    @code.setter
+    def code(self, _: int) -> None:
+        """Set by moto next to the name, which decides."""
+
+
+class Extensions:
+    """The wrapped methods. One object a process; ``install`` once, before the first request."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        self._tuning = tuning
+        self._tokens = ClientTokens()
+        self._born: dict[str, float] = {}
+        self._ended: dict[str, float] = {}
+        self._instances: dict[str, Instance] = {}
+        self._creating = False
+
+    def install(self) -> None:
+        """Wrap moto's methods."""
+        _wrap(InstanceBackend, "run_instances", self._run)
+        _wrap(InstanceBackend, "all_reservations", self._all_reservations)
+        _wrap(InstanceBackend, "get_instance", self._get_instance)
+        _wrap(InstanceBackend, "modify_instance_attribute", self._modify)
+        _wrap(Instance, "start", self._start)
+        _wrap(Instance, "stop", self._stop)
+        _wrap(Instance, "terminate", self._terminate)
+        _wrap(InstanceResponse, "run_instances", self._once("RunInstances"))
+        _wrap(InstanceResponse, "describe_instances", _whole_pages)
+        _wrap(InstanceResponse, "_parse_block_device_mapping", _merged_disks)
+        _wrap(ElasticBlockStore, "create_volume", self._once("CreateVolume"))
+        _wrap(TaggedEC2Resource, "get_tags", _tags_of)
+        mock.patch.object(instance_models, "InstanceState", lambda *given: ClockedState(self._tuning, *given)).start()
+        EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER[_RUN_STATE] = lambda state: state
+        filter_dict_attribute_mapping["client-token"] = "client_token"
+
+    # ------------------------------------------------------------- visibility
+
+    def hidden(self, instance_id: str) -> bool:
+        """Whether calls do not know this instance yet, or no longer."""
+        now = time.monotonic()
+        if instance_id in self._ended:
+            return now - self._ended[instance_id] > self._tuning.terminated_seconds
+        return instance_id in self._born and now - self._born[instance_id] < self._tuning.consistency_lag
+
+    def _all_reservations(self, _: Callable[..., Any], backend: Any, filters: Any = None) -> list[Reservation]:
+        found = []
+        for reservation in backend.reservations.values():
+            shown = [item for item in reservation.instances if self._creating or not self.hidden(item.id)]
+            if shown:
+                view = copy.copy(reservation)
+                view.instances = shown
+                found.append(view)
+        return found if filters is None else filter_reservations(found, filters)
+
+    def _get_instance(self, original: Callable[..., Instance], backend: Any, instance_id: str) -> Instance:
+        known = self._instances.get(instance_id)
+        if known is not None and (self._creating or not self.hidden(instance_id)):
+            return known
+        return original(backend, instance_id)
+
+    # --------------------------------------------------------------- creation
+
+    def _run(self, original: Callable[..., Reservation], backend: Any, *given: Any, **wanted: Any) -> Reservation:
+        self._check_capacity(backend, wanted, count=int(given[1]))
+        before = set(backend.reservations)
+        self._creating = True
+        try:
+            made = original(backend, *given, **wanted)
+        except BaseException:
+            for half_made in set(backend.reservations) - before:
+                del backend.reservations[half_made]
+            raise
+        finally:
+            self._creating = False
+        for instance in made.instances:
+            self._born[instance.id] = time.monotonic()
+            self._instances[instance.id] = instance
+        return made
+
+    def _check_capacity(self, backend: Any, wanted: dict[str, Any], count: int) -> None:
+        kind, subnet_id = wanted["instance_type"], wanted.get("subnet_id")
+        subnet_id = subnet_id or next((nic["SubnetId"] for nic in wanted["nics"] if "SubnetId" in nic), None)
+        zone = backend.get_subnet(subnet_id).availability_zone if subnet_id else wanted.get("placement") or ""
+        if self._tuning.lacks_capacity(kind, zone):
+            raise Refusal(
+                500,
+                "InsufficientInstanceCapacity",
+                f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested ({zone}).",
+            )
+        limit = self._tuning.vcpu_limit
+        alive = [item.instance_type for item in self._instances.values() if item.id not in self._ended]
+        if limit is not None and sum(map(_vcpus, [*alive, *[kind] * count])) > limit:
+            raise Refusal(
+                400,
+                "VcpuLimitExceeded",
+                f"You have requested more vCPU capacity than your current vCPU limit of {limit} allows for the instance"
+                " bucket that the specified instance type belongs to.",
+            )
+
+    def _once(self, action: str) -> Callable[..., ActionResult]:
+        def wrapped(original: Callable[..., ActionResult], response: EC2BaseResponse) -> ActionResult:
+            parameters = dict(response.params)
+            token = parameters.pop("ClientToken", None)
+            if token is None or parameters.get("DryRun"):
+                return original(response)
+            fingerprint = repr(sorted(parameters.items()))
+            made = self._tokens.known(action, token, fingerprint)
+            if isinstance(made, Reservation):
+                made = self._still_known(made, action, token)
+            if made is not None:
+                return ActionResult(made)
+            result = original(response)
+            self._tokens.remember(action, token, fingerprint, result.result)
+            return result
+
+        return wrapped
+
+    def _still_known(self, made: Reservation, action: str, token: str) -> Reservation | None:
+        ended = [self._ended[item.id] for item in made.instances if item.id in self._ended]
+        if len(ended) < len(made.instances):
+            return made
+        if time.monotonic() - max(ended) > self._tuning.terminated_seconds:
+            self._tokens.forget(action, token)
+            return None
+        if self._tuning.refuse_terminated_token:
+            raise Refusal(400, "IdempotentInstanceTerminated", "The client token names a terminated instance.")
+        return made
+
+    # ------------------------------------------------------------------ power
+
+    @staticmethod
+    def _start(original: Callable[..., Any], instance: Instance) -> Any:
+        if instance.state in {"pending", "running"}:
+            return copy.copy(instance.instance_state)
+        if instance.state != "stopped":
+            raise _incorrect_state(f"The instance '{instance.id}' is not in a state from which it can be started.")
+        return original(instance)
+
+    @staticmethod
+    def _stop(original: Callable[..., Any], instance: Instance) -> Any:
+        if instance.state in {"stopping", "stopped"}:
+            return copy.copy(instance.instance_state)
+        if instance.state != "running":
+            raise _incorrect_state(f"The instance '{instance.id}' is not in a state from which it can be stopped.")
+        return original(instance)
+
+    def _terminate(self, original: Callable[..., Any], instance: Instance) -> Any:
+        if instance.id in self._ended:
+            return copy.copy(instance.instance_state)
+        before = original(instance)
+        self._ended[instance.id] = time.monotonic()
+        return before
+
+    def _modify(self, original: Callable[..., Instance], backend: Any, instance_id: str, key: str, value: Any) -> Any:
+        instance = self._get_instance(backend.get_instance, backend, instance_id)
+        if key in _COLD_ATTRIBUTES and instance.state != "stopped":
+            raise _incorrect_state(f"The instance '{instance_id}' is not in the 'stopped' state.")
+        if key == "instance_type" and value not in INSTANCE_TYPES:
+            raise Refusal(400, "InvalidInstanceAttributeValue", f"Invalid value '{value}' for InstanceType.")
+        return original(backend, instance_id, key, value)
+
+
+def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
+    original = getattr(owner, name)
+
+    def method(self: Any, *given: Any, **wanted: Any) -> Any:
+        return wrapper(original, self, *given, **wanted)
+
+    mock.patch.object(owner, name, method).start()
+
+
+def _incorrect_state(message: str) -> Refusal:
+    return Refusal(400, "IncorrectInstanceState", message)
+
+
+def _vcpus(instance_type: str) -> int:
+    return int(INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"])
+
+
+def _tags_of(_: Callable[..., Any], resource: Any) -> list[dict[str, str]]:
+    """A resource's tags by its id; moto searches all tags of the account with a regular expression."""
+    kind = EC2_PREFIX_TO_RESOURCE.get(str(resource.id).rpartition("-")[0], "")
+    tags = resource.ec2_backend.tags.get(resource.id, {})
+    return [
+        {"resource_id": resource.id, "key": key, "value": value, "resource_type": kind} for key, value in tags.items()
+    ]
+
+
+def _whole_pages(original: Callable[..., ActionResult], response: EC2BaseResponse) -> ActionResult:
+    """EC2 describes up to 1,000 instances in a page unless asked for fewer; moto 100."""
+    if not response.params.get("InstanceIds"):
+        response.params.setdefault("MaxResults", 1000)
+    return original(response)
+
+
+def _merged_disks(original: Callable[..., list[dict[str, Any]]], response: Any) -> list[dict[str, Any]]:
+    """The image's disks, overridden and extended by those of the request. Refusal for one smaller than its snapshot."""
+    image = response.ec2_backend.amis.get(response.params.get("ImageId"))
+    if image is None:
+        return original(response)
+    disks = {disk["DeviceName"]: dict(disk["Ebs"]) for disk in image.block_device_mappings}
+    for given in response.params.get("BlockDeviceMappings", []):
+        if "NoDevice" in given:
+            disks.pop(given["DeviceName"], None)
+        else:
+            disks.setdefault(given["DeviceName"], {}).update(given.get("Ebs", {}))
+    response.params["BlockDeviceMappings"] = [{"DeviceName": name, "Ebs": disk} for name, disk in disks.items()]
+    merged = original(response)
+    for disk in merged:
+        size, snapshot = disk["Ebs"]["VolumeSize"], response.ec2_backend.snapshots.get(disk["Ebs"]["SnapshotId"])
+        if size and snapshot is not None and int(size) < snapshot.volume_size:
+            raise Refusal(
+                400,
+                "InvalidBlockDeviceMapping",
+                f"Volume of size {size}GB is smaller than snapshot '{snapshot.id}', expect size"
+                f" >= {snapshot.volume_size}GB",
+            )
+    return merged

@@ -1,0 +1,71 @@
+"""What the lab's AWS account holds at its start: a VPC with two subnets, a security group and two images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.ec2.models.amis import Ami
+
+#: Name to id and root device; the ids are the same in every lab.
+IMAGES = {
+    "debian-12": ("ami-0d12000000000000d", "/dev/xvda"),
+    "ubuntu-24.04": ("ami-0b24040000000000b", "/dev/sda1"),
+}
+IMAGE_GIB = 8
+_NETWORK = "10.64.0.0/16"
+_SUBNETS = {"a": "10.64.0.0/18", "b": "10.64.64.0/18"}
+
+
+class LabImage(Ami):
+    """An image with one disk of IMAGE_GIB, which goes with its machine."""
+
+    ena_support = True
+
+    @property
+    def block_device_mappings(self) -> list[dict[str, Any]]:
+        """The root disk, from the image's snapshot."""
+        disk = {
+            "SnapshotId": self.ebs_snapshot.id,
+            "VolumeSize": self.ebs_snapshot.volume_size,
+            "VolumeType": "gp3",
+            "DeleteOnTermination": True,
+            "Encrypted": False,
+        }
+        return [{"DeviceName": self.root_device_name, "Ebs": disk}]
+
+
+def furnish(account: str, region: str) -> dict[str, Any]:
+    """Make it all; the ids and names, to be read by whoever asks for machines."""
+    backend = ec2_backends[account][region]
+    vpc = backend.create_vpc(_NETWORK)
+    vpc.add_tag("Name", "hybridge-lab")
+    subnets = [
+        backend.create_subnet(vpc.id, block, availability_zone=f"{region}{zone}") for zone, block in _SUBNETS.items()
+    ]
+    for name, (image_id, root) in IMAGES.items():
+        image = LabImage(
+            backend,
+            image_id,
+            name=name,
+            description=f"{name} cloud image",
+            owner_id=account,
+            virtualization_type="hvm",
+            architecture="x86_64",
+            hypervisor="xen",
+            root_device_type="ebs",
+            root_device_name=root,
+            image_location=f"{account}/{name}",
+            region_name=f"{region}a",
+        )
+        image.ebs_snapshot.volume.size = IMAGE_GIB
+        backend.amis[image_id] = image
+    groups = backend.describe_security_groups(filters={"vpc-id": [vpc.id]})
+    return {
+        "account": account,
+        "region": region,
+        "vpc": vpc.id,
+        "subnets": [{"id": subnet.id, "zone": subnet.availability_zone} for subnet in subnets],
+        "security_groups": {group.name: group.id for group in groups},
+        "images": {name: image_id for name, (image_id, _) in IMAGES.items()},
+    }
