@@ -1,0 +1,125 @@
+"""Between custom resources and the core: what is wanted, and the records of work. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from hybridge.api.fields import Model
+from hybridge.api.shared import Disruption, IntentStatus, ObjectMeta, OnDelete, OnLost, SecretVersionStatus, TaskStatus
+from hybridge.api.virtualmachine import NetworkInterface, VirtualMachine, VirtualMachineSpec
+from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power, SecretVersion, Task
+from hybridge.core.units import format_time, parse_duration, parse_quantity, parse_time
+
+_CLOUDS = ("aws", "proxmox", "vsphere")
+_MOST_NAME = 63
+_UID_START = 8
+
+
+def machine_name(metadata: ObjectMeta, spec: VirtualMachineSpec) -> str:
+    """The name in the cloud: ``spec.name``, else the object's name, cut, and the first 8 characters of its uid."""
+    if spec.name:
+        return spec.name
+    room = _MOST_NAME - _UID_START - 1
+    return f"{metadata.name[:room].rstrip('-.')}-{metadata.uid[:_UID_START]}"
+
+
+def machine_spec(machine: VirtualMachine, cloud: str, user_data: str | None = None) -> MachineSpec:
+    """What the user wants, in the core's words.
+
+    ``cloud`` is the type of the Provider, which picks the block of options; ``user_data`` is the content of the Secret
+    that ``spec.cloudInit.userData`` names. ValueError when a quantity or duration cannot be read (the CRD refuses those).
+    """
+    spec, lifecycle = machine.spec, machine.spec.lifecycle
+    disk, placement = spec.root_disk, _words(spec.placement)
+    options: Model | None = getattr(spec, cloud) if cloud in _CLOUDS else None
+    return MachineSpec(
+        name=machine_name(machine.metadata, spec),
+        image=str(spec.image.id) if spec.image and spec.image.id is not None else None,
+        cpus=spec.cpus,
+        memory=_size(spec.memory),
+        root_disk=_size(disk.size) if disk else None,
+        root_disk_class=disk.class_ if disk else None,
+        networks=tuple(_nic(network) for network in spec.networks if network.id is not None),
+        power=Power(spec.power_state) if spec.power_state else Power.RUNNING,
+        power_off=spec.power_off.mode,
+        power_off_timeout=parse_duration(spec.power_off.timeout),
+        tags=spec.tags,
+        placement={key: str(value) for key, value in placement.items()},
+        options=_words(options) if options else {},
+        cloud_init=CloudInit(spec.cloud_init.hostname, spec.cloud_init.ssh_keys, user_data),
+        disruption=lifecycle.disruption is Disruption.ALLOW,
+        recreate_lost=lifecycle.on_lost is OnLost.RECREATE,
+        detach=lifecycle.on_delete is OnDelete.DETACH,
+    )
+
+
+def foreign_blocks(spec: VirtualMachineSpec, cloud: str) -> tuple[str, ...]:
+    """The blocks of options that belong to another cloud than ``cloud``."""
+    return tuple(other for other in _CLOUDS if other != cloud and getattr(spec, other) is not None)
+
+
+def intent_status(intent: Intent) -> IntentStatus:
+    """The record of an intent as it stands in ``status.intent``."""
+    return IntentStatus(
+        attempt=intent.attempt,
+        token=intent.token,
+        name=intent.name,
+        uuid=intent.uuid,
+        provider_identity=intent.provider_identity,
+        started_at=format_time(intent.started_at),
+        id=intent.id,
+        parameters=intent.parameters,
+        secrets=tuple(
+            SecretVersionStatus(name=secret.name, uid=secret.uid, resource_version=secret.resource_version)
+            for secret in intent.secrets
+        ),
+        rejected=intent.rejected,
+    )
+
+
+def intent(status: IntentStatus) -> Intent:
+    """The intent that ``status.intent`` records; its start is whole seconds."""
+    return Intent(
+        attempt=status.attempt,
+        token=status.token,
+        name=status.name,
+        uuid=status.uuid,
+        provider_identity=status.provider_identity,
+        started_at=parse_time(status.started_at),
+        parameters=status.parameters,
+        id=status.id,
+        secrets=tuple(SecretVersion(secret.name, secret.uid, secret.resource_version) for secret in status.secrets),
+        rejected=status.rejected,
+    )
+
+
+def task_status(task: Task) -> TaskStatus:
+    """A running task as it stands in ``status.task``."""
+    return TaskStatus(
+        id=task.id,
+        operation=task.operation,
+        started_at=format_time(task.started_at),
+        progress=task.progress,
+    )
+
+
+def task(status: TaskStatus) -> Task:
+    """The task that ``status.task`` records, as running: how it stands now, only the cloud knows."""
+    return Task(status.id, status.operation, parse_time(status.started_at), progress=status.progress)
+
+
+def _nic(network: NetworkInterface) -> Nic:
+    mac = network.mac.lower() if network.mac else None
+    return Nic(network.name, network.id or "", mac, network.addresses)
+
+
+def _size(value: int | str | None) -> int | None:
+    return None if value is None else parse_quantity(value)
+
+
+def _words(block: Model) -> Mapping[str, object]:
+    """The block as JSON values, so that it is the same after it was stored and read again."""
+    words: Mapping[str, object] = msgspec.json.decode(msgspec.json.encode(block))
+    return words

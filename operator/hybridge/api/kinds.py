@@ -1,0 +1,48 @@
+"""The kinds there are, one line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hybridge.api.fields import Model
+from hybridge.api.provider import Provider, ProviderSpec, ProviderStatus
+from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that kubectl prints; ``wide`` ones only with ``-o wide``."""
+
+    name: str
+    path: str
+    wide: bool = False
+    type: str = "string"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A custom resource. ``model`` is the whole object; ``columns`` are the kind's own, between SYNCED and AGE."""
+
+    kind: str
+    plural: str
+    short: str
+    namespaced: bool
+    model: type[Model]
+    spec: type[Model]
+    status: type[Model]
+    columns: tuple[Column, ...]
+
+
+_PROVIDER = Column("PROVIDER", ".spec.providerRef.name")
+_ID = Column("ID", ".status.id")
+
+KINDS = (
+    Kind(
+        "Provider", "providers", "hprov", False, Provider, ProviderSpec, ProviderStatus,
+        (Column("TYPE", ".status.type"), Column("IDENTITY", ".status.identity")),
+    ),
+    Kind(
+        "VirtualMachine", "virtualmachines", "hvm", True, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus,
+        (Column("PHASE", ".status.phase"), _PROVIDER, _ID),
+    ),
+)  # fmt: skip

@@ -1,0 +1,315 @@
+"""The VirtualMachine: a machine in one of the clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from hybridge.api.fields import (
+    CIDR,
+    CLOUD_NAME,
+    HOSTNAME,
+    IMMUTABLE,
+    LABEL,
+    MAC,
+    NAME,
+    Model,
+    Rule,
+    at_most_one,
+    atomic,
+    duration,
+    exactly_one,
+    int_or_string,
+    kept,
+    keyed,
+    moment,
+    note,
+    number,
+    pairs,
+    quantity,
+    settled,
+    text,
+    unique,
+)
+from hybridge.api.machine_options import AWSOptions, ProxmoxOptions, VSphereOptions
+from hybridge.api.shared import (
+    API_VERSION,
+    MOST_ENTRIES,
+    Condition,
+    DriftEntry,
+    IntentStatus,
+    Lifecycle,
+    LocalRef,
+    ObjectMeta,
+    PlanEntry,
+    ProviderRef,
+    Ref,
+    SecretKeyRef,
+    TaskStatus,
+)
+from hybridge.core.machine import Power, PowerOff
+
+_IMPORTED = "has(self.lifecycle) && has(self.lifecycle.__import__)"
+
+
+class Image(Model, frozen=True, kw_only=True):
+    """What the machine starts from."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("id", "imageRef", message="exactly one of id and imageRef must be set"),
+    )
+
+    id: Annotated[
+        int | str | None, int_or_string("The id or name in the cloud: an AMI, a template's VMID or name.", 255)
+    ] = None
+    image_ref: Annotated[Ref | None, note("An Image of this namespace, or of another that grants this one.")] = None
+
+
+class RootDisk(Model, frozen=True, kw_only=True):
+    """The disk that the machine starts from."""
+
+    size: Annotated[
+        int | str | None,
+        quantity("Its size. It grows while the machine runs, and never shrinks. Default: the image's.", "1Mi", "64Ti"),
+    ] = None
+    class_: Annotated[
+        str | None, text("Its kind: a volume type (AWS), a storage (Proxmox), a storage policy (vSphere).", 255)
+    ] = None
+
+
+class VolumeAttachment(Model, frozen=True, kw_only=True):
+    """A Volume that the machine has."""
+
+    name: Annotated[str, text("A name for this entry, unique in the machine.", 63, LABEL)]
+    volume_ref: Annotated[LocalRef, note("The Volume.")]
+
+
+class NetworkInterface(Model, frozen=True, kw_only=True):
+    """A network interface."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        exactly_one("id", "networkRef", message="exactly one of id and networkRef must be set"),
+    )
+
+    name: Annotated[str, text("A name for this entry, unique in the machine.", 63, LABEL)]
+    id: Annotated[
+        str | None,
+        text("The network in the cloud: a subnet's id (AWS), a bridge (Proxmox), a port group (vSphere).", 255),
+    ] = None
+    network_ref: Annotated[Ref | None, note("A Network of this namespace, or of another that grants this one.")] = None
+    mac: Annotated[str | None, text("The MAC address. Default: chosen by the cloud.", 17, MAC)] = None
+    addresses: Annotated[
+        tuple[Annotated[str, text("An address with the length of its network, such as 10.0.0.5/24.", 64, CIDR)], ...],
+        atomic("Fixed addresses. Default: the network assigns them.", 16),
+    ] = ()
+
+
+class WantedPower(StrEnum):
+    """The power states that can be asked for."""
+
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+
+
+class PowerOffOptions(Model, frozen=True, kw_only=True):
+    """How the machine is stopped."""
+
+    mode: Annotated[
+        PowerOff,
+        note(
+            "TrySoft, the default: the guest is asked, and cut off after the timeout. Soft: only asked. Hard: cut off."
+        ),
+    ] = PowerOff.TRY_SOFT
+    timeout: Annotated[str, duration("How long the guest has to stop. Default: 120s.", "1s", "1h")] = "120s"
+
+
+class UserData(Model, frozen=True, kw_only=True):
+    """Where the user data is."""
+
+    secret_ref: Annotated[SecretKeyRef, note("A key of a Secret in this namespace.")]
+
+
+class CloudInitOptions(Model, frozen=True, kw_only=True):
+    """What the guest gets at its first start."""
+
+    user_data: Annotated[UserData | None, note("User data for cloud-init, in whatever format it reads.")] = None
+    ssh_keys: Annotated[
+        tuple[
+            Annotated[
+                str,
+                text(
+                    "A public key in the format of authorized_keys.",
+                    4096,
+                    Rule(
+                        "self.matches('^(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/=]+( .*)?$')",
+                        "must be a public key such as ssh-ed25519 AAAA… me@example",
+                    ),
+                ),
+            ],
+            ...,
+        ],
+        unique("Public keys that may log in as the image's default user.", 32),
+    ] = ()
+    hostname: Annotated[str | None, text("The guest's host name. Default: the machine's name.", 253, HOSTNAME)] = None
+
+
+class Placement(Model, frozen=True, kw_only=True):
+    """Where the machine goes. What is absent comes from the Provider's defaults."""
+
+    zone: Annotated[str | None, text("The availability zone (AWS).", 255)] = None
+    node: Annotated[str | None, text("The node (Proxmox) or host (vSphere).", 255)] = None
+    cluster: Annotated[str | None, text("The compute cluster (vSphere).", 255)] = None
+    storage: Annotated[str | None, text("The storage (Proxmox) or datastore (vSphere) of the disks.", 255)] = None
+    folder: Annotated[str | None, text("The folder (vSphere).", 255)] = None
+    resource_pool: Annotated[str | None, text("The resource pool (vSphere).", 255)] = None
+    anti_affinity_group: Annotated[
+        str | None, text("Machines of the same group are kept on different hosts.", 63, LABEL)
+    ] = None
+
+
+class RevertTo(Model, frozen=True, kw_only=True):
+    """A Snapshot to go back to."""
+
+    snapshot: Annotated[str, text("The name of the Snapshot.", 253, NAME)]
+    token: Annotated[str, text("A new value reverts once.", 64)]
+
+
+def _required(field: str) -> Rule:
+    return Rule(
+        f"({_IMPORTED}) || has(self.{field})",
+        f"{field} is required unless lifecycle.import is set",
+        path=f".{field}",
+        reason="FieldValueRequired",
+    )
+
+
+class VirtualMachineSpec(Model, frozen=True, kw_only=True):
+    """What the machine should be."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        _required("cpus"),
+        _required("memory"),
+        _required("image"),
+        settled("name", "name cannot be set, changed or removed after the machine was made"),
+        kept("image", "image cannot be changed or removed: make another machine"),
+        Rule(
+            "!has(oldSelf.rootDisk) || !has(oldSelf.rootDisk.size) || (has(self.rootDisk) && has(self.rootDisk.size)"
+            " && (!isQuantity(string(self.rootDisk.size)) || !isQuantity(string(oldSelf.rootDisk.size))"
+            " || quantity(string(self.rootDisk.size)).compareTo(quantity(string(oldSelf.rootDisk.size))) >= 0))",
+            "rootDisk.size can grow, but neither shrink nor be removed",
+            path=".rootDisk",
+        ),
+        at_most_one("aws", "proxmox", "vsphere", message="at most one of aws, proxmox and vsphere can be set"),
+    )
+
+    name: Annotated[
+        str | None,
+        text("The name in the cloud. Default: the object's name and the start of its uid.", 63, CLOUD_NAME),
+    ] = None
+    provider_ref: Annotated[ProviderRef, note("The Provider in which the machine is. Cannot be changed.", IMMUTABLE)]
+    lifecycle: Annotated[Lifecycle, note("What Hybridge may do with the machine, and when.")] = Lifecycle()
+    sync_interval: Annotated[
+        str,
+        duration("The greatest age of the details that bulk sweeps do not show. Default: 10m.", "10s", "168h"),
+    ] = "10m"
+    cpus: Annotated[int | None, number("The number of virtual CPUs.", 1, 1024)] = None
+    memory: Annotated[int | str | None, quantity("The memory, such as 4Gi.", "16Mi", "64Ti")] = None
+    image: Annotated[Image | None, note("What the machine starts from. Cannot be changed.")] = None
+    root_disk: Annotated[RootDisk | None, note("The disk that the machine starts from.")] = None
+    volumes: Annotated[tuple[VolumeAttachment, ...], keyed("Volumes that the machine has.", 32, "name")] = ()
+    networks: Annotated[
+        tuple[NetworkInterface, ...],
+        keyed("Network interfaces, in order. Default: one in the Provider's default network.", 10, "name"),
+    ] = ()
+    power_state: Annotated[
+        WantedPower | None,
+        note("Whether the machine runs. Default: Running when it is made; an import stays as it is."),
+    ] = None
+    power_off: Annotated[PowerOffOptions, note("How the machine is stopped.")] = PowerOffOptions()
+    restart_token: Annotated[str | None, text("A new value restarts the machine once.", 64)] = None
+    cloud_init: Annotated[CloudInitOptions, note("What the guest gets at its first start.")] = CloudInitOptions()
+    placement: Annotated[Placement, note("Where the machine goes. Default: the Provider's defaults.")] = Placement()
+    tags: Annotated[
+        Mapping[str, Annotated[str, text("The value of the tag.", 256, least=0)]],
+        pairs(
+            "Tags that the machine has in the cloud; others are left as they are.",
+            40,
+            Rule(
+                "self.all(key, !key.startsWith('hybridge.io/') && !key.startsWith('aws:'))",
+                "tags that start with hybridge.io/ or aws: are reserved",
+            ),
+            Rule("self.all(key, key.size() >= 1 && key.size() <= 128)", "keys of tags have 1 to 128 characters"),
+        ),
+    ] = msgspec.field(default_factory=dict)
+    revert_to: Annotated[RevertTo | None, note("A Snapshot to go back to.")] = None
+    aws: Annotated[AWSOptions | None, note("What only AWS has.")] = None
+    proxmox: Annotated[ProxmoxOptions | None, note("What only Proxmox has.")] = None
+    vsphere: Annotated[VSphereOptions | None, note("What only vSphere has.")] = None
+
+
+class Phase(StrEnum):
+    """The machine's state in one word, for people."""
+
+    PENDING = "Pending"
+    CREATING = "Creating"
+    RUNNING = "Running"
+    STOPPED = "Stopped"
+    UPDATING = "Updating"
+    DELETING = "Deleting"
+    FAILED = "Failed"
+    UNKNOWN = "Unknown"
+
+
+class AddressStatus(Model, frozen=True, kw_only=True):
+    """An address that the machine has."""
+
+    type: Annotated[str, text("InternalIP, ExternalIP or Hostname.", 32)]
+    address: Annotated[str, text("The address.", 253)]
+
+
+class VirtualMachineStatus(Model, frozen=True, kw_only=True):
+    """What the machine is."""
+
+    observed_generation: Annotated[int, number("The generation of the spec that was last acted on.", -1, 2**53)] = -1
+    conditions: Annotated[tuple[Condition, ...], keyed("How it stands, by type.", 8, "type")] = ()
+    id: Annotated[str | None, text("The cloud's own id of the machine.", 128)] = None
+    intent: Annotated[IntentStatus | None, note("The record of the attempt to make the machine.")] = None
+    task: Annotated[TaskStatus | None, note("A long operation that runs in the cloud.")] = None
+    plan: Annotated[tuple[PlanEntry, ...], atomic("What is not yet done.", MOST_ENTRIES)] = ()
+    drift: Annotated[tuple[DriftEntry, ...], atomic("Where the cloud differs from the spec.", MOST_ENTRIES)] = ()
+    last_sync_time: Annotated[str | None, moment("When the status last changed.")] = None
+    phase: Annotated[Phase | None, note("The machine's state in one word, for people.")] = None
+    power_state: Annotated[Power | None, note("The power state that the cloud reports.")] = None
+    addresses: Annotated[tuple[AddressStatus, ...], atomic("The addresses that the machine has.", 64)] = ()
+    cpus: Annotated[int | None, number("The number of virtual CPUs.", 0, 2**31 - 1)] = None
+    memory: Annotated[int | str | None, quantity("The memory.", "0", "8Ei")] = None
+    instance_type: Annotated[str | None, text("The instance type, where the cloud has types.", 64)] = None
+    host: Annotated[str | None, text("The node or host on which the machine is.", 255)] = None
+    zone: Annotated[str | None, text("The availability zone in which the machine is.", 255)] = None
+    created_at: Annotated[str | None, moment("When the machine was made.")] = None
+    restart_required: Annotated[bool, note("Whether a change waits for the next power cycle.")] = False
+
+
+class VirtualMachine(Model, frozen=True, kw_only=True):
+    """A machine in one of the clouds."""
+
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(oldSelf.status) || !has(oldSelf.status.id)"
+            " || ((has(self.spec.lifecycle) && has(self.spec.lifecycle.__import__))"
+            " == (has(oldSelf.spec.lifecycle) && has(oldSelf.spec.lifecycle.__import__))"
+            " && (!has(self.spec.lifecycle) || !has(self.spec.lifecycle.__import__)"
+            " || self.spec.lifecycle.__import__ == oldSelf.spec.lifecycle.__import__))",
+            "lifecycle.import cannot be changed once a cloud object is bound",
+            path=".spec.lifecycle",
+        ),
+    )
+
+    metadata: ObjectMeta
+    spec: VirtualMachineSpec
+    status: VirtualMachineStatus = VirtualMachineStatus()
+    api_version: str = API_VERSION
+    kind: str = "VirtualMachine"
