@@ -132,7 +132,7 @@ class AwsCloud:
         )
 
     def machines(self, *, terminated: bool = False, user_data: bool = False) -> list[AwsMachine]:
-        """All instances, those that are terminated or on their way to it only when asked for.
+        """All instances, also those that calls do not show yet; the terminated, or nearly so, only when asked for.
 
         ``user_data`` costs one more request an instance.
         """

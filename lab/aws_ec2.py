@@ -7,21 +7,25 @@ by ``Extensions.install``. All requests are served one at a time (see ``lab.aws_
 from __future__ import annotations
 
 import copy
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+from moto.core import responses
 from moto.core.responses import ActionResult
+from moto.core.utils import method_names_from_class
 from moto.ec2.models import instances as instance_models
 from moto.ec2.models.core import TaggedEC2Resource
-from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
 from moto.ec2.responses._base_response import EC2BaseResponse
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_dict_attribute_mapping, filter_reservations
 
+from lab.aws_pages import Pages
 from lab.aws_rules import ClientTokens, Refusal, Tuning
 
 _CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -69,7 +73,9 @@ class Extensions:
         self._born: dict[str, float] = {}
         self._ended: dict[str, float] = {}
         self._instances: dict[str, Instance] = {}
-        self._creating = False
+        #: Whether the request being served sees instances that are still, or again, hidden from others.
+        self.sees_all = False
+        self._pages = Pages()
 
     def install(self) -> None:
         """Wrap moto's methods."""
@@ -81,18 +87,25 @@ class Extensions:
         _wrap(Instance, "stop", self._stop)
         _wrap(Instance, "terminate", self._terminate)
         _wrap(InstanceResponse, "run_instances", self._once("RunInstances"))
-        _wrap(InstanceResponse, "describe_instances", _whole_pages)
+        _wrap(InstanceResponse, "describe_instances", self._pages.describe)
         _wrap(InstanceResponse, "_parse_block_device_mapping", _merged_disks)
         _wrap(ElasticBlockStore, "create_volume", self._once("CreateVolume"))
         _wrap(TaggedEC2Resource, "get_tags", _tags_of)
         mock.patch.object(instance_models, "InstanceState", lambda *given: ClockedState(self._tuning, *given)).start()
+        mock.patch.object(responses, "method_names_from_class", functools.cache(method_names_from_class)).start()
         EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER[_RUN_STATE] = lambda state: state
         filter_dict_attribute_mapping["client-token"] = "client_token"
 
     # ------------------------------------------------------------- visibility
 
+    def changed(self, action: str) -> None:
+        """Note an action that was answered, since described instances are kept until one changes them."""
+        self._pages.changed(action)
+
     def hidden(self, instance_id: str) -> bool:
-        """Whether calls do not know this instance yet, or no longer."""
+        """Whether the request being served does not know this instance yet, or no longer."""
+        if self.sees_all:
+            return False
         now = time.monotonic()
         if instance_id in self._ended:
             return now - self._ended[instance_id] > self._tuning.terminated_seconds
@@ -101,7 +114,7 @@ class Extensions:
     def _all_reservations(self, _: Callable[..., Any], backend: Any, filters: Any = None) -> list[Reservation]:
         found = []
         for reservation in backend.reservations.values():
-            shown = [item for item in reservation.instances if self._creating or not self.hidden(item.id)]
+            shown = [item for item in reservation.instances if not self.hidden(item.id)]
             if shown:
                 view = copy.copy(reservation)
                 view.instances = shown
@@ -110,16 +123,19 @@ class Extensions:
 
     def _get_instance(self, original: Callable[..., Instance], backend: Any, instance_id: str) -> Instance:
         known = self._instances.get(instance_id)
-        if known is not None and (self._creating or not self.hidden(instance_id)):
+        if known is not None and not self.hidden(instance_id):
             return known
         return original(backend, instance_id)
 
     # --------------------------------------------------------------- creation
 
     def _run(self, original: Callable[..., Reservation], backend: Any, *given: Any, **wanted: Any) -> Reservation:
+        if not wanted.get("launch_template"):
+            _check_type(wanted["instance_type"], wanted["region_name"])
+            wanted["is_instance_type_default"] = True  # checked above; moto goes through all offerings again
         self._check_capacity(backend, wanted, count=int(given[1]))
         before = set(backend.reservations)
-        self._creating = True
+        saw_all, self.sees_all = self.sees_all, True  # the launch itself attaches disks to its instance
         try:
             made = original(backend, *given, **wanted)
         except BaseException:
@@ -127,7 +143,7 @@ class Extensions:
                 del backend.reservations[half_made]
             raise
         finally:
-            self._creating = False
+            self.sees_all = saw_all
         for instance in made.instances:
             self._born[instance.id] = time.monotonic()
             self._instances[instance.id] = instance
@@ -229,6 +245,18 @@ def _incorrect_state(message: str) -> Refusal:
     return Refusal(400, "IncorrectInstanceState", message)
 
 
+@functools.cache
+def _offered(region: str) -> frozenset[str]:
+    return frozenset(offer["InstanceType"] for offer in INSTANCE_TYPE_OFFERINGS["region"].get(region, []))
+
+
+def _check_type(instance_type: str, region: str) -> None:
+    if instance_type not in INSTANCE_TYPES:
+        raise Refusal(400, "InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType.")
+    if instance_type not in _offered(region):
+        raise Refusal(400, "Unsupported", f"The requested instance type {instance_type} is not supported in {region}.")
+
+
 def _vcpus(instance_type: str) -> int:
     return int(INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"])
 
@@ -240,13 +268,6 @@ def _tags_of(_: Callable[..., Any], resource: Any) -> list[dict[str, str]]:
     return [
         {"resource_id": resource.id, "key": key, "value": value, "resource_type": kind} for key, value in tags.items()
     ]
-
-
-def _whole_pages(original: Callable[..., ActionResult], response: EC2BaseResponse) -> ActionResult:
-    """EC2 describes up to 1,000 instances in a page unless asked for fewer; moto 100."""
-    if not response.params.get("InstanceIds"):
-        response.params.setdefault("MaxResults", 1000)
-    return original(response)
 
 
 def _merged_disks(original: Callable[..., list[dict[str, Any]]], response: Any) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The lab's AWS as a program: ``python -m lab.aws_server --port 5000 --config … --state …``. EC2 and STS, on moto.
 
-The configuration is a JSON file: ``{"account", "region", "keys": {"operator": {"id", "secret"}, "readonly": {…}}}``.
+The configuration is a JSON file: ``{"account", "region", "keys": {"operator": {"id", "secret"}, …}}``. The keys
+``readonly`` and ``person`` are special: one may not change anything, the other sees all at once and has no limits.
 What the account holds at the start is written to the state file. ``POST /lab/tune`` takes ``lab.aws_rules.Tuning``.
 """
 
@@ -83,17 +84,20 @@ class Account:
         service = ""
         try:
             user, service = self._caller(request, body)
-            self._buckets.take(action)
+            if user != "person":
+                self._buckets.take(action)
             if user == "readonly" and service == "ec2" and not action.startswith(("Describe", "Get")):
                 raise self._unauthorized(user, action)
             if action == "GetCallerIdentity":
                 return self._identity(user)
             with self._turn:
+                self._extensions.sees_all = user == "person"
                 for value in form.values():
                     if action != "RunInstances" and value.startswith("i-") and self._extensions.hidden(value):
                         raise Refusal(400, "InvalidInstanceID.NotFound", f"The instance ID '{value}' does not exist")
                 handler = EC2Response if service == "ec2" else TokenResponse
                 status, headers, answer = handler.dispatch(request)
+                self._extensions.changed(action)
         except Refusal as refusal:
             return _error(service, refusal)
         except NotImplementedError:

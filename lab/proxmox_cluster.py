@@ -22,6 +22,7 @@ class Cluster(Guests):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.client_max_size = 512 * 2**20
+        self.max_requests = 100
         self.resources_lag = 0.0
         self._broadcast: dict[str, dict[str, Any]] = {}
         self._broadcaster: asyncio.Task[None] | None = None
@@ -41,20 +42,28 @@ class Cluster(Guests):
     async def start(self, certfile: Path, keyfile: Path) -> None:
         """Listen, and announce the guests' states to the resource list each ``resources_lag`` seconds."""
         await super().start(certfile, keyfile)
-        self._broadcaster = asyncio.create_task(self._broadcasts())
+        self._announce()
 
     async def stop(self) -> None:
         """Stop listening and announcing."""
         if self._broadcaster is not None:
             self._broadcaster.cancel()
+            self._broadcaster = None
         await super().stop()
+
+    def _announce(self) -> None:
+        """Announce now, and from now on at the pace of ``resources_lag``."""
+        if self._broadcaster is not None:
+            self._broadcaster.cancel()
+        self._broadcast = {vm.guest: self._status_of(vm) for vm in self.vms}
+        self._broadcaster = asyncio.create_task(self._broadcasts()) if self.resources_lag else None
 
     # -------------------------------------------------------------- resources
 
     async def _broadcasts(self) -> None:
         while True:
+            await asyncio.sleep(self.resources_lag)
             self._broadcast = {vm.guest: self._status_of(vm) for vm in self.vms}
-            await asyncio.sleep(self.resources_lag or 1.0)
 
     def _status_of(self, vm: Any) -> dict[str, Any]:
         status = {"name": vm.name, "status": vm.status, "template": 1 if vm.template else 0}
@@ -163,6 +172,7 @@ class Cluster(Guests):
             self.pace(task_seconds=float(wanted["task_seconds"]), time_scale=0.0)
         if "resources_lag" in wanted:
             self.resources_lag = float(wanted["resources_lag"])
+            self._announce()
         return web.json_response({"task_seconds": self.task_seconds, "resources_lag": self.resources_lag})
 
 

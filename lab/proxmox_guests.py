@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import time
 from typing import Any
@@ -33,6 +35,7 @@ _MAC = re.compile(r"(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}")
 #: Cloud-init settings reach the configuration of a running guest at once; the guest sees them at its next start.
 _CLOUD_INIT = ("cicustom", "cipassword", "citype", "ciupgrade", "ciuser", "ipconfig", "nameserver", "searchdomain")
 _DEFAULT_HOTPLUG = "network,disk,usb"
+_CHANGED = "checksum missmatch (file change by other user?)"
 
 
 class Guests(TimedTasks):
@@ -58,7 +61,7 @@ class Guests(TimedTasks):
             config["memory"] = str(config["memory"])
         if "description" in config:
             config["description"] += "\n"  # PVE keeps notes as lines and ends the last one, too
-        config["digest"] = vm.digest()
+        config["digest"] = _digest(vm)
         return ok(config)  # type: ignore[no-any-return]  # fakepve is untyped
 
     async def _config_put(self, request: web.Request) -> web.Response:
@@ -87,6 +90,8 @@ class Guests(TimedTasks):
 
     async def _apply_config(self, vm: FakeVm, user: str, values: dict[str, Any]) -> None:
         self._check_lock(vm)
+        if values.get("digest") not in {None, _digest(vm)}:
+            raise PveError(500, _CHANGED)
         for key in _words(values.get("revert")):
             vm.pending.pop(key, None)
         deleted, before = _words(values.get("delete")), {**vm.config, **vm.pending}
@@ -94,7 +99,7 @@ class Guests(TimedTasks):
         updates = {
             key: self._stored_value(vm, user, key, value, allocated)
             for key, value in values.items()
-            if key not in {"revert", "force", "background_delay"}
+            if key not in {"revert", "force", "background_delay", "digest"}
         }
         try:
             await super()._apply_config(vm, user, updates)
@@ -199,8 +204,8 @@ class Guests(TimedTasks):
             raise PveError(400, "Parameter verification failed.", {"size": "value does not match the regex pattern"})
 
         async def body() -> None:
-            if values.get("digest") not in {None, vm.digest()}:
-                raise TaskError("checksum missmatch (file change by other user?)")
+            if values.get("digest") not in {None, _digest(vm)}:
+                raise TaskError(_CHANGED)
             if vm.lock:
                 raise TaskError(f"VM is locked ({vm.lock})")
             if disk not in vm.config:
@@ -231,6 +236,12 @@ class Guests(TimedTasks):
             raise PveError(500, "No QEMU guest agent configured")
         vm.agent = {"interfaces": _interfaces(vm)} if vm.status == "running" else None
         return await super()._agent_call(match, values)
+
+
+def _digest(vm: FakeVm) -> str:
+    """The digest of the configuration file, pending changes and snapshots included."""
+    text = json.dumps([vm.config, vm.pending, vm.snapshots], sort_keys=True)
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _words(value: object) -> list[str]:
