@@ -1,0 +1,42 @@
+"""Valid objects, and how a test makes others of them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+Body = dict[str, Any]
+
+API_VERSION = "hybridge.io/v1alpha1"
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def machine(name: str, /, **spec: Any) -> Body:
+    """A VirtualMachine with the least that is needed, and ``spec`` over it; None takes a field away."""
+    least = {"providerRef": {"name": "aws-prod"}, "cpus": 2, "memory": "4Gi", "image": {"id": "ami-0abc"}}
+    return _body("VirtualMachine", name, least | spec)
+
+
+def aws(name: str, /, **spec: Any) -> Body:
+    """A Provider of type AWS."""
+    return _provider(name, {"aws": {"region": "eu-central-1"}} | spec)
+
+
+def proxmox(name: str, /, **spec: Any) -> Body:
+    """A Provider of type Proxmox."""
+    return _provider(name, {"proxmox": {"endpoint": "https://pve.example:8006"}} | spec)
+
+
+def vsphere(name: str, /, **spec: Any) -> Body:
+    """A Provider of type vSphere."""
+    return _provider(name, {"vsphere": {"endpoint": "https://vc.example", "datacenter": "DC0"}} | spec)
+
+
+def _provider(name: str, spec: Body) -> Body:
+    credentials = {"secretRef": {"namespace": "hybridge-system", "name": "login"}}
+    return _body("Provider", name, {"credentials": credentials} | spec)
+
+
+def _body(kind: str, name: str, spec: Body) -> Body:
+    given = {key: value for key, value in copy.deepcopy(spec).items() if value is not None}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": given}
