@@ -47,7 +47,10 @@ class Pages:
         tags = response.ec2_backend.tags
         key = (
             self._generation,
-            [(item.id, item.state, tuple(tags.get(item.id, {}).items())) for item in reservation.instances],
+            [
+                (item.id, item.state, item.public_ip, tuple(tags.get(item.id, {}).items()))
+                for item in reservation.instances
+            ],
         )
         known = self._written.get(reservation.id)
         if known is not None and known[0] == key:
