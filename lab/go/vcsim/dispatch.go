@@ -1,0 +1,55 @@
+package main
+
+import (
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+var serviceInstance = vim25.ServiceInstance
+
+// dispatcher sees every call first: it refuses what the user may not do, and sends some calls to the lab's objects.
+type dispatcher struct {
+	accounts  *accounts
+	machines  *machines
+	authority *authority
+}
+
+// A wrapper around a VirtualMachine would not do: the simulator's code expects its own type in the registry.
+var redirected = map[string]map[string]bool{
+	"VirtualMachine": {
+		"CloneVM_Task": true, "ReconfigVM_Task": true, "Rename_Task": true,
+		"MarkAsTemplate": true, "MarkAsVirtualMachine": true, "ShutdownGuest": true,
+	},
+	"Folder": {"CreateVM_Task": true},
+	"AuthorizationManager": {
+		"HasPrivilegeOnEntities": true, "HasPrivilegeOnEntity": true,
+		"HasUserPrivilegeOnEntities": true, "FetchUserPrivilegeOnEntities": true,
+	},
+}
+
+func (d dispatcher) dispatch(
+	ctx *simulator.Context, method *simulator.Method,
+) (mo.Reference, types.BaseMethodFault) {
+	if fault := d.accounts.check(ctx, method); fault != nil {
+		return nil, fault
+	}
+	if !redirected[method.This.Type][method.Name] || ctx.Map.Get(method.This) == nil {
+		return nil, nil
+	}
+	var target mo.Reference = d.machines
+	if method.This.Type == "AuthorizationManager" {
+		target = d.authority
+	}
+	// The simulator looks the called object up again by its reference; the request itself keeps the real one.
+	method.This = target.Reference()
+	return target, nil
+}
+
+// unlocked is embedded by objects that many calls use at once: the simulator takes no lock for them.
+type unlocked struct{}
+
+func (*unlocked) Lock() {}
+
+func (*unlocked) Unlock() {}

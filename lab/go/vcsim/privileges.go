@@ -1,0 +1,139 @@
+package main
+
+import (
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// need is a privilege that a call requires on an object ("Required Privileges" in the API reference).
+type need struct {
+	entity    types.ManagedObjectReference
+	privilege string
+}
+
+// privilegeOf lists the methods that need one privilege, on the object that is called.
+var privilegeOf = map[string]string{
+	"CreateFolder":                "Folder.Create",
+	"CreateVM_Task":               "VirtualMachine.Inventory.Create",
+	"RegisterVM_Task":             "VirtualMachine.Inventory.Register",
+	"UnregisterVM":                "VirtualMachine.Inventory.Unregister",
+	"PowerOnVM_Task":              "VirtualMachine.Interact.PowerOn",
+	"PowerOffVM_Task":             "VirtualMachine.Interact.PowerOff",
+	"ShutdownGuest":               "VirtualMachine.Interact.PowerOff",
+	"SuspendVM_Task":              "VirtualMachine.Interact.Suspend",
+	"StandbyGuest":                "VirtualMachine.Interact.Suspend",
+	"ResetVM_Task":                "VirtualMachine.Interact.Reset",
+	"RebootGuest":                 "VirtualMachine.Interact.Reset",
+	"CreateSnapshot_Task":         "VirtualMachine.State.CreateSnapshot",
+	"CreateSnapshotEx_Task":       "VirtualMachine.State.CreateSnapshot",
+	"RemoveSnapshot_Task":         "VirtualMachine.State.RemoveSnapshot",
+	"RemoveAllSnapshots_Task":     "VirtualMachine.State.RemoveSnapshot",
+	"RevertToSnapshot_Task":       "VirtualMachine.State.RevertToSnapshot",
+	"RenameSnapshot":              "VirtualMachine.State.RenameSnapshot",
+	"RelocateVM_Task":             "Resource.ColdMigrate",
+	"MigrateVM_Task":              "Resource.ColdMigrate",
+	"MarkAsTemplate":              "VirtualMachine.Provisioning.MarkAsTemplate",
+	"MarkAsVirtualMachine":        "VirtualMachine.Provisioning.MarkAsVM",
+	"CustomizeVM_Task":            "VirtualMachine.Provisioning.Customize",
+	"MoveIntoFolder_Task":         "VirtualMachine.Inventory.Move",
+	"SetCustomValue":              "Global.SetCustomField",
+	"SetField":                    "Global.SetCustomField",
+	"AddCustomFieldDef":           "Global.ManageCustomFields",
+	"AddDVPortgroup_Task":         "DVPortgroup.Create",
+	"ReconfigureDVPortgroup_Task": "DVPortgroup.Modify",
+	"CreateVirtualDisk_Task":      "Datastore.FileManagement",
+	"DeleteVirtualDisk_Task":      "Datastore.FileManagement",
+	"DeleteDatastoreFile_Task":    "Datastore.FileManagement",
+	"AttachDisk_Task":             "VirtualMachine.Config.AddExistingDisk",
+	"DetachDisk_Task":             "VirtualMachine.Config.RemoveDisk",
+}
+
+func needs(ctx *simulator.Context, method *simulator.Method) []need {
+	switch req := method.Body.(type) {
+	case *types.CloneVM_Task:
+		return cloneNeeds(ctx, req)
+	case *types.ReconfigVM_Task:
+		return configNeeds(req.This, &req.Spec)
+	case *types.Destroy_Task:
+		return destroyNeeds(req.This)
+	case *types.Rename_Task:
+		return renameNeeds(req.This)
+	}
+	if privilege, ok := privilegeOf[method.Name]; ok {
+		return []need{{method.This, privilege}}
+	}
+	return nil
+}
+
+func cloneNeeds(ctx *simulator.Context, req *types.CloneVM_Task) []need {
+	source := "VirtualMachine.Provisioning.Clone"
+	if vm, ok := ctx.Map.Get(req.This).(*simulator.VirtualMachine); ok && vm.Config.Template {
+		source = "VirtualMachine.Provisioning.DeployTemplate"
+	}
+	result := []need{{req.This, source}, {req.Folder, "VirtualMachine.Inventory.CreateFromExisting"}}
+	if pool := req.Spec.Location.Pool; pool != nil {
+		result = append(result, need{*pool, "Resource.AssignVMToPool"})
+	}
+	if store := req.Spec.Location.Datastore; store != nil {
+		result = append(result, need{*store, "Datastore.AllocateSpace"})
+	}
+	if req.Spec.Config != nil {
+		result = append(result, configNeeds(req.Folder, req.Spec.Config)...)
+	}
+	if req.Spec.PowerOn {
+		result = append(result, need{req.Folder, "VirtualMachine.Interact.PowerOn"})
+	}
+	return result
+}
+
+func configNeeds(entity types.ManagedObjectReference, spec *types.VirtualMachineConfigSpec) []need {
+	var result []need
+	when := func(changed bool, privilege string) {
+		if changed {
+			result = append(result, need{entity, "VirtualMachine.Config." + privilege})
+		}
+	}
+	when(spec.NumCPUs != 0 || spec.NumCoresPerSocket != nil, "CPUCount")
+	when(spec.MemoryMB != 0, "Memory")
+	when(spec.Name != "", "Rename")
+	when(spec.Annotation != "", "Annotation")
+	when(len(spec.ExtraConfig) > 0, "AdvancedConfig")
+	when(spec.GuestId != "" || spec.InstanceUuid != "" || spec.Uuid != "" || spec.BootOptions != nil, "Settings")
+	when(spec.CpuHotAddEnabled != nil, "CPUCount")
+	when(spec.MemoryHotAddEnabled != nil, "Memory")
+	for _, item := range spec.DeviceChange {
+		change := item.GetVirtualDeviceConfigSpec()
+		_, disk := change.Device.(*types.VirtualDisk)
+		switch change.Operation {
+		case types.VirtualDeviceConfigSpecOperationAdd:
+			when(disk, "AddNewDisk")
+			when(!disk, "AddRemoveDevice")
+		case types.VirtualDeviceConfigSpecOperationRemove:
+			when(disk, "RemoveDisk")
+			when(!disk, "AddRemoveDevice")
+		default:
+			when(disk, "DiskExtend")
+			when(!disk, "EditDevice")
+		}
+	}
+	return result
+}
+
+func destroyNeeds(entity types.ManagedObjectReference) []need {
+	switch entity.Type {
+	case "VirtualMachine":
+		return []need{{entity, "VirtualMachine.Inventory.Delete"}}
+	case "Folder":
+		return []need{{entity, "Folder.Delete"}}
+	case "DistributedVirtualPortgroup":
+		return []need{{entity, "DVPortgroup.Delete"}}
+	}
+	return []need{{entity, "Host.Config.Maintenance"}}
+}
+
+func renameNeeds(entity types.ManagedObjectReference) []need {
+	if entity.Type == "VirtualMachine" {
+		return []need{{entity, "VirtualMachine.Config.Rename"}}
+	}
+	return []need{{entity, entity.Type + ".Rename"}}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/vmware/govmomi/simulator"
+)
+
+const settingsPath = "/lab/settings"
+
+// settings is the lab's own door: what a test changes while the server runs.
+type settings struct {
+	accounts *accounts
+	guests   *guests
+}
+
+// change lists what may be set; what is absent stays as it is.
+type change struct {
+	TaskDelay *float64            `json:"taskDelay"` // seconds
+	BootDelay *float64            `json:"bootDelay"` // seconds
+	Passwords map[string]string   `json:"passwords"` // by account
+	Denied    map[string][]string `json:"denied"`    // privileges taken away, by account
+	HotPlug   *bool               `json:"hotPlugNotSupported"`
+}
+
+func (s settings) serve(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	var c change
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&c); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if c.TaskDelay != nil {
+		setTaskDelay(seconds(*c.TaskDelay))
+	}
+	if c.BootDelay != nil {
+		s.guests.bootDelay.Store(int64(seconds(*c.BootDelay)))
+	}
+	for name, password := range c.Passwords {
+		s.accounts.setPassword(name, password)
+	}
+	if c.HotPlug != nil {
+		hotPlugNotSupported.Store(*c.HotPlug)
+	}
+	for name, privileges := range c.Denied {
+		s.accounts.deny(name, privileges)
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func seconds(number float64) time.Duration {
+	return time.Duration(number * float64(time.Second))
+}
+
+// setTaskDelay makes every task that a client starts take this long. Tasks that a task starts are not delayed again.
+func setTaskDelay(delay time.Duration) {
+	// Without LockHandoff=0 an object could not even be read while a task on it waits.
+	delays := map[string]int{"LockHandoff": 0}
+	for _, name := range []string{
+		"CloneVM_Task", "ReconfigVM_Task", "Rename_Task", "CreateVM_Task", "PowerOnVM_Task", "PowerOffVM_Task",
+		"SuspendVM_Task", "ShutdownGuest", "StandbyGuest", "Destroy_Task", "RelocateVM_Task", "CreateSnapshotEx_Task",
+		"RemoveSnapshot_Task", "RevertToSnapshot_Task", "RevertToCurrentSnapshot_Task", "RemoveAllSnapshots_Task",
+		"CustomizeVM_Task", "MoveIntoFolder_Task",
+	} {
+		delays[name] = int(delay.Milliseconds())
+	}
+	simulator.TaskDelay = simulator.DelayConfig{MethodDelay: delays}
+}
