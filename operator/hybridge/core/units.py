@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import lru_cache
 
 _QUANTITY = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:([KMGTPE]i)|([numkMGTPE])|[eE]([+-]?[0-9]{1,3}))?")
 _BINARY = {f"{letter}i": 1024**power for power, letter in enumerate("KMGTPE", start=1)}
@@ -28,6 +29,7 @@ _SECONDS = {
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
+@lru_cache(maxsize=1024)
 def parse_quantity(text: str | int) -> int:
     """The whole number that a Kubernetes quantity means (bytes, for sizes); fractions round up, as in Kubernetes.
 
@@ -58,6 +60,7 @@ def format_bytes(size: int) -> str:
     return str(size)
 
 
+@lru_cache(maxsize=1024)
 def parse_duration(text: str) -> float:
     """Seconds of a Go duration such as ``1h30m``; ValueError when it is none. Source: Go ``time.ParseDuration``."""
     body = text.removeprefix("-") if text.startswith("-") else text.removeprefix("+")
