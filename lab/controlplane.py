@@ -199,7 +199,10 @@ class ControlPlane:
         return self._process("controller-manager", argv, lambda: self._ok("controller-manager", "/healthz"))
 
     def _process(self, name: str, argv: Sequence[str | Path], ready: Callable[[], bool]) -> Process:
-        return Process(name, argv, log=self.folder / f"{name}.log", ready=ready, timeout=120.0)
+        # When the lab's own process is killed, they would wait for each other for minutes if asked politely.
+        setpriv = shutil.which("setpriv")
+        prefix = [setpriv, "--pdeathsig", "KILL", "--"] if setpriv else []
+        return Process(name, [*prefix, *argv], log=self.folder / f"{name}.log", ready=ready, timeout=120.0)
 
     def _ok(self, name: str, path: str) -> bool:
         """Whether a GET answers 200; OSError when nothing listens yet."""
