@@ -13,7 +13,7 @@ class Backoff:
         self._first = first
         self._longest = longest
         self._failures: dict[Hashable, int] = {}
-        self._random = random.Random(seed)  # noqa: S311
+        self._random = random.Random(seed)
 
     def next(self, key: Hashable) -> float:
         """Counts a failure and tells how long to wait."""

@@ -66,6 +66,11 @@ class Breaker:
         return self._failures >= self._threshold and self._clock() < self._until
 
     @property
+    def just_opened(self) -> bool:
+        """Whether the newest failure was the one that opened it."""
+        return self._failures == self._threshold
+
+    @property
     def retry_in(self) -> float:
         """Seconds until the next try."""
         return max(0.0, self._until - self._clock())

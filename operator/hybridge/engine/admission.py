@@ -1,0 +1,40 @@
+"""Whether an object may use its Provider now."""
+
+from __future__ import annotations
+
+from hybridge.api.provider import Provider
+from hybridge.api.shared import PAUSED
+from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core.errors import CloudError, Disposition, Refused
+from hybridge.core.reasons import Reason
+from hybridge.engine.keys import Key
+from hybridge.engine.world import World
+
+
+async def admit(world: World, machine: VirtualMachine) -> Provider:
+    """The Provider. Raises CloudError: DEPENDENCY_NOT_READY, NOT_PERMITTED or PAUSED.
+
+    A grant that was taken back still lets what was made under it be deleted.
+    """
+    name, namespace = machine.spec.provider_ref.name, machine.metadata.namespace
+    provider = world.decode(Key("Provider", "", name), Provider)
+    if provider is None:
+        raise CloudError(Reason.DEPENDENCY_NOT_READY, f"Provider {name} does not exist", disposition=Disposition.WAIT)
+    deleting = machine.metadata.deletion_timestamp is not None
+    surroundings = await world.namespace(namespace)
+    labels: dict[str, str] = surroundings.get("labels", {})
+    annotations: dict[str, str] = surroundings.get("annotations", {})
+    began = machine.status.id is not None or machine.status.intent is not None
+    if not provider.spec.allowed_namespaces.allows(namespace, labels) and not (deleting and began):
+        raise Refused(
+            Reason.NOT_PERMITTED,
+            f"Provider {name} does not grant namespace {namespace}: its spec.allowedNamespaces has to name it",
+        )
+    if provider.spec.paused or PAUSED in {
+        key
+        for holder in (machine.metadata.annotations, annotations, provider.metadata.annotations)
+        for key, value in holder.items()
+        if value == "true"
+    }:
+        raise CloudError(Reason.PAUSED, "nothing is changed while it is paused", disposition=Disposition.WAIT)
+    return provider

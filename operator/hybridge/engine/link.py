@@ -1,0 +1,190 @@
+"""A connected Provider: its driver, bulkhead and inventory, and the sweeps that keep the picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from hybridge.core.errors import CloudError
+from hybridge.core.machine import Task, TaskState
+from hybridge.drivers.base import Connection, Driver, Sweep, SweepRequest
+from hybridge.engine.bulkhead import Bulkhead
+from hybridge.engine.inventory import Inventory
+from hybridge.engine.keys import Clock, Key
+
+#: Seconds between sweeps while somebody waits for something: at first, and at most.
+QUICK, SLOWEST_QUICK = 0.2, 5.0
+#: Least seconds between two pushed answers, so that a flood of changes comes in bunches.
+PUSH_PAUSE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class LastSweep:
+    """How the newest successful sweep went. ``time`` in Unix seconds, ``duration`` in seconds."""
+
+    time: float
+    duration: float
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a sweep brought: ids whose picture changed and tasks that ended. ``first``: the picture is whole now."""
+
+    ids: Collection[str]
+    tasks: Collection[Task]
+    first: bool = False
+    recovered: bool = False
+
+
+class Link:
+    """One Provider's live side. ``on_change`` is called after each sweep that brought something, ``on_error`` after
+    each that failed; both on the event loop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        driver: Driver,
+        connection: Connection,
+        bulkhead: Bulkhead,
+        *,
+        clock: Clock,
+        interval: float,
+        on_change: Callable[[Link, Change], None],
+        on_error: Callable[[Link, CloudError], None],
+    ) -> None:
+        self.name = name
+        self.driver = driver
+        self.connection = connection
+        self.bulkhead = bulkhead
+        self.inventory = Inventory()
+        self.last_sweep: LastSweep | None = None
+        self.error: CloudError | None = None
+        self.owners: dict[str, Key] = {}
+        self.max_age: dict[str, float] = {}
+        self._clock = clock
+        self._interval = interval
+        self._on_change = on_change
+        self._on_error = on_error
+        self._expecting: set[Key] = set()
+        self._refresh: set[str] = set()
+        self._tasks: dict[str, Task] = {}
+        self._waiting: dict[str, Key] = {}
+        self._quick = QUICK
+        self._wake = asyncio.Event()
+        self._runner: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to sweep."""
+        self._runner = asyncio.get_running_loop().create_task(self._run(), name=f"sweeps of {self.name}")
+
+    async def close(self) -> None:
+        """Stops sweeping and disconnects. Calls under way end by their own deadlines."""
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+        self.bulkhead.close()
+        await asyncio.to_thread(self.driver.close)
+
+    def bind(self, machine_id: str, key: Key, max_age: float) -> None:
+        """Changes of this machine concern this object; its details may be ``max_age`` seconds old."""
+        self.owners[machine_id] = key
+        self.max_age[machine_id] = max_age
+
+    def unbind(self, key: Key) -> None:
+        """The object has no machine here any more."""
+        for machine_id in [machine_id for machine_id, owner in self.owners.items() if owner == key]:
+            del self.owners[machine_id]
+            self.max_age.pop(machine_id, None)
+        self.settle(key)
+
+    def expect(self, key: Key, *, refresh: str | None = None) -> None:
+        """``key`` waits for the cloud: sweep sooner, and read the details of ``refresh``."""
+        if refresh is not None:
+            self._refresh.add(refresh)
+        if key not in self._expecting:
+            self._expecting.add(key)
+            self._quick = QUICK
+            self._wake.set()
+
+    def settle(self, key: Key) -> None:
+        """``key`` waits no longer."""
+        self._expecting.discard(key)
+
+    def watch_task(self, task: Task, key: Key) -> Task:
+        """Has this task followed for ``key``; its newest known state. An ended task is told once."""
+        known = self._tasks.setdefault(task.id, task)
+        self._waiting[task.id] = key
+        if known.state is not TaskState.RUNNING:
+            del self._tasks[task.id], self._waiting[task.id]
+        return known
+
+    def waiting_for(self, task_id: str) -> Key | None:
+        """Who waits for this task."""
+        return self._waiting.get(task_id)
+
+    @property
+    def down(self) -> bool:
+        """Whether the cloud has stopped to answer."""
+        return self.bulkhead.breaker.open or (self.error is not None and self.bulkhead.breaker.down_since is not None)
+
+    async def _run(self) -> None:
+        while True:
+            pause = await self._sweep_once()
+            self._wake.clear()
+            await self._pause(pause)
+
+    async def _sweep_once(self) -> float:
+        """One sweep; seconds until the next one is due."""
+        began = self.inventory.begin()
+        started = self._clock()
+        refresh, self._refresh = self._refresh, set()
+        request = SweepRequest(
+            tasks=[task for task in self._tasks.values() if task.state is TaskState.RUNNING],
+            refresh=refresh,
+            max_age=self.max_age,
+            wait=self._interval,
+        )
+        try:
+            sweep = await self.bulkhead.sweep(self.driver.sweep, request)
+        except CloudError as error:
+            self._refresh |= refresh
+            self.error = error
+            self._on_error(self, error)
+            return max(error.retry_after or 0.0, self.bulkhead.breaker.retry_in, 1.0)
+        duration = self._clock() - started
+        self._take(sweep, began, duration)
+        if self.driver.push:
+            return PUSH_PAUSE
+        if not self._expecting:
+            return self._interval
+        # Never sweep more than half of the time, however large the cloud is.
+        return max(self._quick, duration)
+
+    def _take(self, sweep: Sweep, began: int, duration: float) -> None:
+        recovered, self.error = self.error is not None, None
+        was_settled = self.inventory.settled
+        ids = self.inventory.apply(sweep, began)
+        ended = []
+        for task in sweep.tasks.values():
+            if task.id in self._tasks:
+                self._tasks[task.id] = replace(task, started_at=self._tasks[task.id].started_at)
+                if task.state is not TaskState.RUNNING:
+                    ended.append(task)
+        self.last_sweep = LastSweep(self._clock(), duration, sweep.requests)
+        first = self.inventory.settled and not was_settled
+        self._quick = QUICK if ids or ended else min(self._quick * 1.5, SLOWEST_QUICK)
+        self._on_change(self, Change(ids, ended, first=first, recovered=recovered))
+
+    async def _pause(self, seconds: float) -> None:
+        deadline = self._clock() + seconds
+        while (left := deadline - self._clock()) > 0:
+            try:
+                await asyncio.wait_for(self._wake.wait(), left)
+            except TimeoutError:
+                return
+            self._wake.clear()
+            if not self.driver.push and self.error is None:
+                deadline = min(deadline, self._clock() + self._quick)

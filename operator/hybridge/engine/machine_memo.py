@@ -1,0 +1,87 @@
+"""What the engine remembers of a machine between two reconciles. All of it can be lost: status and cloud tell it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hybridge.api import desired
+from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core.machine import Intent, Machine, Task
+from hybridge.core.machine_plan import Record
+from hybridge.core.plan import Do, Verb
+from hybridge.core.units import parse_time
+
+#: Seconds to hold back a step that was done before and did not last: grows with each repetition, up to the second.
+REPEAT_FIRST, REPEAT_MOST = 1.0, 600.0
+
+
+@dataclass(slots=True)
+class Memo:
+    """``absent``: the id that the cloud said nothing has. ``after_task``: how the machine will be when the task is done."""
+
+    uid: str
+    id: str | None = None
+    created_at: float | None = None
+    task: Task | None = None
+    after_task: Machine | None = None
+    absent: str | None = None
+    searched_at: float | None = None
+    token_spent: bool = False
+    sync_now: str | None = None
+    running_since: float | None = None
+    unsettled_since: float | None = None
+    waits: int = 0
+    done: tuple[object, ...] = ()
+    done_at: float = 0.0
+    repeats: int = 0
+
+    @classmethod
+    def resume(cls, machine: VirtualMachine) -> Memo:
+        """What the status tells of earlier work."""
+        status = machine.status
+        return cls(
+            machine.metadata.uid,
+            id=status.id,
+            created_at=parse_time(status.created_at) if status.created_at else None,
+            task=desired.task(status.task) if status.task else None,
+        )
+
+    def intent(self, machine: VirtualMachine) -> Intent | None:
+        """The attempt on record."""
+        return desired.intent(machine.status.intent) if machine.status.intent else None
+
+    def record(self, machine: VirtualMachine, *, deleting: bool) -> Record:
+        """What the plan has to know of earlier steps."""
+        return Record(
+            id=self.id,
+            intent=self.intent(machine),
+            created=self.created_at is not None,
+            deleting=deleting,
+            protected=machine.spec.lifecycle.deletion_protection,
+        )
+
+    def hold_back(self, step: Do, now: float, *, calm: float) -> float:
+        """Seconds to wait before this step, if the very same one was done before and somebody undid it.
+
+        Steps that make or remove the machine are not held back: their own answers tell how they went.
+        """
+        if step.verb in {Verb.CREATE, Verb.DELETE, Verb.DETACH, Verb.ADOPT} or _signature(step) != self.done:
+            return 0.0
+        if now - self.done_at > calm:
+            self.repeats = 0
+        return max(0.0, self.done_at + min(REPEAT_MOST, REPEAT_FIRST * 4.0 ** min(self.repeats, 10)) - now)
+
+    def did(self, step: Do, now: float) -> None:
+        """The step was taken."""
+        signature = _signature(step)
+        self.repeats = self.repeats + 1 if signature == self.done else 0
+        self.done, self.done_at, self.waits = signature, now, 0
+
+    def patience(self) -> float:
+        """Seconds until something that others have to finish is looked at again: a growing number."""
+        self.waits += 1
+        return 0.5 * 2.0 ** min(self.waits - 1, 10)
+
+
+def _signature(step: Do) -> tuple[object, ...]:
+    return (step.hard, *((action.verb, action.field, action.after) for action in step.actions))

@@ -1,0 +1,215 @@
+"""What a VirtualMachine's status says, written when it is worth a write."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+
+from hybridge.api import desired
+from hybridge.api.shared import DriftEntry, PlanEntry, clip
+from hybridge.api.virtualmachine import AddressStatus, Phase, VirtualMachine, VirtualMachineStatus
+from hybridge.core import machine_status
+from hybridge.core.conditions import Type
+from hybridge.core.errors import CloudError
+from hybridge.core.machine import Intent, Machine, MachineSpec
+from hybridge.core.machine_status import Story
+from hybridge.core.plan import Action, Do, Plan, Refuse, Verb
+from hybridge.core.reasons import Reason
+from hybridge.core.units import format_bytes, format_time, parse_time
+from hybridge.engine import conditions
+from hybridge.engine.keys import Key
+from hybridge.engine.machine_case import Case
+from hybridge.engine.machine_memo import Memo
+from hybridge.engine.meter import MachineMeter
+from hybridge.engine.outcome import Again, Done, Outcome
+from hybridge.engine.world import World
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which a state that will pass is not worth a write of its own.
+FLEETING = 1.0
+#: Seconds for which a running machine is given time to report an address before it is Ready without one.
+ADDRESS_PATIENCE = 300.0
+_MOST = 32
+
+
+def creating(machine: VirtualMachine, intent: Intent, now: float) -> VirtualMachineStatus:
+    """The status that goes with a new intent: written before the cloud is asked."""
+    plan = Plan(Do((Action(Verb.CREATE, "machine", "", intent.name),)))
+    story = Story(MachineSpec(intent.name), plan, None)
+    generation = machine.metadata.generation
+    return VirtualMachineStatus(
+        observed_generation=generation,
+        conditions=conditions.write(
+            machine.status.conditions, machine_status.conditions(story), generation=generation, now=now
+        ),
+        intent=desired.intent_status(intent),
+        phase=Phase.CREATING,
+    )
+
+
+class MachineReporter:
+    """Writes statuses. What passes within a second is not told, what must not be lost is told at once."""
+
+    def __init__(self, world: World, meter: MachineMeter) -> None:
+        self._world = world
+        self._meter = meter
+
+    async def report(
+        self, case: Case, plan: Plan, mine: Machine | None, *, settled: bool, after: float | None
+    ) -> Outcome:
+        """Tells how it stands; when to come back. ``settled``: nothing will happen by itself soon."""
+        memo, now = case.memo, self._world.clock()
+        machine = self._world.decode(case.key, VirtualMachine)
+        if machine is None:
+            return Done()
+        # Only what the cloud shows now is told, not what the step just taken will bring.
+        shown = case.link.inventory.get(memo.id) if memo.id else None
+        story = self._story(case, machine, plan, shown if mine is None else (shown or mine))
+        if settled and machine_status.waits_for_address(story):
+            settled, after = False, self._await_address(case)
+        if settled:
+            case.link.settle(case.key)
+        elif not self._worth_telling(memo, now):
+            left = FLEETING - (now - (memo.unsettled_since or now))
+            return Again(max(0.0, min(left if after is None else after, left)))
+        await self._write(case.key, memo, machine, story)
+        memo.unsettled_since = None if settled else now
+        if after is None:
+            return Done()
+        return Again(after)
+
+    async def report_error(self, key: Key, memo: Memo, error: CloudError, case: Case | None) -> None:
+        """Tells what is in the way. The last known state stays."""
+        machine = self._world.decode(key, VirtualMachine)
+        if machine is None:
+            return
+        log.warning(
+            "%s: %s", error.reason, error.message, extra={"object": str(key), "provider": self._world.group(key)}
+        )
+        spec = case.spec if case else MachineSpec(machine.metadata.name)
+        shown = case.link.inventory.get(memo.id) if case and memo.id else None
+        story = Story(
+            spec,
+            None,
+            shown,
+            error=error,
+            deleting=machine.metadata.deletion_timestamp is not None,
+            created=memo.created_at is not None,
+            was_ready=conditions.is_true(machine.status.conditions, Type.READY),
+        )
+        await self._write(key, memo, machine, story)
+
+    def _story(self, case: Case, machine: VirtualMachine, plan: Plan, mine: Machine | None) -> Story:
+        memo, now = case.memo, self._world.clock()
+        synced = any(
+            condition.type == Type.SYNCED.value
+            and condition.status.value == "True"
+            and condition.observed_generation == machine.metadata.generation
+            for condition in machine.status.conditions
+        )
+        waited = now - memo.running_since if memo.running_since is not None else 0.0
+        return Story(
+            case.spec,
+            plan,
+            mine,
+            deleting=case.deleting,
+            created=memo.created_at is not None,
+            was_ready=conditions.is_true(machine.status.conditions, Type.READY),
+            synced_before=synced or bool(machine.status.drift),
+            address_timed_out=waited > ADDRESS_PATIENCE,
+        )
+
+    def _await_address(self, case: Case) -> float:
+        waited = self._world.clock() - (case.memo.running_since or self._world.clock())
+        case.link.expect(case.key, refresh=case.memo.id)
+        return min(10.0, 0.3 + waited / 2)
+
+    @staticmethod
+    def _worth_telling(memo: Memo, now: float) -> bool:
+        if memo.unsettled_since is None:
+            memo.unsettled_since = now
+        return now - memo.unsettled_since >= FLEETING
+
+    async def _write(self, key: Key, memo: Memo, machine: VirtualMachine, story: Story) -> None:
+        now, old = self._world.clock(), machine.status
+        generation = machine.metadata.generation
+        was_ready = conditions.is_true(old.conditions, Type.READY)
+        told = conditions.write(old.conditions, machine_status.conditions(story), generation=generation, now=now)
+        task = memo.task
+        status = msgspec.structs.replace(
+            old,
+            observed_generation=generation,
+            id=memo.id,
+            conditions=told,
+            task=desired.task_status(task) if task else None,
+            plan=_plan(story),
+            drift=_drift(story, old.drift, now),
+            phase=Phase(machine_status.phase(story).value),
+            created_at=format_time(memo.created_at) if memo.created_at is not None else None,
+            restart_required=_restart_required(story),
+        )
+        if story.machine is not None:
+            status = _with_machine(status, story.machine)
+        await self._world.write_status(key, status)
+        ready = conditions.is_true(told, Type.READY)
+        provider = self._world.group(key)
+        self._meter.state(
+            key.kind, key.namespace, key.name, provider, ready=ready, synced=conditions.is_true(told, Type.SYNCED)
+        )
+        if ready and not was_ready and machine.metadata.creation_timestamp:
+            self._meter.became_ready(key.kind, provider, now - parse_time(machine.metadata.creation_timestamp))
+        if status.drift and not old.drift:
+            self._meter.drifted(key.kind, provider, len(status.drift))
+
+
+def _with_machine(status: VirtualMachineStatus, machine: Machine) -> VirtualMachineStatus:
+    return msgspec.structs.replace(
+        status,
+        power_state=machine.power,
+        addresses=tuple(AddressStatus(type=found.type, address=found.address) for found in machine.addresses[:64]),
+        cpus=machine.cpus,
+        memory=None if machine.memory is None else format_bytes(machine.memory),
+        instance_type=machine.instance_type,
+        host=machine.host,
+        zone=machine.zone,
+    )
+
+
+def _plan(story: Story) -> tuple[PlanEntry, ...]:
+    if story.plan is None:
+        return ()
+    waiting = isinstance(story.plan.step, Refuse)
+    return tuple(
+        PlanEntry(
+            action=action.verb.value,
+            field=action.field or None,
+            from_=clip(action.before),
+            to=clip(action.after),
+            disruptive=action.disruptive,
+            reason=clip(action.reason or (Reason.RESTART_REQUIRED.hint if waiting and action.disruptive else "")),
+        )
+        for action in story.plan.actions[:_MOST]
+    )
+
+
+def _drift(story: Story, before: tuple[DriftEntry, ...], now: float) -> tuple[DriftEntry, ...]:
+    fields = set(machine_status.drift(story))
+    since = {entry.field: entry.since for entry in before}
+    actions = story.plan.actions if story.plan else ()
+    return tuple(
+        DriftEntry(
+            field=action.field,
+            want=clip(action.after),
+            found=clip(action.before),
+            since=since.get(action.field) or format_time(now),
+        )
+        for action in actions[:_MOST]
+        if action.field in fields
+    )
+
+
+def _restart_required(story: Story) -> bool:
+    step = story.plan.step if story.plan else None
+    return isinstance(step, Refuse) and step.reason is Reason.RESTART_REQUIRED

@@ -1,0 +1,194 @@
+"""The steps that change a cloud, each with its record written first where it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import msgspec
+
+from hybridge.api import desired
+from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core.errors import CloudError, Disposition, IdTaken, NotProven, Refused, TokenMismatch
+from hybridge.core.identity import machine_uuid, token
+from hybridge.core.machine import Intent, Machine, MachineSpec, Power, SecretVersion
+from hybridge.core.plan import Do, Verb
+from hybridge.core.reasons import Reason
+from hybridge.drivers.base import Started
+from hybridge.engine.cluster import Conflict
+from hybridge.engine.machine_case import Case
+from hybridge.engine.machine_report import creating
+from hybridge.engine.world import World
+
+
+class MachineSteps:
+    """Takes one step of a plan. Intent before effect: what is about to be made is on record before it is made."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def take(self, case: Case, step: Do, mine: Machine | None) -> None:
+        """Changes the cloud and keeps what is known of the result. Raises CloudError, Conflict, NotLeading."""
+        try:
+            started = await self._call(case, step, mine)
+        except NotProven:
+            # What was seen is not what is there: forget the picture, so that the next plan asks the cloud.
+            if mine is not None:
+                case.link.inventory.forget(mine.id)
+            raise
+        self._keep(case, step, mine, started)
+
+    async def _call(self, case: Case, step: Do, mine: Machine | None) -> Started:
+        machines = case.link.driver.machines
+        call = case.link.bulkhead.call
+        if step.verb is Verb.CREATE:
+            return await self._create(case, anew=step.anew)
+        if step.verb is Verb.ADOPT:
+            return await self._adopt(case, step.actions[0].after)
+        if mine is None:
+            raise CloudError(Reason.IDENTITY_MISMATCH, "there is no machine to change")
+        if step.verb is Verb.SET_POWER:
+            power = Power(step.actions[0].after)
+            self._world.require_leadership()
+            return await call(machines.set_power, mine, case.spec, power, hard=step.hard)
+        if step.verb in {Verb.DELETE, Verb.DETACH}:
+            self._world.require_leadership()
+            if step.verb is Verb.DELETE:
+                return await call(machines.delete, mine)
+            return await call(machines.mark, mine, None)
+        fields = {"initialize"} if step.verb is Verb.INITIALIZE else {_field(action.field) for action in step.actions}
+        return await self._configure(case, mine, fields)
+
+    async def _configure(self, case: Case, mine: Machine, fields: Collection[str]) -> Started:
+        spec, intent = case.spec, case.memo.intent(case.machine)
+        if "initialize" in fields:
+            spec, _ = await self._with_user_data(case)
+        self._world.require_leadership()
+        return await case.link.bulkhead.call(
+            case.link.driver.machines.configure, mine, spec, fields, intent, case.marker
+        )
+
+    async def _create(self, case: Case, *, anew: bool) -> Started:
+        machine = case.machine
+        spec, secrets = await self._with_user_data(case)
+        intent = case.memo.intent(machine)
+        if anew or intent is None:
+            intent = await self._intend(case, spec, secrets, attempt=intent.attempt + 1 if intent else 1)
+        self._world.require_leadership()
+        try:
+            return await case.link.bulkhead.call(case.link.driver.machines.create, intent, spec, case.marker)
+        except TokenMismatch:
+            case.memo.token_spent = True
+            raise
+        except IdTaken:
+            await self._reject(case, intent)
+            raise
+        except CloudError as error:
+            if not error.took_effect_possible and error.disposition is not Disposition.WAIT:
+                await self._reject(case, intent)
+            raise
+
+    async def _intend(
+        self, case: Case, spec: MachineSpec, secrets: tuple[SecretVersion, ...], *, attempt: int
+    ) -> Intent:
+        """Reads what the call needs, and writes down what is about to happen. Raises Conflict when we are stale."""
+        world, link, uid = self._world, case.link, case.machine.metadata.uid
+        taken = {machine_id for machine_id, owner in link.owners.items() if owner != case.key}
+        prepared = await link.bulkhead.call(link.driver.machines.prepare, spec, taken)
+        intent = Intent(
+            attempt=attempt,
+            token=token(uid, attempt),
+            name=spec.name,
+            uuid=machine_uuid(uid, attempt),
+            provider_identity=link.connection.identity,
+            started_at=world.clock(),
+            parameters=prepared.parameters,
+            id=prepared.id,
+            secrets=secrets,
+        )
+        await self._record(case, intent)
+        memo = case.memo
+        memo.id = memo.created_at = memo.absent = memo.searched_at = None
+        memo.token_spent = False
+        return intent
+
+    async def _record(self, case: Case, intent: Intent) -> None:
+        current = self._world.decode(case.key, VirtualMachine)
+        if current is None or current.metadata.uid != case.machine.metadata.uid:
+            raise Conflict
+        if current.metadata.deletion_timestamp is not None:
+            raise Conflict
+        await self._world.write_status(case.key, creating(current, intent, self._world.clock()))
+        written = self._world.decode(case.key, VirtualMachine)
+        if written is None:
+            raise Conflict
+        case.machine = written
+
+    async def _reject(self, case: Case, intent: Intent) -> None:
+        """The cloud proved that the attempt was without effect: the next one may choose anew."""
+        current = self._world.decode(case.key, VirtualMachine)
+        if current is None:
+            return
+        rejected = desired.intent_status(replace(intent, rejected=True))
+        await self._world.write_status(case.key, msgspec.structs.replace(current.status, intent=rejected))
+
+    async def _adopt(self, case: Case, machine_id: str) -> Started:
+        """Takes over the machine of an earlier object in our place, after an uncached look that it is gone."""
+        body = await self._world.cluster.get(case.key)
+        machine = case.link.inventory.get(machine_id)
+        if body is None or body["metadata"]["uid"] != case.machine.metadata.uid or machine is None:
+            raise Conflict
+        intent = Intent(
+            attempt=0,
+            token="",
+            name=machine.name,
+            uuid=machine.uuid or "",
+            provider_identity=case.link.connection.identity,
+            started_at=self._world.clock(),
+            id=machine_id,
+        )
+        await self._record(case, intent)
+        self._world.require_leadership()
+        return await case.link.bulkhead.call(case.link.driver.machines.mark, machine, case.marker)
+
+    async def _with_user_data(self, case: Case) -> tuple[MachineSpec, tuple[SecretVersion, ...]]:
+        """The spec with the content of its Secret, and which version of the Secret that is."""
+        user_data = case.machine.spec.cloud_init.user_data
+        if user_data is None:
+            return case.spec, ()
+        reference, namespace = user_data.secret_ref, case.machine.metadata.namespace
+        secret = await self._world.cluster.secret(namespace, reference.name)
+        if secret is None:
+            raise Refused(Reason.SECRET_NOT_FOUND, f"Secret {namespace}/{reference.name} does not exist")
+        if reference.key not in secret.data:
+            keys = ", ".join(sorted(secret.data)[:8])
+            raise Refused(
+                Reason.SECRET_NOT_FOUND,
+                f"Secret {namespace}/{reference.name} has no key {reference.key!r}; it has: {keys}",
+            )
+        cloud_init = replace(case.spec.cloud_init, user_data=secret.data[reference.key])
+        version = SecretVersion(secret.name, secret.uid, secret.resource_version)
+        return replace(case.spec, cloud_init=cloud_init), (version,)
+
+    @staticmethod
+    def _keep(case: Case, step: Do, mine: Machine | None, started: Started) -> None:
+        memo, inventory = case.memo, case.link.inventory
+        if started.id:
+            memo.id = started.id
+        memo.task = started.task
+        memo.after_task = None
+        if started.machine is not None:
+            inventory.see(started.machine)
+        if started.task is not None:
+            case.link.watch_task(started.task, case.key)
+            if mine is not None and step.verb is Verb.SET_POWER:
+                current = inventory.get(mine.id) or mine
+                memo.after_task = replace(current, power=Power(step.actions[0].after))
+            if mine is not None and step.verb is Verb.DELETE:
+                memo.after_task = replace(mine, power=Power.GONE)
+        elif mine is not None and step.verb is Verb.DELETE and started.machine is None:
+            inventory.forget(mine.id)
+
+
+def _field(name: str) -> str:
+    return name.partition(".")[0]

@@ -1,0 +1,297 @@
+"""The kind VirtualMachine: has the plan decide, takes its next step, and reports."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from hybridge.api.desired import foreign_blocks, machine_spec
+from hybridge.api.notyet import not_yet
+from hybridge.api.shared import FINALIZER, SYNC_NOW
+from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core import machine_plan
+from hybridge.core.errors import CloudError, Disposition, Refused, Unreachable
+from hybridge.core.identity import PREFIX, Marker
+from hybridge.core.machine import Machine, Power, Task, TaskState
+from hybridge.core.machine_plan import Sight, Situation
+from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
+from hybridge.core.reasons import Reason
+from hybridge.core.units import format_time, parse_duration
+from hybridge.engine.admission import admit
+from hybridge.engine.keys import Key
+from hybridge.engine.link import Link
+from hybridge.engine.machine_case import Case
+from hybridge.engine.machine_memo import Memo
+from hybridge.engine.machine_report import MachineReporter
+from hybridge.engine.machine_steps import MachineSteps
+from hybridge.engine.meter import MachineMeter
+from hybridge.engine.outcome import Again, Done, Failed, Outcome
+from hybridge.engine.world import World
+
+log = logging.getLogger(__name__)
+
+#: Seconds after which an error that needs a person is looked at again although nothing changed.
+RECHECK = 60.0
+#: Seconds of quiet after which doing the same thing again is nothing unusual.
+CALM = 900.0
+
+
+class MachineKind:
+    """Reconciles VirtualMachines of all clouds."""
+
+    def __init__(self, world: World, meter: MachineMeter) -> None:
+        self._world = world
+        self._meter = meter
+        self._memos: dict[Key, Memo] = {}
+        self._steps = MachineSteps(world)
+        self._reporter = MachineReporter(world, meter)
+
+    def group(self, key: Key) -> str:
+        """The turn of the machine's Provider."""
+        return self._world.group(key)
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """One step towards the spec, or an honest word why not."""
+        machine = self._world.decode(key, VirtualMachine)
+        if machine is None or self._is_released(machine):
+            self._forget(key)
+            return Done()
+        memo = self._memo(key, machine)
+        try:
+            case = await self._open(key, machine, memo)
+        except CloudError as error:
+            if machine.metadata.deletion_timestamp and self._never_began(machine, memo):
+                await self._world.drop_finalizer(key)
+                return Again(0.0)
+            return await self._tell(key, memo, error)
+        try:
+            return await self._advance(case)
+        except CloudError as error:
+            return await self._tell(key, memo, error, case)
+
+    @staticmethod
+    def _is_released(machine: VirtualMachine) -> bool:
+        return machine.metadata.deletion_timestamp is not None and FINALIZER not in machine.metadata.finalizers
+
+    def _forget(self, key: Key) -> None:
+        memo = self._memos.pop(key, None)
+        if memo is not None:
+            for link in self._world.links.values():
+                link.unbind(key)
+            self._meter.gone(key.kind, key.namespace, key.name)
+
+    def _memo(self, key: Key, machine: VirtualMachine) -> Memo:
+        memo = self._memos.get(key)
+        if memo is None or memo.uid != machine.metadata.uid:
+            memo = self._memos[key] = Memo.resume(machine)
+        return memo
+
+    @staticmethod
+    def _never_began(machine: VirtualMachine, memo: Memo) -> bool:
+        """Nothing can be in the cloud: an intent is on record before anything is made."""
+        return machine.status.id is None and machine.status.intent is None and memo.id is None
+
+    async def _open(self, key: Key, machine: VirtualMachine, memo: Memo) -> Case:
+        """Everything a reconcile needs. Raises CloudError when this object may not, or cannot, be worked on."""
+        provider = await admit(self._world, machine)
+        deleting = machine.metadata.deletion_timestamp is not None
+        unknown = not_yet(machine.spec)
+        if unknown and not deleting:
+            raise Refused(Reason.NOT_IMPLEMENTED_YET, f"not implemented yet: {', '.join(unknown)}")
+        foreign = foreign_blocks(machine.spec, provider.spec.type)
+        if foreign and not deleting:
+            raise Refused(
+                Reason.INVALID_SPEC, f"spec.{foreign[0]} is given, but {provider.metadata.name} is {provider.spec.type}"
+            )
+        link = self._link(provider.metadata.name)
+        spec = machine_spec(machine, provider.spec.type)
+        if any(name.startswith(PREFIX) for name in spec.tags):
+            raise Refused(Reason.INVALID_SPEC, f"spec.tags may not begin with {PREFIX}")
+        marker = Marker(
+            self._world.cluster_id, machine.metadata.uid, key.kind, machine.metadata.namespace, machine.metadata.name
+        )
+        return Case(key, machine, memo, link, link.driver.machines.normalize(spec), marker)
+
+    def _link(self, name: str) -> Link:
+        link = self._world.links.get(name)
+        if link is not None:
+            return link
+        failure = self._world.failures.get(name)
+        if failure is None:
+            raise CloudError(
+                Reason.PROVIDER_NOT_READY, f"Provider {name} is being connected", disposition=Disposition.WAIT
+            )
+        raise CloudError(
+            failure.error.reason,
+            f"Provider {name}: {failure.error.message} (since {format_time(failure.since)})",
+            disposition=Disposition.WAIT,
+        )
+
+    async def _advance(self, case: Case) -> Outcome:
+        if case.link.bulkhead.breaker.open:
+            raise self._down(case.link)
+        if not case.deleting and FINALIZER not in case.machine.metadata.finalizers:
+            await self._world.add_finalizer(case.key)
+        self._follow(case)
+        self._sync_now(case)
+        situation = self._situation(case)
+        plan = machine_plan.plan(situation)
+        found = machine_plan.locate(situation)
+        mine = found if isinstance(found, Machine) else None
+        if mine is not None:
+            self._recognise(case, situation, mine, plan)
+        return await self._step(case, plan, mine)
+
+    @staticmethod
+    def _down(link: Link) -> CloudError:
+        breaker = link.bulkhead.breaker
+        since = f" (since {format_time(breaker.down_since)})" if breaker.down_since else ""
+        return Unreachable(f"{breaker.error.message if breaker.error else 'no answer'}{since}")
+
+    def _sync_now(self, case: Case) -> None:
+        wanted = case.machine.metadata.annotations.get(SYNC_NOW)
+        if wanted != case.memo.sync_now:
+            case.memo.sync_now = wanted
+            if wanted is not None and case.memo.id:
+                case.link.expect(case.key, refresh=case.memo.id)
+
+    def _follow(self, case: Case) -> None:
+        """Takes in what became of the task on record. Raises CloudError when it failed."""
+        memo, link = case.memo, case.link
+        if memo.task is None:
+            return
+        task = link.watch_task(memo.task, case.key)
+        if task.state is TaskState.RUNNING:
+            memo.task = task
+            return
+        after, memo.task, memo.after_task = memo.after_task, None, None
+        if task.state is TaskState.FAILED:
+            raise CloudError(
+                task.reason or Reason.TASK_FAILED,
+                f"{task.operation} failed: {task.error}",
+                disposition=Disposition.STOP if task.reason is Reason.NAME_TAKEN else Disposition.RETRY,
+            )
+        if task.state is TaskState.SUCCEEDED:
+            self._settle_task(case, task, after)
+
+    @staticmethod
+    def _settle_task(case: Case, task: Task, after: Machine | None) -> None:
+        memo, inventory = case.memo, case.link.inventory
+        if task.result and memo.id is None:
+            memo.id = task.result
+        if memo.id:
+            inventory.unlock(memo.id)
+        if after is None:
+            return
+        if after.power is Power.GONE:
+            inventory.forget(after.id)
+        else:
+            inventory.see(after)
+
+    def _situation(self, case: Case) -> Situation:
+        memo, link, machine = case.memo, case.link, case.machine
+        record = memo.record(machine, deleting=case.deleting)
+        traits = link.driver.machines.traits
+        if self._world.visibility is not None:
+            traits = replace(traits, visibility=min(traits.visibility, self._world.visibility))
+        inventory = link.inventory
+        intent_id = record.intent.id if record.intent and not record.intent.rejected else None
+        known_id = record.id or intent_id
+        if known_id:
+            link.bind(known_id, case.key, parse_duration(machine.spec.sync_interval))
+        carriers = inventory.owned_by(case.marker.owner)
+        earlier = () if known_id or carriers or record.intent else self._predecessors(case)
+        sight = Sight(
+            settled=inventory.settled,
+            recorded=inventory.get(known_id) if known_id else None,
+            absent=known_id is not None and memo.absent == known_id,
+            carriers=carriers,
+            predecessors=earlier,
+            task=memo.task,
+            searched_at=memo.searched_at,
+            token_spent=memo.token_spent,
+        )
+        return Situation(case.spec, record, sight, traits, case.marker, link.connection.identity, self._world.clock())
+
+    @staticmethod
+    def _predecessors(case: Case) -> tuple[Machine, ...]:
+        return tuple(
+            machine
+            for machine in case.link.inventory.machines()
+            if machine.marker is not None
+            and machine.marker.uid != case.marker.uid
+            and machine.marker.names_same_object(case.marker)
+        )
+
+    def _recognise(self, case: Case, situation: Situation, mine: Machine, plan: Plan) -> None:
+        """Puts in memory what seeing our machine proves."""
+        memo = case.memo
+        memo.id = mine.id
+        memo.absent = None
+        initializing = isinstance(plan.step, Do) and plan.step.verb is Verb.INITIALIZE
+        known = mine.detailed and not initializing and not (situation.traits.initialize and mine.lock)
+        if memo.created_at is None and known and not case.deleting and memo.task is None:
+            memo.created_at = self._world.clock()
+        if mine.power is not Power.RUNNING:
+            memo.running_since = None
+        elif memo.running_since is None:
+            memo.running_since = self._world.clock()
+
+    async def _step(self, case: Case, plan: Plan, mine: Machine | None) -> Outcome:
+        memo, link = case.memo, case.link
+        match plan.step:
+            case Do() as step:
+                return await self._do(case, plan, step, mine)
+            case Bind(machine_id):
+                memo.id = machine_id
+                return Again(0.0)
+            case Look(machine_id):
+                await self._look(case, machine_id)
+                return Again(0.0)
+            case Search():
+                found = await link.bulkhead.call(link.driver.machines.find, case.marker, memo.intent(case.machine))
+                for machine in found:
+                    link.inventory.see(machine)
+                memo.searched_at = self._world.clock()
+                return Again(0.0)
+            case Wait(_, _, after):
+                link.expect(case.key, refresh=memo.id if mine and mine.lock else None)
+                return await self._reporter.report(case, plan, mine, settled=False, after=after)
+            case Refuse():
+                link.settle(case.key)
+                return await self._reporter.report(case, plan, mine, settled=True, after=None)
+            case Release():
+                await self._world.drop_finalizer(case.key)
+                return Again(0.0)
+            case Rest():
+                return await self._reporter.report(case, plan, mine, settled=True, after=None)
+
+    async def _look(self, case: Case, machine_id: str) -> None:
+        machine = await case.link.bulkhead.call(case.link.driver.machines.get, machine_id)
+        if machine is None:
+            case.memo.absent = machine_id
+            case.link.inventory.forget(machine_id)
+        else:
+            case.memo.absent = None
+            case.link.inventory.see(machine)
+
+    async def _do(self, case: Case, plan: Plan, step: Do, mine: Machine | None) -> Outcome:
+        memo, now = case.memo, self._world.clock()
+        wait = memo.hold_back(step, now, calm=CALM)
+        if wait > 0:
+            case.link.expect(case.key)
+            return await self._reporter.report(case, plan, mine, settled=False, after=wait)
+        await self._steps.take(case, step, mine)
+        memo.did(step, now)
+        return await self._reporter.report(case, plan, mine, settled=False, after=0.0)
+
+    async def _tell(self, key: Key, memo: Memo, error: CloudError, case: Case | None = None) -> Outcome:
+        """Reports an error; how soon it is tried again depends on what it says."""
+        await self._reporter.report_error(key, memo, error, case)
+        if error.disposition is Disposition.STOP:
+            return Failed(error.reason.value, after=RECHECK)
+        if error.disposition is Disposition.WAIT:
+            if case is not None:
+                case.link.expect(key)
+            return Failed(error.reason.value, after=min(RECHECK, memo.patience()))
+        return Failed(error.reason.value, after=error.retry_after)

@@ -1,0 +1,58 @@
+"""What the engine counts. ``telemetry`` implements it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from hybridge.drivers.base import Meter
+
+if TYPE_CHECKING:
+    from hybridge.engine.link import Link
+
+
+class ProviderMeter(Protocol):
+    """Figures of Providers."""
+
+    def requests(self, provider: str) -> Meter:
+        """What a driver calls after each request; may be called from any thread."""
+        ...
+
+    def up(self, provider: str, *, up: bool) -> None:
+        """Whether the cloud answers."""
+        ...
+
+    def swept(self, link: Link) -> None:
+        """A sweep ended well."""
+        ...
+
+    def unmanaged(self, provider: str, count: int) -> None:
+        """How many machines no object here owns."""
+        ...
+
+    def tls_verification_disabled(self, provider: str, *, disabled: bool) -> None:
+        """Whether the endpoint's certificate is not verified."""
+        ...
+
+    def forget(self, provider: str) -> None:
+        """The Provider is gone, and its series go with it."""
+        ...
+
+
+class MachineMeter(Protocol):
+    """Figures of objects. Labels: kind, namespace, name, provider."""
+
+    def state(self, kind: str, namespace: str, name: str, provider: str, *, ready: bool, synced: bool) -> None:
+        """How the object stands."""
+        ...
+
+    def became_ready(self, kind: str, provider: str, seconds: float) -> None:
+        """The object became Ready for the first time, so many seconds after its creation."""
+        ...
+
+    def drifted(self, kind: str, provider: str, fields: int) -> None:
+        """Drift was found in so many fields."""
+        ...
+
+    def gone(self, kind: str, namespace: str, name: str) -> None:
+        """The object is gone, and its series go with it."""
+        ...

@@ -1,0 +1,137 @@
+"""What all kinds share: store, queue, Kubernetes, links to the clouds, the clock, and the right to act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+
+from hybridge.api.fields import Model
+from hybridge.api.shared import FINALIZER
+from hybridge.core.errors import CloudError
+from hybridge.core.units import format_time
+from hybridge.engine.cluster import Cluster
+from hybridge.engine.keys import Clock, Key
+from hybridge.engine.link import Link
+from hybridge.engine.patch import merge_patch
+from hybridge.engine.queue import Priority, WorkQueue
+from hybridge.engine.store import Store, provider_of
+
+M = TypeVar("M", bound=Model)
+
+#: Seconds for which labels and annotations of a Namespace are believed.
+NAMESPACE_AGE = 10.0
+
+
+class NotLeading(Exception):
+    """Another replica may be acting: nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a Provider has no link. ``since`` in Unix seconds."""
+
+    error: CloudError
+    since: float
+
+
+@dataclass(slots=True)
+class World:
+    """The state of one running operator. Everything in it is only touched on the event loop.
+
+    ``leads`` tells whether this process may change clouds now. ``visibility`` replaces the drivers' seconds after
+    which an unanswered create is certain to be seen; None leaves them.
+    """
+
+    store: Store
+    queue: WorkQueue
+    cluster: Cluster
+    clock: Clock
+    cluster_id: str
+    leads: Callable[[], bool]
+    visibility: float | None = None
+    links: dict[str, Link] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    _namespaces: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
+
+    def enqueue(self, key: Key, priority: Priority = Priority.USER, *, after: float = 0.0) -> None:
+        """Has ``key`` reconciled."""
+        self.queue.add(key, self.group(key), priority, after=after)
+
+    def enqueue_users(self, provider: str, priority: Priority = Priority.SWEEP) -> None:
+        """Has every object of this Provider reconciled."""
+        for key in self.store.users(provider):
+            self.enqueue(key, priority)
+
+    def group(self, key: Key) -> str:
+        """The Provider whose turn it is when ``key`` is worked on."""
+        if key.kind == "Provider":
+            return key.name
+        body = self.store.get(key)
+        return provider_of(body) if body else ""
+
+    def require_leadership(self) -> None:
+        """To be called right before every change of a cloud. Raises NotLeading."""
+        if not self.leads():
+            raise NotLeading
+
+    def decode(self, key: Key, model: type[M]) -> M | None:
+        """The object as its typed model."""
+        body = self.store.get(key)
+        return None if body is None else msgspec.convert(body, model)
+
+    async def namespace(self, name: str) -> Mapping[str, Any]:
+        """The metadata of a Namespace, at most ``NAMESPACE_AGE`` seconds old; empty when there is none."""
+        known = self._namespaces.get(name)
+        if known is None or self.clock() - known[0] > NAMESPACE_AGE:
+            body = await self.cluster.namespace(name)
+            known = self._namespaces[name] = (self.clock(), body["metadata"] if body else {})
+        return known[1]
+
+    async def write_status(self, key: Key, status: Model) -> None:
+        """Writes the status if it differs, and only onto the version that was read. Raises Conflict.
+
+        ``lastSyncTime`` moves only together with something else.
+        """
+        body = self.store.get(key)
+        if body is None:
+            return
+        old: Mapping[str, Any] = body["status"]
+        new: dict[str, Any] = msgspec.to_builtins(status)
+        if "lastSyncTime" in old:
+            new["lastSyncTime"] = old["lastSyncTime"]
+        patch = merge_patch(old, new)
+        if not patch:
+            return
+        if "last_sync_time" in type(status).__struct_fields__:
+            patch["lastSyncTime"] = format_time(self.clock())
+        version = body["metadata"]["resourceVersion"]
+        self._accept(key, await self.cluster.patch_status(key, {"status": patch}, resource_version=version))
+
+    async def add_finalizer(self, key: Key) -> None:
+        """Puts our finalizer on the object unless it is there. Raises Conflict."""
+        body = self.store.get(key)
+        if body is None or FINALIZER in body["metadata"].get("finalizers", ()):
+            return
+        await self._set_finalizers(key, [*body["metadata"].get("finalizers", ()), FINALIZER])
+
+    async def drop_finalizer(self, key: Key) -> None:
+        """Takes our finalizer away, so that the object can go. Raises Conflict."""
+        body = self.store.get(key)
+        if body is None or FINALIZER not in body["metadata"].get("finalizers", ()):
+            return
+        await self._set_finalizers(key, [name for name in body["metadata"]["finalizers"] if name != FINALIZER])
+
+    async def _set_finalizers(self, key: Key, finalizers: list[str]) -> None:
+        body = self.store.get(key)
+        if body is not None:
+            version = body["metadata"]["resourceVersion"]
+            self._accept(key, await self.cluster.set_finalizers(key, finalizers, resource_version=version))
+
+    def _accept(self, key: Key, body: Mapping[str, Any] | None) -> None:
+        if body is None:
+            self.store.drop(key)
+        else:
+            self.store.put(key, body)

@@ -1,0 +1,84 @@
+"""The watch: one low-level kopf handler a kind stores the newest body and queues its key. Nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import kopf
+
+from hybridge.api.kinds import KINDS, Kind
+from hybridge.api.shared import GROUP, VERSION
+from hybridge.engine.keys import Key
+from hybridge.engine.queue import Priority
+from hybridge.engine.world import World
+
+log = logging.getLogger(__name__)
+
+
+class Watch:
+    """Feeds a World from the API server's watch, and knows when each kind was last heard of."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stop = asyncio.Event()
+        self.listed = asyncio.Event()
+        self.heard: dict[str, float] = {}
+
+    def receive(self, kind: str, event_type: str | None, body: Any) -> None:
+        """One event. Listing at the start comes as events without a type, so a restart is a normal day."""
+        self.heard[kind] = time.monotonic()
+        metadata = body["metadata"]
+        key = Key(kind, metadata.get("namespace", ""), metadata["name"])
+        if event_type == "DELETED":
+            group = self._world.group(key)
+            self._world.store.drop(key, metadata["uid"])
+            self._world.queue.add(key, group)
+        elif self._world.store.put(key, {"kind": kind, **body}):
+            self._world.enqueue(key, Priority.USER)
+            if kind == "Provider":
+                self._world.enqueue_users(key.name)
+
+    async def run(self) -> None:
+        """Watches until ``stop``. Ends by itself only when kopf does, which is an error."""
+        registry = kopf.OperatorRegistry()
+        for kind in KINDS:
+            self._register(registry, kind)
+        kopf.on.login(registry=registry)(_login)
+        await kopf.operator(
+            registry=registry, settings=_settings(), standalone=True, clusterwide=True, stop_flag=self._stop,
+            ready_flag=self.listed,
+        )  # fmt: skip
+
+    def stop(self) -> None:
+        """Ends the watch."""
+        self._stop.set()
+
+    def _register(self, registry: kopf.OperatorRegistry, kind: Kind) -> None:
+        name = kind.kind
+
+        @kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=f"store-{kind.plural}")
+        async def store(event: Any, **_: Any) -> None:
+            self.receive(name, event["type"], event["object"])
+
+
+def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    # One task an object lives for this long after its last event.
+    settings.queueing.idle_timeout = 0.1
+    settings.queueing.exit_timeout = 1.0
+    settings.watching.server_timeout = 300.0
+    settings.watching.client_timeout = 330.0
+    settings.networking.error_backoffs = (0.5, 1, 2, 3, 5, 5, 5, 5, 5, 5, 5, 5)
+    # kopf takes away a finalizer of this name when no handler needs it: it must not be ours.
+    settings.persistence.finalizer = f"{GROUP}/kopf-unused"
+    return settings

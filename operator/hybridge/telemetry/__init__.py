@@ -1,0 +1,1 @@
+"""Metrics, health and logs. May import ``engine`` (its ports) and ``core``."""
