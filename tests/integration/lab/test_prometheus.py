@@ -10,7 +10,11 @@ import pytest
 from lab.process import LabError
 from lab.prometheus import Prometheus, Sample, available
 
-pytestmark = pytest.mark.skipif(not available(), reason="no Prometheus on this machine, and none can be fetched")
+
+@pytest.fixture(autouse=True, scope="module")
+def needs_prometheus() -> None:
+    if not available():
+        pytest.skip("no Prometheus on this machine, and none can be fetched")
 
 
 def test_it_scrapes_targets_that_are_named_later(tmp_path: Path) -> None:
