@@ -1,0 +1,214 @@
+"""Session and transport to EC2 and STS.
+
+botocore does what it is best at: credentials, signatures, request words and parsing. The HTTP below it is our own pool,
+because TLS then depends on nothing but the Provider (no environment, no file), and because its errors say whether a
+request had left. There are no retries here: the engine retries.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import botocore.exceptions
+import urllib3
+from botocore import xform_name
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.client import BaseClient
+from botocore.compat import HTTPHeaders
+from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
+from botocore.httpsession import where
+from botocore.parsers import ResponseParserError
+from botocore.session import Session
+
+from hybridge.core.errors import Refused
+from hybridge.core.reasons import Reason
+from hybridge.drivers.aws import errors, subset
+from hybridge.drivers.base import Settings
+
+CONNECT_TIMEOUT = 3.0
+READ_TIMEOUT = 20.0
+
+#: Making a botocore session or client is not thread-safe.
+_MAKING = threading.Lock()
+
+#: Everything that botocore or urllib3 raise for a call that did not succeed.
+_FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ResponseParserError)
+
+
+class Client:
+    """Calls to one region of one account, from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Sends nothing. Refused: SECRET_NOT_FOUND when keys are missing, INVALID_SPEC, TLS_NOT_VERIFIED."""
+        self.region = str(settings.cloud["region"])
+        self.caller = ""
+        self._sent = threading.local()
+        self._settings = settings
+        self._pool = _pool(settings)
+        options: dict[str, Any] = {
+            "region_name": self.region,
+            "retries": {"mode": "standard", "total_max_attempts": 1},
+            "parameter_validation": False,
+            "user_agent_extra": "hybridge",
+            # AWS_ENDPOINT_URL would send credentials and machines elsewhere than the Provider says.
+            "ignore_configured_endpoint_urls": True,
+        }
+        self._config = Config(**options)
+        with _MAKING:
+            session, keys = _session(), _keys(settings)
+            if role := settings.cloud.get("assumeRole"):
+                assert isinstance(role, Mapping)
+                base = self._open(session, "sts", keys)
+                session, keys = _session(), {}
+                provider = _AssumedRole(self, base, role, settings.provider)
+                session.register_component("credential_provider", CredentialResolver([provider]))
+            self._sts = self._open(session, "sts", keys)
+            self._ec2 = self._open(session, "ec2", keys)
+
+    def call(self, operation: str, **words: Any) -> dict[str, Any]:
+        """One request to EC2 and its parsed answer. Every failure is a CloudError."""
+        return self.send(self._ec2, operation, words)
+
+    def pages(self, operation: str, key: str, *, size: int, **words: Any) -> Iterator[list[dict[str, Any]]]:
+        """The pages of a list call, a request each; ``key`` names the list within the answer."""
+        following: dict[str, str] = {}
+        while True:
+            answer = self.call(operation, MaxResults=size, **words, **following)
+            yield answer.get(key, [])
+            if not (token := answer.get("NextToken")):
+                return
+            following = {"NextToken": token}
+
+    @property
+    def sent(self) -> int:
+        """How many requests this thread has sent."""
+        return getattr(self._sent, "count", 0)
+
+    def identify(self) -> str:
+        """The number of the account that the credentials belong to (STS GetCallerIdentity)."""
+        answer = self.send(self._sts, "GetCallerIdentity", {})
+        self.caller = str(answer.get("Arn", ""))
+        return str(answer["Account"])
+
+    def send(self, service: BaseClient, operation: str, words: dict[str, Any]) -> dict[str, Any]:
+        """One rate-limited and metered request. Every failure is a CloudError."""
+        self._settings.acquire()
+        self._sent.count = self.sent + 1
+        started, code = time.monotonic(), "200"
+        try:
+            answer: dict[str, Any] = getattr(service, xform_name(operation))(**words)
+        except (*_FAILURES, urllib3.exceptions.HTTPError) as failure:
+            code = errors.code(failure)
+            raise errors.classify(operation, failure, self.caller) from failure
+        finally:
+            self._settings.meter(operation, code, time.monotonic() - started)
+        return answer
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._pool.clear()
+
+    def _open(self, session: Session, service: str, keys: dict[str, str]) -> BaseClient:
+        endpoint = self._settings.cloud.get("endpoint")
+        try:
+            client: BaseClient = session.create_client(
+                service,
+                config=self._config,
+                endpoint_url=str(endpoint) if endpoint else None,
+                aws_access_key_id=keys.get("accessKeyID"),
+                aws_secret_access_key=keys.get("secretAccessKey"),
+                aws_session_token=keys.get("sessionToken"),
+            )
+        except (ValueError, botocore.exceptions.BotoCoreError) as error:
+            raise Refused(Reason.INVALID_SPEC, f"Provider {self._settings.provider}: {error}") from error
+        client.meta.events.register(f"before-send.{service}", self._exchange)
+        return client
+
+    def _exchange(self, request: AWSPreparedRequest, **_: object) -> Any:
+        """The hook of botocore in place of its own HTTP."""
+        answer = self._pool.request(
+            request.method,
+            request.url,
+            body=request.body if isinstance(request.body, str | bytes) else None,
+            headers={name: _text(value) for name, value in request.headers.items()},
+            redirect=False,
+            preload_content=False,
+            decode_content=True,
+        )
+        return AWSResponse(request.url, answer.status, HTTPHeaders.from_pairs(answer.headers.items()), answer)
+
+
+class _AssumedRole(CredentialProvider):
+    """Credentials of a role, fetched at the first use and again before they expire (an hour)."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, client: Client, sts: BaseClient, role: Mapping[str, Any], provider: str) -> None:
+        super().__init__()
+        self._client = client
+        self._sts = sts
+        self._words = {"RoleArn": role["arn"], "RoleSessionName": f"hybridge-{provider}"[:64]}
+        if external := role.get("externalID"):
+            self._words["ExternalId"] = external
+
+    def load(self) -> DeferredRefreshableCredentials:
+        return DeferredRefreshableCredentials(self._fetch, self.METHOD)
+
+    def _fetch(self) -> dict[str, str]:
+        found = self._client.send(self._sts, "AssumeRole", self._words)["Credentials"]
+        return {
+            "access_key": found["AccessKeyId"],
+            "secret_key": found["SecretAccessKey"],
+            "token": found["SessionToken"],
+            "expiry_time": found["Expiration"].isoformat(),
+        }
+
+
+def _session() -> Session:
+    session = Session()
+    session.set_config_variable("data_path", str(subset.DATA))
+    return session
+
+
+def _keys(settings: Settings) -> dict[str, str]:
+    """The keys of the Secret; none for the workload's own identity."""
+    given = settings.credentials
+    if not given:
+        return {}
+    if missing := [key for key in ("accessKeyID", "secretAccessKey") if not given.get(key)]:
+        raise Refused(Reason.SECRET_NOT_FOUND, f"the Secret of Provider {settings.provider} lacks {', '.join(missing)}")
+    return {name: value.strip() for name, value in given.items() if value.strip()}
+
+
+def _pool(settings: Settings) -> urllib3.PoolManager:
+    """Connections as the Provider's TLS block says: its CA bundle, else the certificates that come with botocore.
+
+    A fingerprint alone is proof enough (a certificate of no known CA); with a CA bundle both have to hold.
+    """
+    bundle = settings.ca_bundle
+    try:
+        context = ssl.create_default_context(cadata=bundle) if bundle else ssl.create_default_context(cafile=where())
+    except ssl.SSLError as error:
+        raise Refused(Reason.TLS_NOT_VERIFIED, f"spec.tls.caBundle of Provider {settings.provider}: {error}") from error
+    if settings.insecure_skip_verify or (settings.fingerprint and not bundle):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    pinned = None if settings.insecure_skip_verify else settings.fingerprint
+    return urllib3.PoolManager(
+        num_pools=4,
+        maxsize=settings.concurrency,
+        timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+        retries=False,
+        ssl_context=context,
+        cert_reqs=context.verify_mode.name,
+        assert_fingerprint=pinned.removeprefix("sha256:") if pinned else None,
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,64 @@
+"""One connected region of one AWS account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hybridge.core.machine import Machine
+from hybridge.drivers.aws import disks
+from hybridge.drivers.aws.catalogue import Catalogue
+from hybridge.drivers.aws.client import Client
+from hybridge.drivers.aws.disks import Disks
+from hybridge.drivers.aws.machines import PAGE, Machines, instances
+from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest
+
+#: Version of the EC2 API.
+VERSION = "2016-11-15"
+
+#: Fewest items that a page of DescribeInstances may have.
+_SMALLEST_PAGE = 5
+
+
+def connect(settings: Settings) -> Driver:
+    """A driver for this Provider. Sends nothing yet. Refused (SECRET_NOT_FOUND) when keys are missing."""
+    return Driver(settings)
+
+
+class Driver:
+    """EC2 as the port asks for it. Sweeps list everything, in pages, without filters: EC2 serves that most cheaply."""
+
+    push = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = Client(settings)
+        families = settings.cloud.get("instanceFamilies") or ()
+        assert isinstance(families, Sequence)
+        self._catalogue = Catalogue(self._client, families)
+        self._disks = Disks(self._client)
+        self.machines = Machines(self._client, self._catalogue, self._disks, settings.defaults)
+
+    def check(self) -> Connection:
+        """Who the credentials are (STS), and whether they may list instances of the region."""
+        account = self._client.identify()
+        self._client.call("DescribeInstances", MaxResults=_SMALLEST_PAGE)
+        return Connection(identity=f"aws:{account}:{self._client.region}", version=VERSION)
+
+    def sweep(self, request: SweepRequest) -> Sweep:
+        """All instances, a request for each 1000; the sizes of their disks when they are older than anybody accepts."""
+        before = self._client.sent
+        age = self._disks.age
+        due = {machine for machine, most in request.max_age.items() if most < age}.union(request.refresh)
+        if age > request.default_max_age or len(due) > disks.PAGE:
+            self._disks.read_all()
+            due = set()
+        machines: dict[str, Machine] = {}
+        for page in self._client.pages("DescribeInstances", "Reservations", size=PAGE):
+            found = instances(page)
+            types = self._catalogue.types({seen.machine.instance_type for seen in found if seen.machine.instance_type})
+            self._disks.read({seen.root_volume for seen in found if seen.root_volume and seen.machine.id in due})
+            machines.update({seen.machine.id: self._disks.complete(seen, types) for seen in found})
+        return Sweep(machines, full=True, requests=self._client.sent - before)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()

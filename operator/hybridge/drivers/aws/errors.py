@@ -1,0 +1,153 @@
+"""EC2's and STS's answers, classified once. Codes: EC2 API Reference, "Error codes for the Amazon EC2 API"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from functools import partial
+
+import urllib3.exceptions as wire
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Throttled, TokenMismatch, Unreachable
+from hybridge.core.reasons import Reason
+
+
+def _refused(reason: Reason) -> Callable[[str], CloudError]:
+    return partial(Refused, reason)
+
+
+def _waits(reason: Reason) -> Callable[[str], CloudError]:
+    """Nothing was changed, and room may come back by itself: again at the pace of sweeps."""
+    return partial(CloudError, reason, disposition=Disposition.WAIT)
+
+
+#: The first pattern that matches a code says what it means. In none of these cases was anything changed.
+_CODES: tuple[tuple[str, Callable[[str], CloudError]], ...] = (
+    ("RequestLimitExceeded", Throttled),
+    ("*Throttl*", Throttled),
+    ("TooManyRequestsException", Throttled),
+    ("BandwidthLimitExceeded", Throttled),
+    ("SlowDown", Throttled),
+    ("IdempotentParameterMismatch", TokenMismatch),
+    ("IdempotentInstanceTerminated", TokenMismatch),
+    ("OptInRequired", _refused(Reason.NOT_PERMITTED)),
+    ("PendingVerification", _refused(Reason.NOT_PERMITTED)),
+    ("Blocked", _refused(Reason.NOT_PERMITTED)),
+    ("OperationNotPermitted", _refused(Reason.NOT_PERMITTED)),
+    ("AuthFailure", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("InvalidClientTokenId", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("InvalidAccessKeyId", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("UnrecognizedClient*", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("SignatureDoesNotMatch", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("IncompleteSignature", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("MissingAuthenticationToken*", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("ExpiredToken*", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("RequestExpired", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("InvalidIdentityToken*", _refused(Reason.AUTHENTICATION_FAILED)),
+    ("Insufficient*", _waits(Reason.CAPACITY)),
+    ("TagLimitExceeded", _refused(Reason.INVALID_SPEC)),
+    ("*LimitExceeded", _waits(Reason.QUOTA)),
+    ("MaxSpotInstanceCountExceeded", _waits(Reason.QUOTA)),
+    ("ResourceCountExceeded", _waits(Reason.QUOTA)),
+    ("IncorrectInstanceState", Busy),
+    ("IncorrectModificationState", Busy),
+    ("IncorrectState*", Busy),
+    ("VolumeModificationRateExceeded", Busy),
+    ("ConcurrentTagAccess", Busy),
+    ("*InProgress*", Busy),
+    ("InvalidAMIID.*", _refused(Reason.IMAGE_NOT_FOUND)),
+    ("*NotFound", _refused(Reason.NOT_FOUND)),
+    ("*NotFoundException", _refused(Reason.NOT_FOUND)),
+    ("Unsupported*", _refused(Reason.UNSUPPORTED)),
+    ("Invalid*", _refused(Reason.INVALID_SPEC)),
+    ("Missing*", _refused(Reason.INVALID_SPEC)),
+    ("Unknown*", _refused(Reason.INVALID_SPEC)),
+    ("Validation*", _refused(Reason.INVALID_SPEC)),
+)
+
+_CREDENTIALS = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.CredentialRetrievalError,
+    boto.MetadataRetrievalError,
+    boto.UnauthorizedSSOTokenError,
+    boto.NoAuthTokenError,
+)
+
+#: Failures that came before the request could have left. botocore's own HTTP fetches credentials and nothing else.
+_NOT_SENT = (wire.NewConnectionError, wire.ConnectTimeoutError, boto.HTTPClientError, boto.ConnectionError)
+
+_ENCODED = re.compile(r"\s*Encoded authorization failure message:\s*\S+")
+_ACTION = re.compile(r"not authorized to perform:\s*([\w-]+:\w+)")
+
+
+def mutating(operation: str) -> bool:
+    """Whether a call may change EC2."""
+    return not operation.startswith(("Describe", "Get", "AssumeRole"))
+
+
+def code(failure: Exception) -> str:
+    """The name of a failure for metrics: the cloud's own code, else the class of the error."""
+    if isinstance(failure, boto.ClientError):
+        return failure.response.get("Error", {}).get("Code", "") or str(_status(failure))
+    return type(failure).__name__
+
+
+def classify(operation: str, failure: Exception, caller: str = "") -> CloudError:
+    """What a failed ``operation`` means; ``caller`` is the ARN of who called, once known."""
+    if isinstance(failure, boto.ClientError):
+        return _answer(operation, failure, caller)
+    if isinstance(failure, _CREDENTIALS):
+        return Refused(Reason.AUTHENTICATION_FAILED, f"no credentials: {failure}")
+    if isinstance(failure, (wire.SSLError, boto.SSLError)) and _is_certificate(failure):
+        return Refused(Reason.TLS_NOT_VERIFIED, f"{operation}: {failure}")
+    if isinstance(failure, (*_NOT_SENT, wire.HTTPError, ResponseParserError)):
+        sent = not isinstance(failure, _NOT_SENT)
+        return Unreachable(f"{operation}: {failure}", took_effect_possible=sent and mutating(operation))
+    return CloudError(Reason.CLOUD_ERROR, f"{operation}: {failure}", took_effect_possible=mutating(operation))
+
+
+def _answer(operation: str, failure: boto.ClientError, caller: str) -> CloudError:
+    # The failed call may be the one for credentials that came before.
+    operation = failure.operation_name or operation
+    name = code(failure)
+    words = _ENCODED.sub("", failure.response.get("Error", {}).get("Message", "")).strip()
+    message = f"{operation}: {name}: {words}"
+    if name == "OperationNotPermitted" and operation == "TerminateInstances":
+        return Refused(Reason.DELETION_PROTECTED, f"the instance has termination protection in EC2. {message}")
+    if name == "AuthFailure" and "images" in words:
+        return Refused(Reason.IMAGE_NOT_FOUND, message)
+    if name.startswith(("UnauthorizedOperation", "AccessDenied")):
+        return Refused(Reason.NOT_PERMITTED, _permission(operation, words, caller) + message)
+    for pattern, meaning in _CODES:
+        if fnmatchcase(name, pattern):
+            return meaning(message)
+    status = _status(failure)
+    if status in {502, 503, 504}:
+        return Unreachable(message, took_effect_possible=mutating(operation))
+    if status >= 500 or status < 400:
+        return CloudError(Reason.CLOUD_ERROR, message, took_effect_possible=mutating(operation))
+    return Refused(Reason.REJECTED, message)
+
+
+def _permission(operation: str, words: str, caller: str) -> str:
+    """Which permission is missing, and whose: the action that the answer names (RunInstances needs several), else the
+    call's own.
+    """
+    named = _ACTION.search(words)
+    service = "sts" if operation.startswith(("AssumeRole", "GetCallerIdentity")) else "ec2"
+    action = named.group(1) if named else f"{service}:{operation}"
+    return f"{caller or 'the caller'} lacks the permission {action}. "
+
+
+def _status(failure: boto.ClientError) -> int:
+    return int(failure.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _is_certificate(failure: Exception) -> bool:
+    """Whether TLS failed because of who answered, rather than because the connection broke in the handshake."""
+    text = str(failure)
+    return "CERTIFICATE_VERIFY_FAILED" in text or "ingerprint" in text or "doesn't match" in text

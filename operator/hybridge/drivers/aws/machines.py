@@ -1,0 +1,209 @@
+"""EC2 instances as machines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from hybridge.core.errors import Refused, Unreachable
+from hybridge.core.identity import KEYS, OWNER, Marker
+from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Traits
+from hybridge.core.reasons import Reason
+from hybridge.drivers.aws import launch, mapping
+from hybridge.drivers.aws.catalogue import Catalogue
+from hybridge.drivers.aws.client import Client
+from hybridge.drivers.aws.disks import Disks
+from hybridge.drivers.aws.mapping import GIB, Seen
+from hybridge.drivers.base import Prepared, Started
+
+PAGE = 1000
+
+
+class Machines:
+    """The MachineDriver of EC2. Ids are never used again there, so acting by id is acting on what was proven."""
+
+    traits = Traits(
+        exact_sizes=False,
+        delete_needs_stop=False,
+        chooses_uuid=False,
+        initialize=False,
+        visibility=300.0,
+        token_lifetime=3600.0,
+    )
+
+    def __init__(self, client: Client, catalogue: Catalogue, disks: Disks, defaults: Mapping[str, str]) -> None:
+        self._client = client
+        self._catalogue = catalogue
+        self._disks = disks
+        self._defaults = defaults
+
+    def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
+        """Resolves image, type and subnets. ``taken`` says nothing here: EC2 chooses the ids."""
+        del taken
+        launch.check(spec)
+        if not spec.image:
+            raise Refused(Reason.INVALID_SPEC, "spec.image is needed to make a machine")
+        image = self._catalogue.image(spec.image)
+        kind = self._catalogue.choose(spec, [image.architecture] if image.architecture else [])
+        return Prepared(launch.parameters(spec, image, kind, self._place(spec)))
+
+    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
+        """RunInstances with the intent's token: a repetition gives the instance that the first call made."""
+        words = launch.request(intent, spec, marker)
+        answer = self._client.call("RunInstances", **words)
+        made = [mapping.seen(instance) for instance in answer.get("Instances", [])]
+        if not made:
+            raise Unreachable("RunInstances: the answer names no instance", took_effect_possible=True)
+        if size := launch.root_size(words):
+            self._disks.launched(made[0].machine.id, size)
+        # Nothing more is asked: an error from here on would look like a create that failed.
+        machine = self._disks.complete(made[0], self._catalogue.known)
+        return Started(machine.id, replace(machine, marker=marker, name=intent.name))
+
+    def find(self, marker: Marker, intent: Intent | None) -> list[Machine]:
+        """Two lists, because filters narrow each other: by the marker's tag, and by the intent's token."""
+        filters = [{"Name": f"tag:{OWNER}", "Values": [marker.owner]}]
+        if intent is not None:
+            filters.append({"Name": "client-token", "Values": [intent.token]})
+        found: dict[str, Seen] = {}
+        for one in filters:
+            for page in self._client.pages("DescribeInstances", "Reservations", size=PAGE, Filters=[one]):
+                found.update({seen.machine.id: seen for seen in instances(page)})
+        return self._complete(list(found.values()))
+
+    def get(self, machine_id: str) -> Machine | None:
+        """DescribeInstances by id; a terminated instance is GONE for about an hour, and unknown afterwards."""
+        found = self._describe(machine_id)
+        if found is None:
+            return None
+        self._disks.read_missing(found)
+        return self._complete([found])[0]
+
+    def configure(
+        self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
+    ) -> Started:
+        """Tags, then the root disk (online), then the type (EC2 changes it only while the instance is stopped)."""
+        del intent, marker
+        changed = machine
+        if any(field.partition(".")[0] == "tags" for field in fields):
+            changed = self._retag(changed, spec)
+        if "rootDisk" in fields and spec.root_disk:
+            changed = self._grow(changed, spec.root_disk)
+        if not {"cpus", "memory", "instanceType"}.isdisjoint(fields):
+            changed = self._resize(changed, spec)
+        return Started(machine.id, changed)
+
+    def mark(self, machine: Machine, marker: Marker | None) -> Started:
+        """Tags of the instance, and of the volumes that carry the same marker as it does now."""
+        before = machine.marker
+        volumes = self._disks.marked(machine.id, before) if before else []
+        resources = [machine.id, *volumes]
+        if marker is not None:
+            self._client.call("CreateTags", Resources=resources, Tags=mapping.words(marker.pairs()))
+        else:
+            # With their values: tags that somebody replaced meanwhile stay.
+            gone = mapping.words(before.pairs()) if before else [{"Key": key} for key in KEYS]
+            self._client.call("DeleteTags", Resources=resources, Tags=gone)
+        return Started(machine.id, replace(machine, marker=marker))
+
+    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
+        """StartInstances or StopInstances. EC2 itself turns a soft stop into a hard one after some minutes."""
+        if power is Power.RUNNING:
+            answer = self._client.call("StartInstances", InstanceIds=[machine.id])
+            return _changed(machine, answer.get("StartingInstances", []))
+        if power is not Power.STOPPED:
+            raise Refused(Reason.UNSUPPORTED, f"EC2 cannot bring an instance to {power}")
+        words: dict[str, Any] = {}
+        if hard or spec.power_off is PowerOff.HARD:
+            words = {"Force": True, "SkipOsShutdown": True}
+        answer = self._client.call("StopInstances", InstanceIds=[machine.id], **words)
+        return _changed(machine, answer.get("StoppingInstances", []))
+
+    def delete(self, machine: Machine) -> Started:
+        """TerminateInstances; its disks go with it, as they were asked to when it was made."""
+        try:
+            answer = self._client.call("TerminateInstances", InstanceIds=[machine.id])
+        except Refused as refused:
+            if refused.reason is Reason.NOT_FOUND:
+                return Started(machine.id)
+            raise
+        return _changed(machine, answer.get("TerminatingInstances", []))
+
+    def close(self) -> None:
+        """Nothing of its own is open."""
+
+    # ------------------------------------------------------------------- parts
+
+    def _place(self, spec: MachineSpec) -> list[str]:
+        """A subnet id for each network of the spec, or one that says the zone, or none: then EC2 chooses."""
+        zone = spec.placement.get("zone")
+        wanted = [nic.network or self._defaults.get("network", "") for nic in spec.networks]
+        if not wanted and not zone and (network := self._defaults.get("network")):
+            wanted = [network]
+        subnets = [self._catalogue.subnet(name) for name in wanted]
+        for subnet in subnets:
+            if zone and subnet.zone != zone:
+                raise Refused(
+                    Reason.INVALID_SPEC,
+                    f"subnet {subnet.id} is in zone {subnet.zone}, but spec.placement.zone is {zone}",
+                )
+        zone = zone or self._defaults.get("zone")
+        if not subnets and zone:
+            subnets = [self._catalogue.default_subnet(zone)]
+        return [subnet.id for subnet in subnets]
+
+    def _describe(self, machine_id: str) -> Seen | None:
+        try:
+            answer = self._client.call("DescribeInstances", InstanceIds=[machine_id])
+        except Refused as refused:
+            if refused.reason is Reason.NOT_FOUND:
+                return None
+            raise
+        return next(iter(instances(answer.get("Reservations", []))), None)
+
+    def _complete(self, found: list[Seen]) -> list[Machine]:
+        types = self._catalogue.types([seen.machine.instance_type for seen in found if seen.machine.instance_type])
+        return [self._disks.complete(seen, types) for seen in found]
+
+    def _retag(self, machine: Machine, spec: MachineSpec) -> Machine:
+        launch.check_tags(spec)
+        new = {key: value for key, value in spec.tags.items() if machine.tags.get(key) != value}
+        if new:
+            self._client.call("CreateTags", Resources=[machine.id], Tags=mapping.words(new))
+        return replace(machine, tags={**machine.tags, **new})
+
+    def _grow(self, machine: Machine, size: int) -> Machine:
+        found = self._describe(machine.id)
+        if found is None or found.root_volume is None:
+            raise Refused(Reason.UNSUPPORTED, f"spec.rootDisk: {machine.id} has no EBS volume as its root")
+        known = self._disks.read([found.root_volume]).get(found.root_volume, 0)
+        if known < size:
+            self._client.call("ModifyVolume", VolumeId=found.root_volume, Size=launch.gibibytes(size))
+            known = launch.gibibytes(size) * GIB
+            self._disks.grown(found.root_volume, known)
+        return replace(machine, root_disk=known)
+
+    def _resize(self, machine: Machine, spec: MachineSpec) -> Machine:
+        current = machine.instance_type or ""
+        types = self._catalogue.types([current])
+        architectures = types[current].architectures if current in types else ()
+        wanted = self._catalogue.choose(spec, architectures, keep=current)
+        if wanted == current:
+            return machine
+        self._client.call("ModifyInstanceAttribute", InstanceId=machine.id, InstanceType={"Value": wanted})
+        kind = self._catalogue.types([wanted])[wanted]
+        return replace(machine, instance_type=wanted, cpus=kind.cpus, memory=kind.memory)
+
+
+def instances(reservations: list[dict[str, Any]]) -> list[Seen]:
+    """All instances of one page of DescribeInstances."""
+    return [mapping.seen(item) for group in reservations for item in group.get("Instances", [])]
+
+
+def _changed(machine: Machine, answer: list[dict[str, Any]]) -> Started:
+    """The machine in the state that a change of state answered with."""
+    state = next((item["CurrentState"]["Name"] for item in answer if item.get("InstanceId") == machine.id), None)
+    if state is None:
+        return Started(machine.id, machine)
+    return Started(machine.id, replace(machine, power=mapping.power(state), lock=mapping.lock(state)))

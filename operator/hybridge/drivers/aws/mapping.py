@@ -1,0 +1,199 @@
+"""What EC2 shows, as the core's types. Pure; sizes become bytes here and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hybridge.core.identity import PREFIX, Marker
+from hybridge.core.machine import Address, Machine, Power
+
+MIB = 1024**2
+GIB = 1024**3
+
+#: Tag that holds the name of a machine, so it is none of the user's.
+NAME = "Name"
+
+#: Start of the tags that AWS itself sets and nobody can change.
+RESERVED = "aws:"
+
+_POWER = {
+    "pending": Power.STARTING,
+    "running": Power.RUNNING,
+    "stopping": Power.STOPPING,
+    "stopped": Power.STOPPED,
+    "shutting-down": Power.STOPPING,
+    "terminated": Power.GONE,
+}
+
+#: State from which there is no way back: whoever plans has to wait until the instance is gone.
+_ENDING = "shutting-down"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InstanceType:
+    """An instance type. The order is by virtual CPUs, bytes of memory, then name."""
+
+    cpus: int
+    memory: int
+    name: str
+    architectures: tuple[str, ...] = ()
+    metal: bool = False
+
+    def fits(self, cpus: int, memory: int) -> bool:
+        """Whether it offers at least so much."""
+        return self.cpus >= cpus and self.memory >= memory
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An AMI. ``root_size`` is the least size of its root disk in bytes; ``disks`` names the devices of its EBS volumes,
+    the root's first. Both are empty where the root is no EBS volume.
+    """
+
+    id: str
+    name: str
+    state: str
+    created: str
+    architecture: str
+    root_size: int | None
+    disks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subnet:
+    """A subnet of some VPC; ``default`` when EC2 itself would take it in its zone."""
+
+    id: str
+    name: str
+    zone: str
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An instance's machine, without what only other calls tell: sizes of its type and of its root volume."""
+
+    machine: Machine
+    root_volume: str | None
+    cpus: int | None
+
+    def complete(self, types: Mapping[str, InstanceType], root_disk: int | None) -> Machine:
+        """The machine with the sizes that are known. Its own CPU options come before the type's."""
+        kind = types.get(self.machine.instance_type or "")
+        return replace(
+            self.machine,
+            cpus=self.cpus or (kind.cpus if kind else None),
+            memory=kind.memory if kind else None,
+            root_disk=root_disk,
+        )
+
+
+def power(state: str) -> Power:
+    """The power state that an EC2 instance state means."""
+    return _POWER.get(state, Power.UNKNOWN)
+
+
+def lock(state: str) -> str | None:
+    """What holds an instance in this state."""
+    return "termination" if state == _ENDING else None
+
+
+def pairs(tags: list[dict[str, str]]) -> dict[str, str]:
+    """EC2's list of tags as a mapping; keys are shared between machines."""
+    return {sys.intern(tag["Key"]): tag.get("Value", "") for tag in tags}
+
+
+def words(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """A mapping as EC2's list of tags."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def seen(instance: Mapping[str, Any]) -> Seen:
+    """One instance of DescribeInstances or RunInstances."""
+    tags = pairs(instance.get("Tags", []))
+    state = instance.get("State", {}).get("Name", "")
+    placement = instance.get("Placement", {})
+    options = instance.get("CpuOptions", {})
+    machine = Machine(
+        id=instance["InstanceId"],
+        name=tags.get(NAME, ""),
+        power=power(state),
+        marker=Marker.read(tags),
+        instance_type=_shared(instance.get("InstanceType")),
+        host=placement.get("HostId") or None,
+        zone=_shared(placement.get("AvailabilityZone")),
+        addresses=addresses(instance),
+        tags={key: value for key, value in tags.items() if key != NAME and not key.startswith((PREFIX, RESERVED))},
+        lock=lock(state),
+    )
+    return Seen(machine, root_volume(instance), options.get("CoreCount", 0) * options.get("ThreadsPerCore", 1) or None)
+
+
+def root_volume(instance: Mapping[str, Any]) -> str | None:
+    """The id of the EBS volume that an instance boots from; None while it has none."""
+    device = instance.get("RootDeviceName")
+    attached = instance.get("BlockDeviceMappings", [])
+    found = (mapping.get("Ebs", {}).get("VolumeId") for mapping in attached if mapping.get("DeviceName") == device)
+    return next(found, None)
+
+
+def addresses(instance: Mapping[str, Any]) -> tuple[Address, ...]:
+    """All addresses, those of the first interface first, each once."""
+    found: dict[tuple[str, str | None], None] = {
+        ("InternalIP", instance.get("PrivateIpAddress")): None,
+        ("ExternalIP", instance.get("PublicIpAddress")): None,
+    }
+    for interface in instance.get("NetworkInterfaces", []):
+        for private in interface.get("PrivateIpAddresses", []):
+            found["InternalIP", private.get("PrivateIpAddress")] = None
+            found["ExternalIP", private.get("Association", {}).get("PublicIp")] = None
+        for six in interface.get("Ipv6Addresses", []):
+            found["InternalIP", six.get("Ipv6Address")] = None
+    found["Hostname", instance.get("PrivateDnsName")] = None
+    return tuple(Address(kind, address) for kind, address in found if address)
+
+
+def instance_type(kind: Mapping[str, Any]) -> InstanceType:
+    """One type of DescribeInstanceTypes."""
+    return InstanceType(
+        cpus=kind.get("VCpuInfo", {}).get("DefaultVCpus", 0),
+        memory=kind.get("MemoryInfo", {}).get("SizeInMiB", 0) * MIB,
+        name=sys.intern(kind["InstanceType"]),
+        architectures=tuple(kind.get("ProcessorInfo", {}).get("SupportedArchitectures", ())),
+        metal=kind.get("BareMetal", False),
+    )
+
+
+def image(ami: Mapping[str, Any]) -> Image:
+    """One image of DescribeImages."""
+    root = ami.get("RootDeviceName", "")
+    sizes = {
+        disk["DeviceName"]: disk["Ebs"].get("VolumeSize")
+        for disk in ami.get("BlockDeviceMappings", [])
+        if "Ebs" in disk
+    }
+    if ami.get("RootDeviceType") == "ebs":
+        sizes = {root: None} | sizes
+    size = sizes.get(root)
+    return Image(
+        id=ami["ImageId"],
+        name=ami.get("Name", ""),
+        state=ami.get("State", ""),
+        created=ami.get("CreationDate", ""),
+        architecture=ami.get("Architecture", ""),
+        root_size=size * GIB if size else None,
+        disks=tuple(sizes) if root in sizes else (),
+    )
+
+
+def subnet(found: Mapping[str, Any]) -> Subnet:
+    """One subnet of DescribeSubnets."""
+    name = pairs(found.get("Tags", [])).get(NAME, "")
+    return Subnet(found["SubnetId"], name, found.get("AvailabilityZone", ""), found.get("DefaultForAz", False))
+
+
+def _shared(text: str | None) -> str | None:
+    return sys.intern(text) if text else None

@@ -1,0 +1,191 @@
+"""The transport: whom it trusts, what it counts, and what a broken connection means."""
+
+import hashlib
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybridge.core.errors import CloudError, Refused, Unreachable
+from hybridge.core.reasons import Reason
+from hybridge.drivers.aws.catalogue import Remembered
+from hybridge.drivers.aws.client import Client
+from hybridge.drivers.base import Settings
+from lab.pki import Authority, KeyPair
+from lab.process import free_port
+
+KEYS = {"accessKeyID": "AKIAEXAMPLE", "secretAccessKey": "swordfish"}
+
+
+class Ec2(BaseHTTPRequestHandler):
+    """Answers each action in its own way."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        words = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        if "Action=RunInstances" in words:
+            self.close_connection = True
+            return
+        body = b"no XML"
+        if "Action=DescribeInstances" in words:
+            more = "" if "NextToken=two" in words else "<nextToken>two</nextToken>"
+            item = "<item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item>"
+            body = f"<R><reservationSet>{item}</reservationSet>{more}</R>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+Start = Callable[[KeyPair | None], str]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    servers: list[ThreadingHTTPServer] = []
+
+    def run(pair: KeyPair | None = None) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Ec2)
+        if pair:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(pair.certificate, pair.key)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http{'s' if pair else ''}://127.0.0.1:{server.server_port}"
+
+    yield run
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def client(endpoint: str, *, metered: list[tuple[str, str]] | None = None, **settings: Any) -> Client:
+    seen = [] if metered is None else metered
+    return Client(
+        Settings(
+            provider="aws",
+            cloud={"region": "eu-central-1", "endpoint": endpoint},
+            credentials=settings.pop("credentials", KEYS),
+            acquire=lambda: None,
+            meter=lambda operation, code, _: seen.append((operation, code)),
+            **settings,
+        )
+    )
+
+
+def fingerprint(pair: KeyPair) -> str:
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pair.certificate.read_text())).hexdigest()
+
+
+def test_every_page_is_a_request_that_is_counted(start: Start) -> None:
+    metered: list[tuple[str, str]] = []
+    aws = client(start(None), metered=metered)
+    pages = list(aws.pages("DescribeInstances", "Reservations", size=5))
+    assert pages == [[{"Instances": [{"InstanceId": "i-1"}]}]] * 2
+    assert metered == [("DescribeInstances", "200")] * 2
+    assert aws.sent == 2
+
+
+def test_a_connection_that_ends_without_an_answer_may_have_changed_something(start: Start) -> None:
+    metered: list[tuple[str, str]] = []
+    with pytest.raises(Unreachable) as error:
+        client(start(None), metered=metered).call("RunInstances", ImageId="ami-1")
+    assert error.value.took_effect_possible
+    assert metered == [("RunInstances", "ProtocolError")]
+
+
+def test_an_answer_that_is_no_xml_may_have_changed_something(start: Start) -> None:
+    with pytest.raises(Unreachable) as error:
+        client(start(None)).call("StartInstances", InstanceIds=["i-1"])
+    assert error.value.took_effect_possible
+
+
+def test_a_refused_connection_changed_nothing() -> None:
+    with pytest.raises(Unreachable) as error:
+        client(f"http://127.0.0.1:{free_port()}").call("RunInstances", ImageId="ami-1")
+    assert not error.value.took_effect_possible
+    assert "swordfish" not in error.value.message
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("trust", ["bundle", "fingerprint", "both", "insecure"])
+def test_trusted_servers(start: Start, tmp_path: Path, trust: str) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("ec2")
+    choices: dict[str, dict[str, Any]] = {
+        "bundle": {"ca_bundle": authority.pem},
+        "fingerprint": {"fingerprint": f"sha256:{fingerprint(pair)}"},
+        "both": {"ca_bundle": authority.pem, "fingerprint": fingerprint(pair)},
+        "insecure": {"insecure_skip_verify": True},
+    }
+    assert client(start(pair), **choices[trust]).call("DescribeInstances")["Reservations"]
+
+
+@pytest.mark.parametrize("trust", ["none", "another bundle", "another fingerprint", "one of both"])
+def test_servers_that_are_not_trusted(start: Start, tmp_path: Path, trust: str) -> None:
+    authority, other = Authority(tmp_path / "one"), Authority(tmp_path / "other")
+    pair = authority.issue("ec2")
+    choices: dict[str, dict[str, Any]] = {
+        "none": {},
+        "another bundle": {"ca_bundle": other.pem},
+        "another fingerprint": {"fingerprint": "00" * 32},
+        "one of both": {"ca_bundle": other.pem, "fingerprint": fingerprint(pair)},
+    }
+    with pytest.raises(Refused) as refused:
+        client(start(pair), **choices[trust]).call("DescribeInstances")
+    assert refused.value.reason is Reason.TLS_NOT_VERIFIED
+
+
+def test_the_environment_decides_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_EC2", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, nowhere)
+    monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere")
+    assert client(start(None)).call("DescribeInstances")["Reservations"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"credentials": {"accessKeyID": "AKIAEXAMPLE"}}, Reason.SECRET_NOT_FOUND),
+        ({"ca_bundle": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"}, Reason.TLS_NOT_VERIFIED),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_at_once(settings: dict[str, Any], reason: Reason) -> None:
+    with pytest.raises(Refused) as refused:
+        client("http://127.0.0.1:1", **settings)
+    assert refused.value.reason is reason
+
+
+def test_an_endpoint_that_is_no_url_is_refused_at_once() -> None:
+    with pytest.raises(Refused) as refused:
+        client("nonsense")
+    assert refused.value.reason is Reason.INVALID_SPEC
+
+
+def test_answers_are_remembered_for_their_age_and_failures_are_not() -> None:
+    now, asked = [0.0], [0]
+
+    def look_up() -> int:
+        asked[0] += 1
+        if asked[0] == 1:
+            raise Unreachable("not now")
+        return asked[0]
+
+    known: Remembered[int] = Remembered(lambda: now[0])
+    with pytest.raises(CloudError):
+        known.get("image", 10.0, look_up)
+    assert known.get("image", 10.0, look_up) == 2
+    now[0] = 10.0
+    assert known.get("image", 10.0, look_up) == 2
+    now[0] = 10.5
+    assert known.get("image", 10.0, look_up) == 3
