@@ -9,12 +9,10 @@ import (
 
 // authority answers questions about privileges for the AuthorizationManager, which says yes to everybody.
 type authority struct {
+	resident
 	unlocked
-	Self     types.ManagedObjectReference
 	accounts *accounts
 }
-
-func (a *authority) Reference() types.ManagedObjectReference { return a.Self }
 
 func (a *authority) answers(user string, entities []types.ManagedObjectReference, ids []string) []types.EntityPrivilege {
 	var result []types.EntityPrivilege

@@ -27,9 +27,6 @@ func (m *machines) CloneVMTask(ctx *simulator.Context, req *types.CloneVM_Task) 
 		}
 	}
 	ref := m.task(ctx, source, "clone", "CloneVM_Task", func() (types.AnyType, types.BaseMethodFault) {
-		if machine(ctx, source.Self) == nil {
-			return nil, missing(source.Self)
-		}
 		vm, fault := m.clone(ctx, source, folder, req)
 		if fault != nil {
 			return nil, fault

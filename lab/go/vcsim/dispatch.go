@@ -47,6 +47,23 @@ func (d dispatcher) dispatch(
 	return target, nil
 }
 
+// resident is embedded by the lab's own objects. The simulator expects every object to have a managed object's fields
+// first; no client ever sees these.
+type resident struct {
+	mo.ExtensibleManagedObject
+}
+
+func newResident(name string) resident {
+	var r resident
+	r.Self = labReference(name)
+	return r
+}
+
+// labReference names one of the lab's own objects.
+func labReference(name string) types.ManagedObjectReference {
+	return types.ManagedObjectReference{Type: "Lab", Value: "lab-" + name}
+}
+
 // unlocked is embedded by objects that many calls use at once: the simulator takes no lock for them.
 type unlocked struct{}
 

@@ -8,16 +8,11 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// labReference names an object of the lab's own; no client ever sees it.
-func labReference(name string) types.ManagedObjectReference {
-	return types.ManagedObjectReference{Type: "Lab", Value: "lab-" + name}
-}
-
 var feedReference = labReference("feed")
 
 // feed numbers the changes of all objects, so that any number of readers can ask what changed since they last looked.
 type feed struct {
-	Self types.ManagedObjectReference
+	resident
 
 	mu       sync.Mutex
 	sequence uint64
@@ -28,14 +23,12 @@ type feed struct {
 
 func newFeed() *feed {
 	return &feed{
-		Self:    feedReference,
-		changed: make(map[types.ManagedObjectReference]uint64),
-		gone:    make(map[types.ManagedObjectReference]struct{}),
-		wake:    make(chan struct{}),
+		resident: newResident("feed"),
+		changed:  make(map[types.ManagedObjectReference]uint64),
+		gone:     make(map[types.ManagedObjectReference]struct{}),
+		wake:     make(chan struct{}),
 	}
 }
-
-func (f *feed) Reference() types.ManagedObjectReference { return f.Self }
 
 // PutObject is called for every new object.
 func (f *feed) PutObject(_ *simulator.Context, o mo.Reference) { f.note(o.Reference(), false) }

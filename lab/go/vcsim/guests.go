@@ -21,7 +21,7 @@ const (
 
 // guests plays the guests' side: tools that run while a machine is on, and the addresses they report.
 type guests struct {
-	Self      types.ManagedObjectReference
+	resident
 	bootDelay atomic.Int64 // nanoseconds
 
 	mu     sync.Mutex
@@ -29,12 +29,10 @@ type guests struct {
 }
 
 func newGuests(bootDelay time.Duration) *guests {
-	g := &guests{Self: labReference("guests"), leases: make(map[string]string)}
+	g := &guests{resident: newResident("guests"), leases: make(map[string]string)}
 	g.bootDelay.Store(int64(bootDelay))
 	return g
 }
-
-func (g *guests) Reference() types.ManagedObjectReference { return g.Self }
 
 // PutObject does nothing.
 func (g *guests) PutObject(*simulator.Context, mo.Reference) {}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"log"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -22,8 +20,8 @@ var hotPlugNotSupported atomic.Bool
 
 // machines takes the calls about virtual machines that the simulator answers unlike a vCenter.
 type machines struct {
+	resident
 	unlocked
-	Self types.ManagedObjectReference
 	feed *feed
 
 	nextHost atomic.Uint32
@@ -37,19 +35,18 @@ type machines struct {
 // arrival is a machine on its way into a folder. Nobody sees it before it is whole.
 type arrival struct {
 	ctx    *simulator.Context
+	name   string
 	unlock func()
 }
 
 func newMachines(feed *feed) *machines {
 	return &machines{
-		Self:     labReference("machines"),
+		resident: newResident("machines"),
 		feed:     feed,
 		arriving: make(map[types.ManagedObjectReference]*arrival),
 		owners:   make(map[string]types.ManagedObjectReference),
 	}
 }
-
-func (m *machines) Reference() types.ManagedObjectReference { return m.Self }
 
 // PutObject locks a machine that has just been put into a folder, until create has finished it.
 func (m *machines) PutObject(ctx *simulator.Context, o mo.Reference) {
@@ -63,19 +60,22 @@ func (m *machines) PutObject(ctx *simulator.Context, o mo.Reference) {
 		state.RecordReplayState = types.VirtualMachineRecordReplayStateInactive
 		state.ConsolidationNeeded = false
 	}
-	m.mu.Lock()
-	a := m.arriving[*vm.Parent]
-	m.mu.Unlock()
-	if a != nil && a.unlock == nil {
+	if a := m.expected(&vm.VirtualMachine); a != nil && a.unlock == nil {
 		a.unlock = ctx.Map.AcquireLock(a.ctx, vm)
 	}
 }
 
-// UpdateObject keeps the three names of a machine the same, and its instance UUID on record.
+// UpdateObject keeps the three names of a machine the same. An arriving one gets its name before it is in the folder:
+// the simulator's search ends with a panic, and a lock held for ever, when it finds a machine without.
 func (m *machines) UpdateObject(_ *simulator.Context, o mo.Reference, changes []types.PropertyChange) {
 	vm, ok := o.(*mo.VirtualMachine)
 	if !ok || vm.Config == nil {
 		return
+	}
+	if vm.Name == "" {
+		if a := m.expected(vm); a != nil {
+			vm.Name = a.name
+		}
 	}
 	for _, change := range changes {
 		if change.Name == "name" {
@@ -115,16 +115,10 @@ func (m *machines) claim(ref types.ManagedObjectReference, wanted string) string
 // task starts one of the lab's own tasks on a machine or a folder. Its name is the method's, as on a vCenter.
 func (m *machines) task(
 	ctx *simulator.Context, entity mo.Reference, id, name string,
-	work func() (types.AnyType, types.BaseMethodFault),
+	execute func() (types.AnyType, types.BaseMethodFault),
 ) types.ManagedObjectReference {
-	task := simulator.CreateTask(entity, id, func(*simulator.Task) (res types.AnyType, fault types.BaseMethodFault) {
-		defer func() {
-			if reason := recover(); reason != nil {
-				log.Printf("%s: %v\n%s", name, reason, debug.Stack())
-				res, fault = nil, &types.SystemError{Reason: fmt.Sprint(reason)}
-			}
-		}()
-		return work()
+	task := simulator.CreateTask(entity, id, func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+		return execute()
 	})
 	task.Info.Name = name
 	return task.Run(ctx)
@@ -134,7 +128,7 @@ func missing(ref types.ManagedObjectReference) types.BaseMethodFault {
 	return &types.ManagedObjectNotFound{Obj: ref}
 }
 
-// machine is the registry's machine; nil when it was destroyed while a task on it waited.
+// machine is the registry's machine; nil when it was destroyed.
 func machine(ctx *simulator.Context, ref types.ManagedObjectReference) *simulator.VirtualMachine {
 	vm, _ := ctx.Map.Get(ref).(*simulator.VirtualMachine)
 	return vm
@@ -187,7 +181,7 @@ func (m *machines) create(
 	wanted := config.InstanceUuid
 	config.InstanceUuid = ""
 
-	a := &arrival{ctx: ctx}
+	a := &arrival{ctx: ctx, name: config.Name}
 	m.expect(folder.Self, a)
 	defer func() {
 		m.expect(folder.Self, nil)
@@ -211,6 +205,16 @@ func (m *machines) create(
 	}
 	m.feed.note(vm.Self, false)
 	return vm, nil
+}
+
+// expected is the arrival that this machine is of, if any.
+func (m *machines) expected(vm *mo.VirtualMachine) *arrival {
+	if vm.Parent == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.arriving[*vm.Parent]
 }
 
 func (m *machines) expect(folder types.ManagedObjectReference, a *arrival) {
@@ -245,9 +249,6 @@ func (m *machines) nameNICs(changes []types.BaseVirtualDeviceConfigSpec) {
 func (m *machines) RenameTask(ctx *simulator.Context, req *types.Rename_Task) soap.HasFault {
 	vm := machine(ctx, req.This)
 	ref := m.task(ctx, vm, "rename", "Rename_Task", func() (types.AnyType, types.BaseMethodFault) {
-		if machine(ctx, vm.Self) == nil {
-			return nil, missing(vm.Self)
-		}
 		if folder, ok := ctx.Map.Get(*vm.Parent).(*simulator.Folder); ok {
 			if fault := taken(ctx, folder, req.NewName, vm.Self); fault != nil {
 				return nil, fault
@@ -297,9 +298,6 @@ func (m *machines) ShutdownGuest(ctx *simulator.Context, req *types.ShutdownGues
 func (m *machines) ReconfigVMTask(ctx *simulator.Context, req *types.ReconfigVM_Task) soap.HasFault {
 	vm := machine(ctx, req.This)
 	ref := m.task(ctx, vm, "reconfigure", "ReconfigVM_Task", func() (types.AnyType, types.BaseMethodFault) {
-		if machine(ctx, vm.Self) == nil {
-			return nil, missing(vm.Self)
-		}
 		return nil, m.reconfigure(ctx, vm, &req.Spec)
 	})
 	return &methods.ReconfigVM_TaskBody{Res: &types.ReconfigVM_TaskResponse{Returnval: ref}}

@@ -114,12 +114,12 @@ func install(registry *simulator.Registry, accounts *accounts, guests *guests) {
 	registry.Put(feed)
 	registry.AddHandler(feed)
 	registry.AddHandler(guests)
-	registry.AddHandler(&taskTexts{Self: labReference("tasks")})
+	registry.AddHandler(&taskTexts{newResident("tasks")})
 
 	machines := newMachines(feed)
 	registry.Put(machines)
 	registry.AddHandler(machines)
-	authority := &authority{Self: labReference("authority"), accounts: accounts}
+	authority := &authority{resident: newResident("authority"), accounts: accounts}
 	registry.Put(authority)
 
 	root := &collector{}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"log"
+	"runtime/debug"
 	"strings"
 
 	"github.com/vmware/govmomi/simulator"
@@ -28,15 +30,17 @@ var methodOf = map[string]string{
 
 // taskTexts gives tasks the names, and their faults the sentences, of a vCenter.
 type taskTexts struct {
-	Self types.ManagedObjectReference
+	resident
 }
 
-func (t *taskTexts) Reference() types.ManagedObjectReference { return t.Self }
-
-// PutObject names a new task after its method.
-func (t *taskTexts) PutObject(_ *simulator.Context, o mo.Reference) {
+// PutObject names a new task after its method, and guards its work.
+func (t *taskTexts) PutObject(ctx *simulator.Context, o mo.Reference) {
 	task, ok := o.(*simulator.Task)
-	if !ok || strings.HasSuffix(task.Info.Name, "_Task") {
+	if !ok {
+		return
+	}
+	task.Execute = guarded(ctx.Map, task.Execute)
+	if strings.HasSuffix(task.Info.Name, "_Task") {
 		return
 	}
 	name, known := methodOf[task.Info.Name]
@@ -44,6 +48,25 @@ func (t *taskTexts) PutObject(_ *simulator.Context, o mo.Reference) {
 		name = task.Info.Name + "_Task"
 	}
 	task.Info.Name = name
+}
+
+type work = func(*simulator.Task) (types.AnyType, types.BaseMethodFault)
+
+// guarded is a task's work that fails when its machine was destroyed while it waited, and that cannot end the server:
+// the simulator counts on what it finds.
+func guarded(registry *simulator.Registry, execute work) work {
+	return func(task *simulator.Task) (result types.AnyType, fault types.BaseMethodFault) {
+		defer func() {
+			if reason := recover(); reason != nil {
+				log.Printf("%s: %v\n%s", task.Info.Name, reason, debug.Stack())
+				result, fault = nil, &types.SystemError{Reason: fmt.Sprint(reason)}
+			}
+		}()
+		if on := *task.Info.Entity; on.Type == "VirtualMachine" && registry.Get(on) == nil {
+			return nil, missing(on)
+		}
+		return execute(task)
+	}
 }
 
 // RemoveObject does nothing.
