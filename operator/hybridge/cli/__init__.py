@@ -11,7 +11,7 @@ app = typer.Typer(
     help="One Kubernetes API over AWS, Proxmox VE and VMware vSphere.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
 )
 app.command()(run)
 

@@ -135,11 +135,15 @@ class _Operator:
         self._started = True
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._lease.keep(), name="lease")
-                group.create_task(self._audit.run(), name="audit of the watch")
-                group.create_task(reconciler.run(), name="reconciler")
+                tasks = [
+                    group.create_task(self._lease.keep(), name="lease"),
+                    group.create_task(self._audit.run(), name="audit of the watch"),
+                    group.create_task(reconciler.run(), name="reconciler"),
+                ]
+                # kopf ends its watch by itself on SIGTERM and SIGINT, whose handlers it takes over.
                 await watch.run()
-                raise Trouble("the watch ended")
+                for task in tasks:
+                    task.cancel()
         except* LeaseLost as lost:
             raise Trouble(f"the Lease {lost.exceptions[0]} was lost: another replica may act now") from lost
 

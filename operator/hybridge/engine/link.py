@@ -85,8 +85,8 @@ class Link:
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
-        self.bulkhead.close()
         await asyncio.to_thread(self.driver.close)
+        self.bulkhead.close()
 
     def bind(self, machine_id: str, key: Key, max_age: float) -> None:
         """Changes of this machine concern this object; its details may be ``max_age`` seconds old."""

@@ -76,8 +76,8 @@ def _settings() -> kopf.OperatorSettings:
     # One task an object lives for this long after its last event.
     settings.queueing.idle_timeout = 0.1
     settings.queueing.exit_timeout = 1.0
-    settings.watching.server_timeout = 300.0
-    settings.watching.client_timeout = 330.0
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 330
     settings.networking.error_backoffs = (0.5, 1, 2, 3, 5, 5, 5, 5, 5, 5, 5, 5)
     # kopf takes away a finalizer of this name when no handler needs it: it must not be ours.
     settings.persistence.finalizer = f"{GROUP}/kopf-unused"

@@ -1,0 +1,122 @@
+"""The operator as its users run it: a process of its own, under an account that may do only what it must."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import requests
+import yaml
+
+from lab.controlplane import ControlPlane
+from lab.process import Process, clean_environment, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMESPACE = "hybridge-system"
+ACCOUNT = "hybridge"
+_RULES = ROOT / "helm" / "hybridge" / "files"
+
+
+def install(controlplane: ControlPlane) -> Path:
+    """Installs the CRDs and the operator's account with the rights that the Helm chart grants; its kubeconfig."""
+    controlplane.apply(ROOT / "crds")
+    controlplane.apply(_account())
+    return controlplane.kubeconfig_for(NAMESPACE, ACCOUNT)
+
+
+class Operator:
+    """One operator process. ``options`` are added to ``hybridge run``."""
+
+    def __init__(self, folder: Path, kubeconfig: Path, *, options: Sequence[str] = (), name: str = "operator") -> None:
+        self.port = free_port()
+        argv = [
+            sys.executable, "-m", "hybridge", "run",
+            "--namespace", NAMESPACE,
+            "--metrics-host", "127.0.0.1",
+            "--metrics-port", str(self.port),
+            *options,
+        ]  # fmt: skip
+        environment = clean_environment({"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")})
+        self.process = Process(
+            name, argv, log=folder / f"{name}.log", ready=self.ready, environment=environment, timeout=90
+        )
+
+    @property
+    def url(self) -> str:
+        """Where /metrics, /healthz and /readyz are."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def ready(self) -> bool:
+        """Whether it leads and works."""
+        return requests.get(f"{self.url}/readyz", timeout=5).ok
+
+    def metrics(self) -> str:
+        """All series, in Prometheus' text format."""
+        return requests.get(f"{self.url}/metrics", timeout=5).text
+
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_seconds(self) -> float:
+        """CPU time used so far, user and system."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def start(self) -> Self:
+        """Spawn and return at once."""
+        self.process.start()
+        return self
+
+    def wait(self) -> Self:
+        """Block until it is ready."""
+        self.process.wait()
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL: what a crash looks like."""
+        self.process.kill()
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        self.process.stop(grace=45)
+
+    def __enter__(self) -> Self:
+        return self.start().wait()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def _account() -> str:
+    cluster, own = (
+        yaml.safe_load((_RULES / name).read_text()) for name in ("cluster-rules.yaml", "namespace-rules.yaml")
+    )
+    subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}
+    group = "rbac.authorization.k8s.io"
+
+    def role(kind: str, rules: object, **metadata: str) -> list[dict[str, object]]:
+        named = {"name": ACCOUNT, **metadata}
+        return [
+            {"apiVersion": f"{group}/v1", "kind": kind, "metadata": named, "rules": rules},
+            {
+                "apiVersion": f"{group}/v1",
+                "kind": f"{kind}Binding",
+                "metadata": named,
+                "roleRef": {"apiGroup": group, "kind": kind, "name": ACCOUNT},
+                "subjects": [subject],
+            },
+        ]
+
+    return yaml.safe_dump_all(
+        [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT, "namespace": NAMESPACE}},
+            *role("ClusterRole", cluster),
+            *role("Role", own, namespace=NAMESPACE),
+        ]
+    )
