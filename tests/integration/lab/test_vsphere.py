@@ -406,6 +406,29 @@ def test_a_machine_can_be_read_while_a_task_on_it_waits(
     assert task.info.entity._moId == made.moid
 
 
+def test_a_task_whose_machine_goes_while_it_waits_fails(
+    cloud: VsphereCloud, client: Client, debian: str, name: str
+) -> None:
+    made = client.clone(name, debian)
+    cloud.tune(task_delay=2)
+    task = client.vm(made.moid).CreateSnapshot_Task("before", "", memory=False, quiesce=False)
+    cloud.tune(task_delay=0)
+
+    cloud.destroy(made.moid)
+
+    with pytest.raises(vmodl.fault.ManagedObjectNotFound):
+        client.run(task)
+
+
+def test_a_machine_is_found_by_its_instance_uuid(client: Client, debian: str, name: str) -> None:
+    made = client.clone(name, debian)
+
+    found = client.content.searchIndex.FindByUuid(None, made.instance_uuid, True, True)
+
+    assert found._moId == made.moid
+    assert client.content.searchIndex.FindByUuid(None, str(uuid.uuid4()), True, True) is None
+
+
 # ------------------------------------------------------- behind the operator's back
 
 
