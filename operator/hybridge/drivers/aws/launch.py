@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Collection, Mapping
 from ipaddress import IPv4Address
 from typing import Any
@@ -83,7 +82,7 @@ def request(intent: Intent, spec: MachineSpec, marker: Marker) -> dict[str, Any]
     made["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")]
     made["ClientToken"] = intent.token
     if text := _user_data(spec, intent.uuid, intent.name):
-        made["UserData"] = base64.b64encode(text).decode()
+        made["UserData"] = text  # botocore itself encodes it to base64
     return made
 
 
@@ -161,10 +160,10 @@ def _interfaces(spec: MachineSpec, subnets: list[str]) -> dict[str, Any]:
     return made
 
 
-def _user_data(spec: MachineSpec, instance_id: str, name: str) -> bytes:
+def _user_data(spec: MachineSpec, instance_id: str, name: str) -> str:
     if not spec.cloud_init:
-        return b""
-    text = render(spec.cloud_init, instance_id=instance_id, name=name).user_data.encode()
-    if len(text) > MOST_USER_DATA:
-        raise Refused(Reason.INVALID_SPEC, f"spec.cloudInit: {len(text)} bytes; EC2 takes at most {MOST_USER_DATA}")
+        return ""
+    text = render(spec.cloud_init, instance_id=instance_id, name=name).user_data
+    if (size := len(text.encode())) > MOST_USER_DATA:
+        raise Refused(Reason.INVALID_SPEC, f"spec.cloudInit: {size} bytes; EC2 takes at most {MOST_USER_DATA}")
     return text
