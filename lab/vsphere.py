@@ -7,6 +7,7 @@ import secrets
 import shutil
 import ssl
 import threading
+import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
-import pyVim.task
 import pyVmomi
 
 from lab.cache import go_program
@@ -23,9 +23,8 @@ from lab.process import LabError, Process, clean_environment, free_port
 
 # pyvmomi makes its classes at run time, so that its names have no static types.
 sdk: Final[Any] = pyVmomi
-vim: Final[Any] = pyVmomi.vim
-vmodl: Final[Any] = pyVmomi.vmodl
-tasks: Final[Any] = pyVim.task
+vim: Final[Any] = sdk.vim
+vmodl: Final[Any] = sdk.vmodl
 
 OPERATOR: Final = "hybridge@vsphere.local"
 READONLY: Final = "readonly@vsphere.local"
@@ -33,6 +32,7 @@ PERSON: Final = "person@vsphere.local"
 
 _VERSION = "vim.version.v8_0_3_0"
 _TIMEOUT = 30.0
+_TASK_TIMEOUT = 120.0
 _READ = [
     "name",
     "parent",
@@ -333,11 +333,9 @@ class VsphereCloud:
     def _task(self, begin: Callable[[], Any]) -> Any:
         with self._lock:
             try:
-                task = begin()
-                tasks.WaitForTask(task, si=self._session())
+                return finished(self._session(), begin())
             except (vmodl.MethodFault, vmodl.RuntimeFault) as fault:
                 raise LabError(f"vSphere refused: {type(fault).__name__}: {fault.msg}") from fault
-            return task.info.result
 
     def _made(self, begin: Callable[[], Any]) -> str:
         return _moid(self._task(begin))
@@ -380,6 +378,40 @@ class VsphereCloud:
         finally:
             view.DestroyView()
         return {_moid(item.obj): {one.name: one.val for one in item.propSet} for item in found}
+
+
+def finished(instance: Any, task: Any) -> Any:
+    """Wait for a task's end and return its result, or raise its fault; LabError when it takes minutes.
+
+    Not pyvmomi's ``WaitForTask``: that one reads the task's machine and takes the task for deleted when it is gone.
+    """
+    query = vmodl.query.PropertyCollector
+    collector = instance.content.propertyCollector.CreatePropertyCollector()
+    try:
+        collector.CreateFilter(
+            query.FilterSpec(
+                objectSet=[query.ObjectSpec(obj=task)],
+                propSet=[query.PropertySpec(type=vim.Task, pathSet=["info.state", "info.result", "info.error"])],
+            ),
+            partialUpdates=False,
+        )
+        known: dict[str, Any] = {}
+        version = ""
+        deadline = time.monotonic() + _TASK_TIMEOUT
+        while time.monotonic() < deadline:
+            answer = collector.WaitForUpdatesEx(version, query.WaitOptions(maxWaitSeconds=10))
+            if answer is None:
+                continue
+            version = answer.version
+            for update in (item for part in answer.filterSet for item in part.objectSet):
+                known |= {change.name: change.val for change in update.changeSet}
+            if known["info.state"] == "error":
+                raise known["info.error"]
+            if known["info.state"] == "success":
+                return known.get("info.result")
+    finally:
+        collector.DestroyPropertyCollector()
+    raise LabError(f"{task} did not end within {_TASK_TIMEOUT:.0f} s")
 
 
 def _moid(reference: Any) -> str:

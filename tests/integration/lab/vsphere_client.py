@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lab.vsphere import VsphereCloud, VsphereMachine, tasks, vim, vmodl
+from lab.vsphere import VsphereCloud, VsphereMachine, finished, vim, vmodl
 
 GIB = 2**30
 ROOT_DISK = 2000
@@ -31,8 +31,7 @@ class Client:
         return vim.VirtualMachine(moid, self.folders["hybridge"]._stub)
 
     def run(self, task: Any) -> Any:
-        tasks.WaitForTask(task, si=self.instance)
-        return task.info.result
+        return finished(self.instance, task)
 
     def start_clone(self, name: str, source: str, *, pool: bool = True, on: bool = False, **config: Any) -> Any:
         where = vim.vm.RelocateSpec(pool=self.pool if pool else None)
