@@ -169,12 +169,12 @@ class VsphereCloud:
 
     # ---------------------------------------------------------------- reading
 
-    def connect(self, credentials: Mapping[str, str] | None = None) -> Any:
+    def connect(self, credentials: Mapping[str, str] | None = None, version: str = _VERSION) -> Any:
         """A new session as a pyvmomi ServiceInstance, by default the operator's. One thread may use it.
 
         ``vim.fault.InvalidLogin`` for a wrong user or password.
         """
-        return self._login(self._stub(), self.credentials if credentials is None else credentials)
+        return self._login(self._stub(version), self.credentials if credentials is None else credentials)
 
     def machines(self) -> list[VsphereMachine]:
         """All machines, templates included, in order of their names."""
@@ -306,9 +306,9 @@ class VsphereCloud:
     def _settings(self, values: Mapping[str, object]) -> None:
         self._open("/lab/settings", json.dumps(values).encode())
 
-    def _stub(self) -> Any:
+    def _stub(self, version: str = _VERSION) -> Any:
         return sdk.SoapStubAdapter(
-            "127.0.0.1", self._port, version=_VERSION, sslContext=self._tls, httpConnectionTimeout=_TIMEOUT
+            "127.0.0.1", self._port, version=version, sslContext=self._tls, httpConnectionTimeout=_TIMEOUT
         )
 
     def _login(self, stub: Any, account: Mapping[str, str]) -> Any:

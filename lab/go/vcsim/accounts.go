@@ -77,13 +77,8 @@ func (a *accounts) check(ctx *simulator.Context, method *simulator.Method) types
 	}
 	for _, need := range needs(ctx, method) {
 		if !a.may(ctx.Session.UserName, need.privilege) {
-			return &types.NoPermission{
-				Object:      &need.entity,
-				PrivilegeId: need.privilege,
-				MissingPrivileges: []types.NoPermissionEntityPrivileges{{
-					Entity: need.entity, PrivilegeIds: []string{need.privilege},
-				}},
-			}
+			// Without missingPrivileges: clients that speak API 7.0 cannot read it.
+			return &types.NoPermission{Object: &need.entity, PrivilegeId: need.privilege}
 		}
 	}
 	return nil

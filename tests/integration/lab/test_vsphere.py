@@ -15,6 +15,7 @@ from lab.vsphere import VsphereCloud, vim, vmodl
 from tests.integration.lab.vsphere_client import (
     FIRST_CARD,
     GIB,
+    VERSIONS,
     Client,
     Watch,
     card,
@@ -72,11 +73,14 @@ def test_a_small_company_has_templates_networks_and_folders(cloud: VsphereCloud,
     "kind",
     ["Datacenter", "Folder", "ClusterComputeResource", "HostSystem", "Datastore", "Network", "ResourcePool"],
 )
-def test_pyvmomi_reads_every_property_of_every_object(client: Client, kind: str) -> None:
-    everything(client, getattr(vim, kind))
+@pytest.mark.parametrize("version", VERSIONS)
+def test_pyvmomi_reads_every_property_of_every_object(cloud: VsphereCloud, kind: str, version: str) -> None:
+    everything(Client(cloud, version=version), getattr(vim, kind))
 
 
-def test_pyvmomi_reads_every_property_of_a_clone(client: Client, debian: str, name: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS)
+def test_pyvmomi_reads_every_property_of_a_clone(cloud: VsphereCloud, debian: str, name: str, version: str) -> None:
+    client = Client(cloud, version=version)
     made = client.clone(name, debian, on=True)
 
     read = everything(client, vim.VirtualMachine)

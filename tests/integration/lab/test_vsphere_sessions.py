@@ -12,7 +12,7 @@ import pytest
 
 from lab.pki import Authority
 from lab.vsphere import READONLY, VsphereCloud, vim, vmodl
-from tests.integration.lab.vsphere_client import Client, Watch, machines_of, options, query, viewed
+from tests.integration.lab.vsphere_client import VERSIONS, Client, Watch, machines_of, options, query, viewed
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +70,12 @@ def test_a_session_that_was_ended_is_not_authenticated(cloud: VsphereCloud, clie
         client.vm(debian).PowerOnVM_Task()
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 def test_an_account_that_may_only_read_is_told_which_privilege_it_lacks(
-    cloud: VsphereCloud, debian: str, name: str
+    cloud: VsphereCloud, debian: str, name: str, version: str
 ) -> None:
     made = cloud.create(name)
-    reader = Client(cloud, cloud.readonly_credentials)
+    reader = Client(cloud, cloud.readonly_credentials, version)
     vm = reader.vm(made)
     spec = vim.vm.ConfigSpec(numCPUs=2)
 

@@ -11,6 +11,7 @@ GIB = 2**30
 ROOT_DISK = 2000
 FIRST_CARD = 4000
 POLLS = 30
+VERSIONS = ("vim.version.v7_0", "vim.version.v8_0_3_0")
 
 query = vmodl.query.PropertyCollector
 
@@ -18,9 +19,11 @@ query = vmodl.query.PropertyCollector
 class Client:
     """A session and the few calls that a driver makes with it."""
 
-    def __init__(self, cloud: VsphereCloud, credentials: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, cloud: VsphereCloud, credentials: Mapping[str, str] | None = None, version: str = VERSIONS[-1]
+    ) -> None:
         self.cloud = cloud
-        self.instance = cloud.connect(credentials)
+        self.instance = cloud.connect(credentials, version)
         self.content = self.instance.content
         center = self.content.rootFolder.childEntity[0]
         self.folders = {folder.name: folder for folder in center.vmFolder.childEntity}
