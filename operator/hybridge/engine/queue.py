@@ -62,6 +62,7 @@ class WorkQueue:
         self._lanes: OrderedDict[str, _Lane] = OrderedDict()
         self._delayed: list[tuple[float, int, Key]] = []
         self._due: dict[Key, tuple[float, int, str, Priority]] = {}
+        self._ready: dict[Key, str] = {}
         self._working: dict[Key, str] = {}
         self._again: dict[Key, tuple[str, Priority]] = {}
         self._numbers = itertools.count()
@@ -75,16 +76,16 @@ class WorkQueue:
             known = self._again.get(key)
             self._again[key] = (group, min(priority, known[1]) if known else priority)
         else:
-            self._due.pop(key, None)
-            self._lane(group).add(key, priority, self._clock())
+            self._make_ready(key, group, priority)
         self._wake.set()
 
     def forget(self, key: Key) -> None:
         """Takes the key out, unless it is being worked on."""
         self._due.pop(key, None)
         self._again.pop(key, None)
-        for lane in self._lanes.values():
-            lane.drop(key)
+        group = self._ready.pop(key, None)
+        if group is not None:
+            self._lane(group).drop(key)
 
     async def get(self) -> Key:
         """The next key; it counts as being worked on until ``done``."""
@@ -106,8 +107,7 @@ class WorkQueue:
             lane.running -= 1
         again = self._again.pop(key, None)
         if again is not None:
-            self._due.pop(key, None)
-            self._lane(again[0]).add(key, again[1], self._clock())
+            self._make_ready(key, *again)
         self._wake.set()
 
     def depth(self) -> int:
@@ -121,14 +121,17 @@ class WorkQueue:
 
     def _delay(self, key: Key, group: str, priority: Priority, due: float) -> None:
         known = self._due.get(key)
-        if (known is not None and known[0] <= due) or self._is_ready(key):
+        if (known is not None and known[0] <= due) or key in self._ready or key in self._again:
             return
         number = next(self._numbers)
         self._due[key] = (due, number, group, priority)
         heapq.heappush(self._delayed, (due, number, key))
 
-    def _is_ready(self, key: Key) -> bool:
-        return key in self._again or any(key in line for lane in self._lanes.values() for line in lane.lines)
+    def _make_ready(self, key: Key, group: str, priority: Priority) -> None:
+        # A key that is ready stays in its lane although its group may have changed: it must not be in two.
+        self._due.pop(key, None)
+        group = self._ready.setdefault(key, group)
+        self._lane(group).add(key, priority, self._clock())
 
     def _promote(self) -> None:
         now = self._clock()
@@ -155,6 +158,7 @@ class WorkQueue:
                 continue
             self._lanes.move_to_end(group)
             lane.running += 1
+            del self._ready[item[0]]
             self._working[item[0]] = group
             return item[0]
         return None

@@ -1,6 +1,6 @@
 """Session and transport to EC2 and STS.
 
-botocore does what it is best at: credentials, signatures, request words and parsing. The HTTP below it is our own pool,
+boto3 does what it is best at: credentials, signatures, request words and parsing. The HTTP below it is our own pool,
 because TLS then depends on nothing but the Provider (no environment, no file), and because its errors say whether a
 request had left. There are no retries here: the engine retries.
 """
@@ -11,8 +11,9 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
+import boto3  # type: ignore[import-untyped]  # boto3 ships no types
 import botocore.exceptions
 import urllib3
 from botocore import xform_name
@@ -113,10 +114,10 @@ class Client:
         """Closes the connections."""
         self._pool.clear()
 
-    def _open(self, session: Session, service: str, keys: dict[str, str]) -> BaseClient:
+    def _open(self, session: Session, service: Literal["ec2", "sts"], keys: dict[str, str]) -> BaseClient:
         endpoint = self._settings.cloud.get("endpoint")
         try:
-            client: BaseClient = session.create_client(
+            client: BaseClient = boto3.Session(botocore_session=session).client(
                 service,
                 config=self._config,
                 endpoint_url=str(endpoint) if endpoint else None,

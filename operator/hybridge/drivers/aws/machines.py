@@ -38,6 +38,13 @@ class Machines:
         self._disks = disks
         self._defaults = defaults
 
+    def normalize(self, spec: MachineSpec) -> MachineSpec:
+        """Disks have whole GiB; what EC2 does not have is refused."""
+        launch.check(spec)
+        if spec.root_disk is None:
+            return spec
+        return replace(spec, root_disk=-(-spec.root_disk // GIB) * GIB)
+
     def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
         """Resolves image, type and subnets. ``taken`` says nothing here: EC2 chooses the ids."""
         del taken
