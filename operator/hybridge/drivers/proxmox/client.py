@@ -1,0 +1,204 @@
+"""Sends requests: one session a thread, the Provider's rate limit before and its meter after each, no retries."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import requests
+from proxmoxer.backends.https import (  # type: ignore[import-untyped]  # proxmoxer has neither annotations nor stubs
+    ProxmoxHttpSession,
+)
+from proxmoxer.core import ProxmoxResource, ResourceException  # type: ignore[import-untyped]  # as above
+
+from hybridge.core.errors import CloudError, Refused
+from hybridge.core.reasons import Reason
+from hybridge.drivers.base import Settings
+from hybridge.drivers.proxmox.answers import Ticket
+from hybridge.drivers.proxmox.errors import Answer, classify, transport
+from hybridge.drivers.proxmox.transport import Adapter, Login, TicketLogin, TokenLogin, Trust
+
+T = TypeVar("T")
+_UNAUTHORIZED = 401
+
+
+class _Envelope(msgspec.Struct, Generic[T]):
+    """Every answer of the API is inside ``data``."""
+
+    data: T
+
+
+class _Problem(msgspec.Struct):
+    """The body of an error; older versions of PVE say ``message`` only in the HTTP reason."""
+
+    message: str = ""
+    errors: dict[str, str] | None = None
+
+
+class _Serializer:
+    """Leaves the decoding to msgspec, which reads only the fields that are used."""
+
+    def loads(self, response: requests.Response) -> bytes:
+        return response.content
+
+    def loads_errors(self, response: requests.Response) -> Mapping[str, Any]:
+        try:
+            problem = msgspec.json.decode(response.content, type=_Problem, strict=False)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            problem = _Problem()
+        after = response.headers.get("Retry-After", "")
+        return {
+            "message": problem.message,
+            "fields": problem.errors or {},
+            "retry_after": float(after) if after.isdigit() else None,
+        }
+
+
+class _Upload(io.BytesIO):
+    """A file of its own name, as proxmoxer sends it."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+class Client:
+    """Calls of one PVE endpoint. ``operation`` names a call in errors and in the meter; paths are lists of segments."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._base = f"{str(settings.cloud['endpoint']).rstrip('/')}/api2/json"
+        self._trust = Trust.of(settings)
+        self._login = self._credentials(settings.credentials)
+        self._local = threading.local()
+        self._sessions: list[requests.Session] = []
+        self._lock = threading.Lock()
+
+    @property
+    def sent(self) -> int:
+        """How many requests this thread has sent."""
+        count: int = getattr(self._local, "sent", 0)
+        return count
+
+    def get(self, operation: str, kind: type[T], *path: object, **parameters: object) -> T:
+        """A read. Raises CloudError."""
+        content = self._send(operation, "GET", path, parameters)
+        wanted: Any = kind
+        try:
+            decoded: _Envelope[T] = _decoder(wanted).decode(content)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise CloudError(Reason.CLOUD_ERROR, f"{operation}: the answer was not understood: {error}") from error
+        return decoded.data
+
+    def post(self, operation: str, *path: object, **parameters: object) -> str | None:
+        """A change; the UPID of the task that does it, if it goes on in one. Raises CloudError."""
+        return self._change(operation, "POST", path, parameters)
+
+    def put(self, operation: str, *path: object, **parameters: object) -> str | None:
+        """A change; the UPID of the task that does it, if it goes on in one. Raises CloudError."""
+        return self._change(operation, "PUT", path, parameters)
+
+    def delete(self, operation: str, *path: object, **parameters: object) -> str | None:
+        """A removal; the UPID of the task that does it, if it goes on in one. Raises CloudError."""
+        return self._change(operation, "DELETE", path, parameters)
+
+    def upload(self, operation: str, name: str, content: bytes, *path: object) -> str | None:
+        """Puts an ISO image on a storage, in place of one of the same name; the UPID of the task. Raises CloudError."""
+        return self._change(operation, "POST", path, {"content": "iso", "filename": _Upload(name, content)})
+
+    def close(self) -> None:
+        """Closes the connections of all threads."""
+        with self._lock:
+            sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.close()
+
+    def _change(self, operation: str, method: str, path: tuple[object, ...], data: Mapping[str, object]) -> str | None:
+        content = self._send(operation, method, path, data)
+        try:
+            said = msgspec.json.decode(content, type=_Envelope[object]).data
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise CloudError(
+                Reason.CLOUD_ERROR,
+                f"{operation}: the answer was not understood: {error}",
+                took_effect_possible=True,
+            ) from error
+        return said if isinstance(said, str) and said.startswith("UPID:") else None
+
+    def _send(self, operation: str, method: str, path: tuple[object, ...], data: Mapping[str, object]) -> bytes:
+        try:
+            return self._attempt(operation, method, path, data, self._login)
+        except Refused as refusal:
+            if refusal.reason is not Reason.AUTHENTICATION_FAILED or not self._login.renew():
+                raise
+        return self._attempt(operation, method, path, data, self._login)
+
+    def _attempt(
+        self, operation: str, method: str, path: tuple[object, ...], data: Mapping[str, object], login: Login
+    ) -> bytes:
+        resource = self._resource(login)
+        call = {"GET": resource.get, "POST": resource.post, "PUT": resource.put, "DELETE": resource.delete}[method]
+        self._settings.acquire()
+        self._local.sent = self.sent + 1
+        began, code = time.monotonic(), "error"
+        changing = method != "GET"
+        try:
+            content: bytes = call(*path, **data)
+            code = "200"
+        except ResourceException as error:
+            code = str(error.status_code)
+            said = error.errors or {}
+            words = str(said.get("message") or error.content.partition(" - {'message'")[0])
+            answer = Answer(
+                operation, error.status_code, words, said.get("fields", {}), changing, said.get("retry_after")
+            )
+            raise classify(answer) from None
+        except requests.RequestException as error:
+            code, meaning = transport(operation, error, changing=changing)
+            raise meaning from error
+        finally:
+            self._settings.meter(operation, code, time.monotonic() - began)
+        return content
+
+    def _resource(self, login: Login) -> Any:
+        """The API of this thread: requests' sessions are not safe to share."""
+        kept: dict[int, Any] | None = getattr(self._local, "kept", None)
+        if kept is None:
+            kept = self._local.kept = {}
+        resource = kept.get(id(login))
+        if resource is None:
+            session = ProxmoxHttpSession()
+            session.trust_env = False
+            session.auth = login
+            session.mount("https://", Adapter(self._trust))
+            with self._lock:
+                self._sessions.append(session)
+            resource = kept[id(login)] = ProxmoxResource(base_url=self._base, session=session, serializer=_Serializer())
+        return resource
+
+    def _credentials(self, secret: Mapping[str, str]) -> Login:
+        keys = {key: value.strip() for key, value in secret.items()}
+        if keys.get("tokenID") and keys.get("tokenSecret"):
+            return TokenLogin(self._trust, keys["tokenID"], keys["tokenSecret"])
+        if keys.get("username") and keys.get("password"):
+            anonymous = Login(self._trust)
+            form = {"username": keys["username"], "password": secret["password"].rstrip("\r\n")}
+            return TicketLogin(self._trust, lambda: self._ticket(form, anonymous))
+        raise Refused(
+            Reason.AUTHENTICATION_FAILED, "the Secret has neither tokenID and tokenSecret nor username and password"
+        )
+
+    def _ticket(self, form: Mapping[str, object], anonymous: Login) -> Ticket:
+        content = self._attempt("Login", "POST", ("access", "ticket"), form, anonymous)
+        ticket: Ticket = _decoder(Ticket).decode(content).data
+        return ticket
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(_Envelope[kind], strict=False)

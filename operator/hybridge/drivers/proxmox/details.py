@@ -1,0 +1,138 @@
+"""What the bulk list lacks, read guest by guest at a steady pace and kept in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import ceil
+
+from hybridge.core.machine import Address
+from hybridge.drivers.base import SweepRequest
+from hybridge.drivers.proxmox import tags
+from hybridge.drivers.proxmox.answers import Resource
+from hybridge.drivers.proxmox.mapping import UNFINISHED, Details, Shape, shape
+from hybridge.drivers.proxmox.picture import Picture
+from hybridge.drivers.proxmox.power import LAG
+
+#: Guests that a sweep reads again because of their age: some, one in twenty, and what their ages demand with room to spare.
+_LEAST, _SHARE, _ROOM = 20, 20, 1.25
+#: How many times as many may be read because they are unknown or changed.
+_EAGER = 10
+#: Seconds after which a clone of ours that nobody has configured is read like any other guest.
+_UNCONFIGURED = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Details of a guest. ``read_at`` is monotonic; ``shape`` is how the bulk list showed the guest at that time."""
+
+    details: Details
+    read_at: float
+    shape: Shape | None
+    addresses: tuple[Address, ...] = ()
+
+    def is_older_than(self, row: Resource, now: float) -> bool:
+        """Whether the bulk list shows a later change of name or sizes, and not merely its own lag."""
+        seen = shape(row)
+        return seen is not None and seen not in {self.shape, self.details.shape} and now - self.read_at > LAG
+
+
+class Book:
+    """Details by VMID. ``ids`` are the VMIDs that new guests get. Safe for threads; times are monotonic seconds."""
+
+    def __init__(self, ids: Collection[int] | range, interval: float) -> None:
+        self._ids = ids
+        self._interval = interval
+        self._known: dict[str, Known] = {}
+        self._made: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def get(self, vmid: str) -> Known | None:
+        """What is known of a guest."""
+        return self._known.get(vmid)
+
+    def learn(self, vmid: str, details: Details, listed: Resource | None, now: float) -> Known:
+        """A guest was read, or a change of it accepted, while the bulk list showed ``listed``. Addresses are kept."""
+        with self._lock:
+            before = self._known.get(vmid)
+            known = Known(details, now, shape(listed) if listed else None, before.addresses if before else ())
+            self._known[vmid] = known
+            self._made.pop(vmid, None)
+            return known
+
+    def reached(self, vmid: str, addresses: tuple[Address, ...]) -> None:
+        """The guest's agent has reported its addresses; none: it was stopped or started, and they may be others."""
+        with self._lock:
+            known = self._known.get(vmid)
+            if known is not None and known.addresses != addresses:
+                self._known[vmid] = replace(known, addresses=addresses)
+
+    def made(self, vmid: str, now: float) -> None:
+        """This process is cloning the guest: reading it before it is configured would tell nothing new."""
+        with self._lock:
+            self._known.pop(vmid, None)
+            self._made[vmid] = now
+
+    def forget(self, vmid: str) -> None:
+        """What is known of the guest is no longer true."""
+        with self._lock:
+            self._known.pop(vmid, None)
+            self._made.pop(vmid, None)
+
+    def keep(self, picture: Picture) -> None:
+        """Forgets guests that are gone from the bulk list, except those learned of since it was taken."""
+        with self._lock:
+            for vmid in [
+                vmid
+                for vmid, known in self._known.items()
+                if vmid not in picture.guests and known.read_at < picture.taken_at
+            ]:
+                del self._known[vmid]
+            for vmid, made_at in list(self._made.items()):
+                age = picture.taken_at - made_at
+                if age > (_UNCONFIGURED if vmid in picture.guests else LAG):
+                    del self._made[vmid]
+
+    def could_be_ours(self, row: Resource) -> bool:
+        """Whether a marker is to be expected on a guest: it has our tag, or one of our VMIDs."""
+        return row.vmid in self._ids or tags.OURS in tags.split(row.tags)
+
+    def unread(self, picture: Picture) -> bool:
+        """Whether a guest that could carry a marker of ours has never been read."""
+        return any(
+            vmid not in self._known and vmid not in self._made and not row.template and self.could_be_ours(row)
+            for vmid, row in picture.guests.items()
+        )
+
+    def due(self, picture: Picture, request: SweepRequest, now: float) -> Iterator[str]:
+        """The guests to read in this sweep, the most urgent first."""
+        wanted = set(request.refresh)
+        yield from (vmid for vmid in request.refresh if self._readable(picture, vmid))
+        eager: list[str] = []
+        aged: list[tuple[float, str]] = []
+        demand = 0.0
+        for vmid, row in picture.guests.items():
+            if vmid in wanted or row.template or not picture.online(row.node):
+                continue
+            known = self._known.get(vmid)
+            if known is None:
+                if vmid not in self._made and (vmid in request.max_age or self.could_be_ours(row)):
+                    eager.append(vmid)
+                continue
+            if (known.details.lock in UNFINISHED and not row.lock) or known.is_older_than(row, now):
+                eager.append(vmid)
+                continue
+            most = request.max_age.get(vmid, request.default_max_age)
+            demand += self._interval / max(most, self._interval)
+            if now - known.read_at > most:
+                aged.append((known.read_at, vmid))
+        budget = _LEAST + ceil(max(len(picture.guests) / _SHARE, demand * _ROOM))
+        yield from islice(eager, _EAGER * budget)
+        yield from (vmid for _, vmid in islice(sorted(aged), budget))
+
+    @staticmethod
+    def _readable(picture: Picture, vmid: str) -> bool:
+        row = picture.guests.get(vmid)
+        return row is not None and picture.online(row.node)

@@ -1,0 +1,151 @@
+"""The Proxmox VE driver: connecting, and the bulk look at a cluster."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+
+from hybridge.core.errors import CloudError, Refused, Throttled, Unreachable
+from hybridge.core.machine import Machine, Power, Task, TaskState
+from hybridge.core.reasons import Reason
+from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest
+from hybridge.drivers.proxmox.answers import Certificate, Member, Resource, Version
+from hybridge.drivers.proxmox.errors import Missing
+from hybridge.drivers.proxmox.estate import Estate
+from hybridge.drivers.proxmox.machines import Machines
+from hybridge.drivers.proxmox.mapping import machine, plain, power
+from hybridge.drivers.proxmox.picture import Picture
+from hybridge.drivers.proxmox.tasks import guest_of, poll
+
+_log = logging.getLogger(__name__)
+_ROOT_CA = "pve-root-ca.pem"
+#: Seconds for which a guest whose address is waited for is asked only for that.
+_WAITING = 60.0
+#: The certificates cannot be read by this account, or not in this version.
+_UNREADABLE = {Reason.NOT_PERMITTED, Reason.UNSUPPORTED}
+
+
+def connect(settings: Settings) -> Driver:
+    """A driver for the cluster that ``settings`` name; nothing is sent yet. Raises Refused for unusable settings."""
+    return Driver(settings)
+
+
+class Driver:
+    """See ``hybridge.drivers.base.Driver``."""
+
+    push = False
+
+    def __init__(self, settings: Settings) -> None:
+        self._estate = Estate(settings)
+        self._client = self._estate.client
+        self.machines = Machines(self._estate, settings)
+
+    def check(self) -> Connection:
+        """See the port. The identity is the cluster's name (a single node's own) and the fingerprint of its own CA."""
+        version = self._client.get("Version", Version, "version").version
+        self._estate.version = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+        members = self._client.get("ClusterStatus", list[Member], "cluster", "status")
+        local = next((member.name for member in members if member.type == "node" and member.local), "")
+        name = next((member.name for member in members if member.type == "cluster"), local)
+        if not name:
+            raise CloudError(Reason.CLOUD_ERROR, "ClusterStatus: neither a cluster nor a node is named")
+        fingerprint = self._fingerprint(local)
+        identity = f"proxmox:{name}:{fingerprint}" if fingerprint else f"proxmox:{name}"
+        picture = self._estate.look()
+        return Connection(identity, version, self._capabilities(picture), picture.capacity)
+
+    def sweep(self, request: SweepRequest) -> Sweep:
+        """See the port: one request for all guests, one for all tasks, and some readings of guests in detail."""
+        before = self._client.sent
+        picture = self._estate.look()
+        tasks = poll(self._client, request.tasks)
+        for task in tasks.values():
+            self._note(task)
+        self._read_details(picture, request)
+        self._estate.book.keep(picture)
+        now = time.monotonic()
+        machines = {vmid: self._machine(vmid, row, picture, now) for vmid, row in picture.guests.items()}
+        return Sweep(
+            machines=machines,
+            full=True,
+            settled=not self._estate.book.unread(picture),
+            tasks=tasks,
+            requests=self._client.sent - before,
+        )
+
+    def close(self) -> None:
+        """See the port."""
+        self._client.close()
+
+    # ------------------------------------------------------------------ check
+
+    def _fingerprint(self, node: str) -> str | None:
+        """SHA-256 of the CA that the cluster made for itself: all nodes show it, and it outlives their certificates."""
+        try:
+            found = self._client.get("Certificates", list[Certificate], "nodes", node, "certificates", "info")
+        except Refused as refusal:
+            if refusal.reason not in _UNREADABLE:
+                raise
+            return None
+        prints = [one.fingerprint for one in found if one.filename == _ROOT_CA]
+        return prints[0].replace(":", "").lower() if prints else None
+
+    @staticmethod
+    def _capabilities(picture: Picture) -> tuple[str, ...]:
+        content = {word for storage in picture.storages.values() for word in storage.content}
+        return tuple(
+            sorted({"ClusteredNodes" if len(picture.nodes) > 1 else "", "UserData" if "iso" in content else ""} - {""})
+        )
+
+    # ------------------------------------------------------------------ sweep
+
+    def _note(self, task: Task) -> None:
+        if task.state is TaskState.RUNNING:
+            return
+        succeeded = task.state is TaskState.SUCCEEDED
+        self._estate.powers.ended(task.id, time.monotonic(), succeeded=succeeded)
+        guest = guest_of(task.id)
+        if guest and not succeeded:
+            self._estate.book.forget(guest)
+
+    def _read_details(self, picture: Picture, request: SweepRequest) -> None:
+        """Reads the guests whose turn it is. When the endpoint fails meanwhile, the list that came is still good."""
+        wanted = set(request.refresh)
+        for vmid in self._estate.book.due(picture, request, time.monotonic()):
+            row = picture.guests[vmid]
+            owned = vmid in wanted or vmid in request.max_age
+            try:
+                self._read(vmid, row, picture, owned=owned, wanted=vmid in wanted)
+            except (Unreachable, Throttled) as error:
+                _log.warning("details of guests are left for the next sweep: %s", error.message)
+                return
+            except CloudError as error:
+                _log.info("guest %s was not read: %s", vmid, error.message)
+
+    def _read(self, vmid: str, row: Resource, picture: Picture, *, owned: bool, wanted: bool) -> None:
+        now = time.monotonic()
+        running = self._power(vmid, row, picture, now) is Power.RUNNING
+        known = self._estate.book.get(vmid)
+        waits = running and known is not None and known.details.agent and not known.addresses
+        if not (wanted and waits and known is not None and now - known.read_at < _WAITING):
+            try:
+                self._estate.read_at(row.node, vmid)
+            except Missing:
+                return
+            known = self._estate.book.get(vmid)
+        if running and known is not None and known.details.agent and (owned or known.details.marker is not None):
+            self._estate.ask_agent(row.node, vmid)
+
+    def _power(self, vmid: str, row: Resource, picture: Picture, now: float) -> Power:
+        online = picture.online(row.node)
+        listed = power(row.status, online=online)
+        return self._estate.powers.look(vmid, listed, now) if online else listed
+
+    def _machine(self, vmid: str, row: Resource, picture: Picture, now: float) -> Machine:
+        state = self._power(vmid, row, picture, now)
+        known = self._estate.book.get(vmid)
+        if known is None:
+            return plain(row, state)
+        newer = known.is_older_than(row, now)
+        return machine(vmid, row.node, known.details, state, addresses=known.addresses, row=row, newer=newer)

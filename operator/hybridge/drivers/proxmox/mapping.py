@@ -1,0 +1,170 @@
+"""What PVE shows of a guest, as the core's machine. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hybridge.core.identity import Marker, read_notes
+from hybridge.core.machine import Address, Machine, Power
+from hybridge.drivers.proxmox import tags
+from hybridge.drivers.proxmox.answers import AgentInterface, Resource
+from hybridge.drivers.proxmox.guest import (
+    Configuration,
+    Words,
+    agent_enabled,
+    cpus,
+    memory,
+    memory_hot_plugs,
+    root_disk,
+    smbios_uuid,
+)
+
+#: Locks of a guest whose configuration is still being written: its notes are not there yet.
+UNFINISHED = frozenset({"clone", "create", "import"})
+#: The lock of a guest that is suspended to disk. It holds up neither a start, which resumes it, nor a removal.
+SUSPENDED = "suspended"
+_FIELDS = {"cores": "cpus", "sockets": "cpus", "vcpus": "cpus", "memory": "memory"}
+_POWERS = {"running": Power.RUNNING, "stopped": Power.STOPPED}
+#: Interfaces that containers and virtual private networks make inside a guest, with addresses of no use outside.
+_INNER = re.compile(r"(?:lo|docker|br-|veth|cni|flannel|cali|cilium|lxc|virbr|tailscale|wg|tun)\S*")
+
+#: What a row of the bulk list shows of a configuration: name, CPUs, bytes of memory.
+Shape = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes of a guest; bytes."""
+
+    cpus: int
+    memory: int
+    root_disk: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a reading of a guest's configuration told. ``now`` is in effect, ``next`` from the next start on."""
+
+    name: str
+    marker: Marker | None
+    uuid: str | None
+    now: Sizes
+    next: Sizes
+    tags: str
+    agent: bool
+    hot_add_memory: bool
+    lock: str | None
+    pending: tuple[str, ...]
+    template: bool
+
+    @property
+    def shape(self) -> Shape:
+        """How the bulk list should show it."""
+        return (self.name, self.now.cpus, self.now.memory)
+
+
+def details(configuration: Configuration) -> Details:
+    """What matters of a configuration."""
+    current, upcoming = configuration.current, configuration.upcoming
+    waiting = {key for key in current.keys() | upcoming.keys() if current.get(key) != upcoming.get(key)}
+    return Details(
+        name=current.get("name", ""),
+        marker=read_notes(current.get("description", "")),
+        uuid=smbios_uuid(current),
+        now=_sizes(current),
+        next=_sizes(upcoming),
+        tags=current.get("tags", ""),
+        agent=agent_enabled(current),
+        hot_add_memory=memory_hot_plugs(current),
+        lock=configuration.lock,
+        pending=tuple(sorted({_FIELDS.get(key, key) for key in waiting})),
+        template=current.get("template", "0") == "1",
+    )
+
+
+def _sizes(words: Words) -> Sizes:
+    disk = root_disk(words)
+    return Sizes(cpus(words), memory(words), disk.size if disk else None)
+
+
+def shape(row: Resource) -> Shape | None:
+    """How the bulk list shows a guest; None while its node has not told anything about it."""
+    return (row.name, int(row.maxcpu), row.maxmem) if row.status in _POWERS else None
+
+
+def power(status: str, *, online: bool = True) -> Power:
+    """The power state of a guest; nothing is known of one whose node is offline. Suspended to disk means stopped."""
+    return _POWERS.get(status, Power.UNKNOWN) if online else Power.UNKNOWN
+
+
+def held(lock: str | None) -> str | None:
+    """The lock when it stands for a task that holds the guest."""
+    return lock if lock and lock != SUSPENDED else None
+
+
+def plain(row: Resource, state: Power) -> Machine:
+    """A guest of which only the bulk list is known."""
+    return Machine(
+        id=str(row.vmid),
+        name=row.name,
+        power=state,
+        cpus=int(row.maxcpu) or None,
+        memory=row.maxmem or None,
+        host=row.node,
+        tags=tags.decode(tags.split(row.tags)) if row.tags else {},
+        lock=held(row.lock),
+        template=row.template == 1,
+        detailed=False,
+    )
+
+
+def machine(
+    vmid: str,
+    node: str,
+    known: Details,
+    state: Power,
+    *,
+    addresses: tuple[Address, ...] = (),
+    row: Resource | None = None,
+    newer: bool = False,
+) -> Machine:
+    """A guest in detail. ``row``: how the bulk list shows it; ``newer``: its name and sizes are later than ``known``."""
+    sizes = known.next if state is Power.STOPPED else known.now
+    words = known.tags if row is None else row.tags
+    return Machine(
+        id=vmid,
+        name=row.name if row and newer else known.name,
+        power=state,
+        marker=known.marker,
+        uuid=known.uuid,
+        cpus=int(row.maxcpu) if row and newer else sizes.cpus,
+        memory=row.maxmem if row and newer else sizes.memory,
+        root_disk=sizes.root_disk,
+        host=node,
+        addresses=addresses if state is Power.RUNNING else (),
+        reports_addresses=known.agent,
+        tags=tags.decode(tags.split(words)) if words else {},
+        hot_add_memory=known.hot_add_memory,
+        lock=held(known.lock if row is None else row.lock),
+        pending=() if state is Power.STOPPED else known.pending,
+        template=known.template,
+    )
+
+
+def addresses(interfaces: Iterable[AgentInterface]) -> tuple[Address, ...]:
+    """Addresses that others can use, of what the agent reports; public ones are ``ExternalIP``."""
+    found = []
+    for interface in interfaces:
+        if _INNER.fullmatch(interface.name):
+            continue
+        for reported in interface.ip_addresses or ():
+            try:
+                address = ipaddress.ip_address(reported.ip_address.partition("%")[0])
+            except ValueError:
+                continue
+            if not (address.is_loopback or address.is_link_local or address.is_unspecified):
+                found.append(Address("ExternalIP" if address.is_global else "InternalIP", str(address)))
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,280 @@
+"""From what is wanted to the exact words of a clone: which template, node, storages and networks. Only reads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from hybridge.core.errors import Refused
+from hybridge.core.machine import MachineSpec
+from hybridge.core.names import not_found
+from hybridge.core.reasons import Reason
+from hybridge.core.units import format_bytes
+from hybridge.drivers.base import Prepared, Settings
+from hybridge.drivers.proxmox import seed
+from hybridge.drivers.proxmox.answers import Bridge, Resource
+from hybridge.drivers.proxmox.errors import Missing
+from hybridge.drivers.proxmox.estate import Estate
+from hybridge.drivers.proxmox.guest import Configuration, cloud_init_drive, drives, root_disk
+from hybridge.drivers.proxmox.picture import Node, Picture, Storage
+
+#: Seconds that a reading of a template or of a node's bridges is good for.
+_FRESH = 300.0
+#: Seconds after which something that was not found is looked for again.
+_DOUBT = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    vmid: int
+    node: str
+    memory: int
+    configuration: Configuration
+    read_at: float
+
+
+class Placement:
+    """Chooses where and from what machines are made. Safe for threads."""
+
+    def __init__(self, estate: Estate, settings: Settings) -> None:
+        self._estate = estate
+        self._defaults = settings.defaults
+        self._picture_age = max(2 * settings.sweep_interval, _DOUBT)
+        self._templates: dict[str, _Template] = {}
+        self._bridges: dict[str, tuple[float, frozenset[str]]] = {}
+        self._planned: dict[str, tuple[str, int]] = {}
+        self._planned_on = 0.0
+        self._lock = threading.Lock()
+        #: Held while something is read that many threads want at the same time.
+        self._reading = threading.Lock()
+
+    def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
+        """See the port. No request at all when picture, template and bridges have been read lately."""
+        with self._reading:
+            template = self._template(spec)
+            picture = self._estate.picture(self._picture_age)
+        full = spec.options.get("fullClone") is not False
+        storage = self._storage(spec, picture, full=full)
+        node = self._node(spec, picture, template, storage)
+        bridges = self._networks(spec, node)
+        _check_disk(spec, template)
+        parameters = {
+            "template": template.vmid,
+            "templateNode": template.node,
+            "node": node,
+            "full": full,
+            "storage": storage,
+            "pool": spec.options.get("pool") or None,
+            "bridges": bridges,
+            **self._cloud_init(spec, picture, template, node, storage),
+        }
+        vmid = self._estate.vmids.take(picture.used, taken)
+        with self._lock:
+            self._planned[spec.name] = (node, spec.memory or template.memory)
+        return Prepared({key: value for key, value in parameters.items() if value is not None}, str(vmid))
+
+    # ------------------------------------------------------------------ image
+
+    def _template(self, spec: MachineSpec) -> _Template:
+        row = self._find_template(spec.image or "", self._estate.picture(self._picture_age))
+        kept = self._templates.get(str(row.vmid))
+        if kept and kept.node == row.node and time.monotonic() - kept.read_at < _FRESH:
+            return kept
+        try:
+            node, configuration = self._estate.read(str(row.vmid))
+        except Missing as error:
+            raise Refused(Reason.IMAGE_NOT_FOUND, f"template {row.vmid} is gone: {error}") from error
+        template = _Template(row.vmid, node, row.maxmem, configuration, time.monotonic())
+        self._templates[str(row.vmid)] = template
+        return template
+
+    def _find_template(self, image: str, picture: Picture) -> Resource:
+        found = _templates(picture, image)
+        if not found and time.monotonic() - picture.taken_at > _DOUBT:
+            picture = self._estate.look()
+            found = _templates(picture, image)
+        if len(found) > 1:
+            ids = ", ".join(str(row.vmid) for row in found)
+            raise Refused(Reason.INVALID_SPEC, f"image: {image!r} names several templates: give one of the VMIDs {ids}")
+        if found:
+            return found[0]
+        guest = picture.guests.get(image)
+        if guest is not None:
+            raise Refused(Reason.IMAGE_NOT_FOUND, f"guest {image} ({guest.name}) is not a template")
+        known = [word for row in picture.guests.values() if row.template for word in (row.name, str(row.vmid))]
+        raise Refused(Reason.IMAGE_NOT_FOUND, not_found("template", image, known))
+
+    # ------------------------------------------------------- storage and node
+
+    def _storage(self, spec: MachineSpec, picture: Picture, *, full: bool) -> str | None:
+        """Where the disks of a full clone go; None: where the template's are."""
+        asked = spec.root_disk_class or spec.placement.get("storage")
+        if not full:
+            if asked:
+                raise Refused(
+                    Reason.INVALID_SPEC,
+                    f"storage: a linked clone cannot be on {asked!r}: its disks share the template's",
+                )
+            return None
+        wanted = asked or self._defaults.get("storage")
+        if wanted and picture.storages:
+            storage = picture.storages.get(wanted)
+            names = [name for name, known in picture.storages.items() if "images" in known.content]
+            if storage is None:
+                raise Refused(Reason.NOT_FOUND, not_found("storage", wanted, names))
+            if "images" not in storage.content:
+                raise Refused(
+                    Reason.INVALID_SPEC, f"storage: {wanted!r} does not hold disk images; {', '.join(sorted(names))} do"
+                )
+        return wanted
+
+    def _node(self, spec: MachineSpec, picture: Picture, template: _Template, storage: str | None) -> str:
+        home = template.node
+        wanted = spec.placement.get("node") or self._defaults.get("node")
+        movable = _movable(picture, template, storage)
+        if wanted and wanted not in picture.nodes:
+            raise Refused(Reason.NOT_FOUND, not_found("node", wanted, picture.nodes))
+        if wanted and wanted != home and not movable:
+            raise Refused(
+                Reason.UNSUPPORTED,
+                f"node: the template {template.vmid} or the storage of the clone is local to {home}, so it cannot be"
+                f" cloned to {wanted}",
+            )
+        if not picture.online(home):
+            raise Refused(Reason.CAPACITY, f"node: {home}, which holds the template {template.vmid}, is offline")
+        if not wanted and not movable:
+            wanted = home
+        candidates = [
+            node
+            for node in picture.nodes.values()
+            if node.online and wanted in {None, node.name} and _reaches(picture, template, storage, node.name)
+        ]
+        able = [node for node in candidates if _fits(spec, node)]
+        if able:
+            return self._least_loaded(able, picture, spec.name)
+        if not picture.nodes:
+            return home
+        where = f"node {wanted}" if wanted else "no node"
+        why = (
+            "is too small, offline or without the storage" if wanted else "is large enough, online and has the storage"
+        )
+        raise Refused(Reason.CAPACITY, f"{where} {why} for {spec.cpus} CPUs and {format_bytes(spec.memory or 0)}")
+
+    def _least_loaded(self, nodes: list[Node], picture: Picture, name: str) -> str:
+        """By memory of running guests, and of those that were planned since the picture; the same for a repetition."""
+        with self._lock:
+            if self._planned_on != picture.taken_at:
+                self._planned, self._planned_on = {}, picture.taken_at
+            planned: dict[str, int] = {}
+            for other, (node, memory) in self._planned.items():
+                if other != name:
+                    planned[node] = planned.get(node, 0) + memory
+        load = {node.name: (node.committed + planned.get(node.name, 0)) / (node.memory or 1) for node in nodes}
+        return min(load, key=lambda one: (load[one], one))
+
+    # ---------------------------------------------------------------- network
+
+    def _networks(self, spec: MachineSpec, node: str) -> list[str] | None:
+        """The bridge of each interface; None: the template's interfaces stay."""
+        wanted = [nic.network or self._defaults.get("network", "") for nic in spec.networks]
+        if not wanted and self._defaults.get("network"):
+            wanted = [self._defaults["network"]]
+        if not wanted:
+            return None
+        with self._reading:
+            known = self._known_bridges(node, _FRESH)
+            if known and not known.issuperset(wanted):
+                known = self._known_bridges(node, _DOUBT)
+        for bridge in wanted:
+            if known and bridge not in known:
+                raise Refused(Reason.NOT_FOUND, not_found(f"on node {node}, the bridge or VNet", bridge, known))
+        return wanted
+
+    def _known_bridges(self, node: str, most: float) -> frozenset[str]:
+        """Bridges and VNets that this account may use on a node; none when it may not see them."""
+        kept = self._bridges.get(node)
+        if kept and time.monotonic() - kept[0] < most:
+            return kept[1]
+        found = self._estate.client.get("Bridges", list[Bridge], "nodes", node, "network", type="any_bridge")
+        names = frozenset(bridge.iface for bridge in found)
+        self._bridges[node] = (time.monotonic(), names)
+        return names
+
+    # ------------------------------------------------------------- cloud-init
+
+    @staticmethod
+    def _cloud_init(
+        spec: MachineSpec, picture: Picture, template: _Template, node: str, storage: str | None
+    ) -> Mapping[str, object]:
+        """How cloud-init is reached: ``seedStorage`` for a CD of ours, ``cloudInitStorage`` for PVE's own."""
+        if seed.is_needed(spec):
+            asked = spec.options.get("isoStorage")
+            return {"seedStorage": _seed_storage(str(asked) if asked else None, picture, node)}
+        wanted = bool(spec.cloud_init) or any(nic.addresses for nic in spec.networks)
+        if not wanted or cloud_init_drive(template.configuration.upcoming) is not None:
+            return {}
+        disk = root_disk(template.configuration.upcoming)
+        return {"cloudInitStorage": storage or (disk.storage if disk else None)}
+
+
+def _templates(picture: Picture, image: str) -> list[Resource]:
+    by_id = picture.guests.get(image)
+    if by_id is not None and by_id.template:
+        return [by_id]
+    return [row for row in picture.guests.values() if row.template and row.name == image]
+
+
+def _movable(picture: Picture, template: _Template, storage: str | None) -> bool:
+    """Whether the clone may be on another node than the template: PVE asks that all volumes are on shared storage."""
+    names = {drive.storage for drive in drives(template.configuration.upcoming) if drive.storage}
+    return all(_shared(picture.storages.get(name)) for name in (*names, *((storage,) if storage else ())))
+
+
+def _shared(storage: Storage | None) -> bool:
+    return storage is not None and storage.shared
+
+
+def _reaches(picture: Picture, template: _Template, storage: str | None, node: str) -> bool:
+    """Whether a node can use the storages of the clone, as far as the list shows them."""
+    names = {drive.storage for drive in drives(template.configuration.upcoming) if drive.storage and not drive.cdrom}
+    wanted = {storage} if storage else names
+    return all(node in picture.storages[name].nodes for name in wanted if name in picture.storages)
+
+
+def _fits(spec: MachineSpec, node: Node) -> bool:
+    """Whether the node could run the guest at all; PVE shares CPUs and memory out beyond what there is."""
+    return (spec.cpus or 0) <= node.cpus and (spec.memory or 0) <= node.memory
+
+
+def _check_disk(spec: MachineSpec, template: _Template) -> None:
+    if spec.root_disk is None:
+        return
+    disk = root_disk(template.configuration.upcoming)
+    if disk is None or disk.size is None:
+        raise Refused(Reason.UNSUPPORTED, f"rootDisk: the template {template.vmid} has no disk that could grow")
+    if spec.root_disk < disk.size:
+        raise Refused(
+            Reason.INVALID_SPEC,
+            f"rootDisk: {format_bytes(spec.root_disk)} is less than the {format_bytes(disk.size)} of the template"
+            f" {template.vmid}, and disks never shrink",
+        )
+
+
+def _seed_storage(asked: str | None, picture: Picture, node: str) -> str:
+    able = {name: storage for name, storage in picture.storages.items() if "iso" in storage.content}
+    if asked:
+        if asked not in able:
+            raise Refused(Reason.NOT_FOUND, not_found("isoStorage: the storage for ISO images", asked, able))
+        if node not in able[asked].nodes:
+            raise Refused(Reason.CAPACITY, f"isoStorage: {asked!r} is not available on node {node}")
+        return asked
+    here = sorted((not storage.shared, name) for name, storage in able.items() if node in storage.nodes)
+    if not here:
+        raise Refused(
+            Reason.UNSUPPORTED,
+            f"cloudInit: user data and hostname travel in an ISO image, and no storage on node {node} that this account"
+            " sees allows ISO images",
+        )
+    return here[0][1]

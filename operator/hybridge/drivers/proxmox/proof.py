@@ -1,0 +1,74 @@
+"""What counts as proof: that a guest is the one meant, and that there is none."""
+
+from __future__ import annotations
+
+from hybridge.core.errors import Busy, CloudError, Disposition, NotProven
+from hybridge.core.identity import Marker, read_notes
+from hybridge.core.machine import Machine
+from hybridge.core.reasons import Reason
+from hybridge.drivers.proxmox.answers import Member
+from hybridge.drivers.proxmox.errors import Missing, Unlisted
+from hybridge.drivers.proxmox.estate import Estate
+from hybridge.drivers.proxmox.guest import Configuration, smbios_uuid
+from hybridge.drivers.proxmox.mapping import UNFINISHED, held
+
+
+def marker_of(configuration: Configuration) -> Marker | None:
+    """The marker in a guest's notes."""
+    return read_notes(configuration.current.get("description", ""))
+
+
+def same_owner(carried: Marker | None, marker: Marker | None) -> bool:
+    """Whether both name the same object, or neither names any."""
+    return carried is None if marker is None else carried is not None and carried.owner == marker.owner
+
+
+def is_being_made(configuration: Configuration) -> bool:
+    """Whether a guest's notes are yet to be written: PVE does so when the first disk is there."""
+    return configuration.lock in UNFINISHED and marker_of(configuration) is None
+
+
+def compare(machine: Machine, marker: Marker | None, configuration: Configuration) -> None:
+    """Nothing, when a fresh reading shows the guest that is meant, with this marker and free to be changed.
+
+    Raises NotProven and Busy.
+    """
+    carried, uuid = marker_of(configuration), smbios_uuid(configuration.current)
+    if is_being_made(configuration):
+        raise Busy(f"guest {machine.id} is locked by a task ({configuration.lock})")
+    if not same_owner(carried, marker):
+        what = f"the marker of {carried.owner}" if carried else "no marker"
+        raise NotProven(f"guest {machine.id} now carries {what}")
+    if machine.uuid is not None and uuid != machine.uuid:
+        raise NotProven(f"guest {machine.id} now has the UUID {uuid} instead of {machine.uuid}")
+    if held(configuration.lock):
+        raise Busy(f"guest {machine.id} is locked by a task ({configuration.lock})")
+
+
+def confirm_absence(estate: Estate, vmid: str, missing: Missing) -> None:
+    """Nothing, when a guest that was just looked for in vain does not exist: the cluster has quorum, its list is without
+    the guest, and a node that would have shown the guest's configuration has none. Raises CloudError otherwise.
+
+    The list names the guests of offline nodes too, but only those that the account may see; the node's answer, other
+    than a refusal, shows that it would have seen this one.
+    """
+    if estate.row(vmid) is not None:
+        raise unclear(f"the cluster's list has guest {vmid}, but its node has no configuration of it")
+    members = estate.client.get("ClusterStatus", list[Member], "cluster", "status")
+    if any(member.type == "cluster" and not member.quorate for member in members):
+        raise unclear(f"the cluster has no quorum, so it cannot tell whether guest {vmid} exists")
+    if not isinstance(missing, Unlisted):
+        return
+    local = next((member.name for member in members if member.type == "node" and member.local), None)
+    if local is None:
+        raise unclear("the cluster's status does not say which node answers")
+    try:
+        estate.read_at(local, vmid)
+    except Missing:
+        return
+    raise unclear(f"guest {vmid} has just come to node {local}")
+
+
+def unclear(message: str) -> CloudError:
+    """The cloud cannot tell now; nothing was changed."""
+    return CloudError(Reason.PROVIDER_DOWN, message, disposition=Disposition.WAIT)

@@ -1,0 +1,101 @@
+"""PVE's worker tasks as the core's."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from hybridge.core.errors import CloudError, Throttled, Unreachable
+from hybridge.core.machine import Task, TaskState
+from hybridge.drivers.proxmox.answers import LogLine, TaskRow, TaskStatus
+from hybridge.drivers.proxmox.client import Client
+from hybridge.drivers.proxmox.errors import Missing, reason_of
+
+#: Tasks that are asked for one by one in a sweep, when the cluster's list does not have them (or hides them).
+_SINGLES = 20
+_LOG_LINES = 3
+_MOST_LOG = 500
+#: Ends of tasks that found the guest in the state that they should bring about.
+_ALREADY = re.compile(r"already running|not running")
+_POWER_TASKS = frozenset({"qmstart", "qmstop", "qmshutdown"})
+
+
+def begun(upid: str | None, operation: str, result: str | None = None) -> Task | None:
+    """A task that a call has just started; None when PVE did the work at once."""
+    return Task(upid, operation, time.time(), result=result) if upid else None
+
+
+def node_of(upid: str) -> str:
+    """The node that runs a task. ``UPID:node:pid:pstart:starttime:type:id:user:``."""
+    return _part(upid, 1)
+
+
+def guest_of(upid: str) -> str | None:
+    """The VMID that a task is about (of a clone: the template's)."""
+    return _part(upid, 6) or None
+
+
+def _part(upid: str, index: int) -> str:
+    parts = upid.split(":")
+    return parts[index] if len(parts) > index else ""
+
+
+def poll(client: Client, wanted: Collection[Task]) -> dict[str, Task]:
+    """The state of tasks, by id: one request for all; those missing from the list one by one, some each time.
+
+    A task whose node does not answer is left out. Raises CloudError.
+    """
+    if not wanted:
+        return {}
+    rows = {row.upid: row for row in client.get("Tasks", list[TaskRow], "cluster", "tasks")}
+    found: dict[str, Task] = {}
+    singles = _SINGLES
+    for task in wanted:
+        row = rows.get(task.id)
+        if row is not None:
+            found[task.id] = _state(client, task, row.status if row.endtime is not None else None)
+        elif singles:
+            singles -= 1
+            found |= {asked.id: asked for asked in _ask(client, task)}
+    return found
+
+
+def _ask(client: Client, task: Task) -> Iterable[Task]:
+    try:
+        status = client.get("TaskStatus", TaskStatus, "nodes", node_of(task.id), "tasks", task.id, "status")
+    except Missing:
+        return (replace(task, state=TaskState.UNKNOWN),)
+    except (Unreachable, Throttled):
+        raise
+    except CloudError:
+        return ()
+    return (_state(client, task, status.exitstatus if status.status == "stopped" else None),)
+
+
+def ended(client: Client, upid: str, operation: str) -> Task:
+    """The state of one task now. Raises CloudError."""
+    status = client.get("TaskStatus", TaskStatus, "nodes", node_of(upid), "tasks", upid, "status")
+    task = Task(upid, operation, time.time())
+    return _state(client, task, status.exitstatus if status.status == "stopped" else None)
+
+
+def _state(client: Client, task: Task, end: str | None) -> Task:
+    """``end`` is the task's exit status, None while it runs."""
+    if end is None:
+        return replace(task, state=TaskState.RUNNING)
+    already = _part(task.id, 5) in _POWER_TASKS and _ALREADY.search(end)
+    if end == "OK" or end.startswith("WARNINGS") or already:
+        return replace(task, state=TaskState.SUCCEEDED, progress=None)
+    return replace(task, state=TaskState.FAILED, progress=None, error=_why(client, task.id, end), reason=reason_of(end))
+
+
+def _why(client: Client, upid: str, end: str) -> str:
+    """The exit status, and the last lines of the log where they say more."""
+    try:
+        log = client.get("TaskLog", list[LogLine], "nodes", node_of(upid), "tasks", upid, "log", limit=_MOST_LOG)
+    except CloudError:
+        return end
+    lines = [line.t.strip() for line in log if line.t.strip() and end not in line.t]
+    return "; ".join([end, *lines[-_LOG_LINES:]])
