@@ -1,0 +1,285 @@
+"""What the contract is tested against: one cloud behind a fault proxy, and a person with access to it.
+
+What differs between clouds stands here as data and small methods, so that the tests know no cloud by name.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import uuid4
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from hybridge.core.identity import Marker, machine_uuid, token
+from hybridge.core.machine import CloudInit, Intent, MachineSpec
+from hybridge.drivers.base import Driver, Prepared, Settings
+from lab.bed import SimulatedCloud
+from lab.faultproxy import Answer, Cloud, FaultProxy
+from lab.pki import Authority
+
+GIB = 2**30
+MIB = 2**20
+CLUSTER = "0b5d3c1e-contract"
+IDENTITY = "the-cloud-of-this-test"
+
+_NUMBERS = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A machine as its cloud itself holds it. Sizes are bytes; ``given`` is all text that its guest can read."""
+
+    id: str
+    name: str
+    running: bool
+    cpus: int
+    memory: int
+    root_disk: int | None
+    owner: str | None
+    uuid: str | None
+    template: bool = False
+    given: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Names of operations, as the fault proxy knows them; globs where a cloud has several for one thing."""
+
+    create: str
+    start: str
+    resize: str
+    mark: str
+    delete: str
+    list: str
+
+
+class Requests:
+    """What a driver told of its requests."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.acquired = 0
+        self.metered: list[tuple[str, str, float]] = []
+
+    def acquire(self) -> None:
+        """Counts a request that is about to be sent."""
+        with self._lock:
+            self.acquired += 1
+
+    def meter(self, operation: str, code: str, seconds: float) -> None:
+        """Keeps a request that has ended."""
+        with self._lock:
+            self.metered.append((operation, code, seconds))
+
+
+class Bed(ABC):
+    """One cloud. It is shared by all tests of a worker process, so each test makes machines of its own."""
+
+    kind: ClassVar[Cloud]
+    calls: ClassVar[Calls]
+    #: What the cloud says when it wants fewer requests.
+    throttle: ClassVar[Answer]
+    #: What it says to a create that can never succeed.
+    refusal: ClassVar[Answer]
+    #: Words of which one names the permission that a create with ``readonly_credentials`` lacks.
+    permissions: ClassVar[Sequence[str]]
+    #: Module constants that hold the deadlines of the transport, and what stands for one second in them.
+    deadlines: ClassVar[Mapping[str, object]]
+    #: Requests that a sweep of few machines may cost when nothing happens.
+    sweep_cost: ClassVar[int]
+    #: Requests from create to running, sweeps left out.
+    create_cost: ClassVar[int]
+    #: Requests of a prepare that has a precedent: who chooses ids looks which are free.
+    repeated_prepare_cost: ClassVar[int] = 0
+    #: Whether the id of a deleted machine may come again for another.
+    reuses_ids: ClassVar[bool] = False
+    #: Whether ``Shown.given`` holds the user data.
+    shows_user_data: ClassVar[bool] = True
+    image: ClassVar[str] = "debian-12"
+    missing_id: ClassVar[str]
+
+    def __init__(self, folder: Path, authority: Authority) -> None:
+        """Starts cloud and proxy."""
+        self.authority = authority
+        self.cloud = self._start(folder / "cloud")
+        certificate = authority.issue(f"{self.kind}-proxy")
+        self.fingerprint = (
+            x509.load_pem_x509_certificate(certificate.certificate.read_bytes()).fingerprint(hashes.SHA256()).hex()
+        )
+        self.proxy = FaultProxy(
+            folder,
+            self.kind,
+            self.kind,
+            self.cloud.endpoint,
+            upstream_ca=authority.bundle if self.cloud.endpoint.startswith("https:") else None,
+            certificate=certificate,
+        )
+        self.proxy.start().wait()
+        self.estate = set(self.machines())
+
+    def stop(self) -> None:
+        """Ends proxy and cloud."""
+        self.proxy.stop()
+        self.cloud.stop()
+
+    def tidy(self) -> None:
+        """Takes away faults, and the machines that are not part of the cloud as it was at first."""
+        self.proxy.light()
+        self.proxy.clear()
+        for machine_id in self.machines().keys() - self.estate:
+            self.destroy(machine_id)
+
+    # ------------------------------------------------------------ for drivers
+
+    def settings(self, requests: Requests | None = None, **overrides: Any) -> Settings:
+        """Settings that work, but for ``overrides``."""
+        counted = requests or Requests()
+        words: dict[str, Any] = {
+            "provider": f"{self.kind}-contract",
+            "cloud": self._block(self.proxy.endpoint),
+            "credentials": self.cloud.credentials,
+            "acquire": counted.acquire,
+            "meter": counted.meter,
+            "ca_bundle": self.authority.pem,
+            "defaults": self._defaults(),
+            "sweep_interval": 1.0,
+        }
+        return Settings(**{**words, **overrides})
+
+    def at(self, endpoint: str) -> Mapping[str, object]:
+        """The block of the cloud, but with another endpoint."""
+        return self._block(endpoint)
+
+    @contextmanager
+    def connected(self, requests: Requests | None = None, **overrides: Any) -> Iterator[Driver]:
+        """A driver, closed in the end."""
+        driver: Driver = import_module(f"hybridge.drivers.{self.kind}.driver").connect(
+            self.settings(requests, **overrides)
+        )
+        try:
+            yield driver
+        finally:
+            driver.close()
+
+    def marker(self) -> Marker:
+        """A marker that nothing carries yet."""
+        return Marker(CLUSTER, str(uuid4()), "VirtualMachine", "contract", f"machine-{next(_NUMBERS)}")
+
+    def spec(self, **overrides: Any) -> MachineSpec:
+        """A machine that can be made, of a name that nothing has yet; its root disk is as large as its image's."""
+        words: dict[str, Any] = {
+            "name": f"contract-{uuid4().hex[:8]}",
+            "image": self.image,
+            "cpus": 2,
+            "memory": 4 * GIB,
+        }
+        return MachineSpec(**{**words, **overrides})
+
+    def prepared(self, driver: Driver, spec: MachineSpec, taken: Sequence[str] = ()) -> Prepared:
+        """What the driver finds for a spec, which is normal by then."""
+        return driver.machines.prepare(driver.machines.normalize(spec), taken)
+
+    def intent(self, driver: Driver, spec: MachineSpec, marker: Marker, attempt: int = 1) -> Intent:
+        """The record of an attempt, as the engine writes it before it creates."""
+        prepared = self.prepared(driver, spec)
+        return Intent(
+            attempt=attempt,
+            token=token(marker.uid, attempt),
+            name=spec.name,
+            uuid=machine_uuid(marker.uid, attempt),
+            provider_identity=IDENTITY,
+            started_at=1_800_000_000.0,
+            parameters=prepared.parameters,
+            id=prepared.id,
+        )
+
+    # ------------------------------------------------------ what is really so
+
+    def owned(self, marker: Marker) -> list[Shown]:
+        """The machines that carry this marker."""
+        return [machine for machine in self.machines().values() if machine.owner == marker.owner]
+
+    @abstractmethod
+    def machines(self) -> dict[str, Shown]:
+        """All machines by id, those that are being deleted left out."""
+
+    def leftovers(self) -> set[str]:
+        """Things that machines bring along and that no machine has: disks, media."""
+        return set()
+
+    # ----------------------------------------------------- a person's actions
+
+    @abstractmethod
+    def power(self, machine_id: str, *, on: bool) -> None:
+        """Starts a machine, or stops it."""
+
+    @abstractmethod
+    def destroy(self, machine_id: str) -> None:
+        """Deletes a machine, whatever its state."""
+
+    @abstractmethod
+    def copy(self, machine_id: str) -> str:
+        """Makes a machine that carries the marker of this one; its id."""
+
+    @abstractmethod
+    def stranger(self, name: str, machine_id: str | None = None) -> str:
+        """Makes a machine of this name that has nothing to do with Hybridge; its id, chosen where ids are reused."""
+
+    def copy_to(self, machine_id: str, new_id: str) -> None:
+        """Makes a machine of an id that is free, with the marker of this one; only where ids are reused."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def resize(self, machine_id: str) -> None:
+        """Gives a stopped machine 4 CPUs."""
+
+    # ------------------------------------------------------------------ parts
+
+    @abstractmethod
+    def _start(self, folder: Path) -> SimulatedCloud:
+        """The cloud, ready."""
+
+    @abstractmethod
+    def _block(self, endpoint: str) -> Mapping[str, object]:
+        """The Provider's block of this cloud."""
+
+    def _defaults(self) -> Mapping[str, str]:
+        return {}
+
+    @property
+    def wrong_credentials(self) -> dict[str, str]:
+        """The operator's account with another secret."""
+        right = self.cloud.credentials
+        return {**right, list(right)[-1]: "wrong-0123456789abcdef0123456789abcdef01"}
+
+    @property
+    @abstractmethod
+    def readonly_credentials(self) -> dict[str, str]:
+        """An account that may change nothing."""
+
+    @property
+    @abstractmethod
+    def image_id(self) -> str:
+        """The id of ``image``."""
+
+
+#: User data that no log and no error may hold.
+SECRET = "correct-horse-battery-staple"
+
+
+def cloud_init(hostname: str | None = None) -> CloudInit:
+    """A hostname, a key and a secret."""
+    return CloudInit(
+        hostname=hostname,
+        ssh_keys=("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhvcnNlYmF0dGVyeXN0YXBsZWNvcnJlY3RrZXkx you@contract",),
+        user_data=f"#cloud-config\nwrite_files:\n- path: /etc/secret\n  content: {SECRET}\n",
+    )
