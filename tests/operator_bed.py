@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from lab.operator import Operator, install
 from lab.process import LabError
 from lab.proxmox import ProxmoxMachine
 from lab.vsphere import VsphereMachine
+from tests.apiserver import ApiServer
 
 T = TypeVar("T")
 
@@ -48,6 +48,7 @@ class OperatorBed:
         self.lab = lab
         self.folder = folder
         self.kubeconfig = install(lab.controlplane)
+        self.api = ApiServer(lab.controlplane.kubeconfig)
         self.options = options
         self.operator = self.make_operator()
 
@@ -79,39 +80,35 @@ class OperatorBed:
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         return name
 
-    def apply(self, *documents: Mapping[str, Any]) -> str:
-        """``kubectl apply --server-side``, as an admin."""
-        return self.lab.controlplane.apply(yaml.safe_dump_all([dict(document) for document in documents]))
+    def apply(self, *documents: Mapping[str, Any]) -> None:
+        """Server-side apply, as an admin."""
+        for document in documents:
+            self.api.apply(document)
 
     def refused(self, *documents: Mapping[str, Any]) -> str:
-        """The words with which the API server refuses the documents."""
+        """What ``kubectl apply`` tells whoever applies documents that the API server refuses."""
         try:
-            self.apply(*documents)
+            self.lab.controlplane.apply(yaml.safe_dump_all([dict(document) for document in documents]))
         except LabError as error:
             return str(error)
         raise AssertionError("the API server accepted what it should refuse")
 
     def patch(self, kind: str, name: str, patch: Mapping[str, Any], namespace: str = "default") -> None:
         """A merge patch, as an admin."""
-        self.lab.controlplane.kube("patch", kind, name, "-n", namespace, "--type=merge", "-p", json.dumps(patch))
+        self.api.patch(kind, name, namespace, patch)
 
     def delete(self, kind: str, *names: str, namespace: str = "default") -> None:
         """Asks for the deletion and does not wait for it."""
-        self.lab.controlplane.kube("delete", kind, *names, "-n", namespace, "--wait=false")
+        for name in names:
+            self.api.delete(kind, name, namespace)
 
     def get(self, kind: str, name: str, namespace: str = "default") -> dict[str, Any] | None:
         """An object, or None."""
-        found = self.lab.controlplane.kube(
-            "get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found"
-        ).strip()
-        return json.loads(found) if found else None
+        return self.api.get(kind, name, namespace)
 
     def objects(self, kind: str, namespace: str = "default") -> list[dict[str, Any]]:
         """All objects of a kind in a namespace."""
-        items: list[dict[str, Any]] = json.loads(
-            self.lab.controlplane.kube("get", kind, "-n", namespace, "-o", "json")
-        )["items"]
-        return items
+        return self.api.list(kind, namespace)
 
     def condition(self, kind: str, name: str, wanted: str, namespace: str = "default") -> dict[str, Any]:
         """A condition that is about the newest spec; empty while there is none."""
@@ -153,7 +150,7 @@ class OperatorBed:
                 return value
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {timeout:.0f} s for {what}\n{tell()}\n{self.log_tail()}")
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def machines(self, cloud: Cloud) -> dict[str, Seen]:
         """What the cloud itself has, templates left out, by id."""
