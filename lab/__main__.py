@@ -24,6 +24,7 @@ from lab.cache import progress
 from lab.controlplane import HOUSEKEEPING
 from lab.faultproxy import Cloud
 from lab.faultproxy_cli import app as fault
+from lab.person import app as person
 from lab.process import LabError
 from lab.state import LabState
 from lab.vsphere import program as vcsim
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(fault, name="fault")
+app.add_typer(person, name="person")
 
 _READY_TIMEOUT = 300.0
 _TICK = 0.5

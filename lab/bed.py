@@ -12,6 +12,7 @@ from typing import Protocol, Self, TypeVar
 
 from lab import state
 from lab.aws import AwsCloud
+from lab.cluster import Cluster
 from lab.controlplane import ControlPlane
 from lab.faultproxy import Cloud, FaultProxy
 from lab.pki import Authority
@@ -60,6 +61,7 @@ class Lab:
     """A lab in ``folder``, which is its own: what an earlier lab left there goes away.
 
     ``controllers`` are Kubernetes' own to run (``controlplane.HOUSEKEEPING``), ``targets`` what Prometheus scrapes.
+    ``cluster`` is given a folder and makes the cluster that serves instead of a control plane of the lab's own.
     Without Prometheus on this machine ``prometheus`` is None.
     """
 
@@ -72,6 +74,7 @@ class Lab:
         proxies: bool = True,
         controllers: Sequence[str] = (),
         targets: Sequence[str] = (),
+        cluster: Callable[[Path], Cluster] | None = None,
     ) -> None:
         """Builds what is not built yet. LabError when that fails, or when a lab runs in the folder already."""
         self.folder = folder.absolute()
@@ -80,7 +83,8 @@ class Lab:
         servers = self.folder / "servers"
         shutil.rmtree(servers, ignore_errors=True)
         self.authority = Authority(servers / "pki")
-        self.controlplane = ControlPlane(servers / "kubernetes", controllers=controllers)
+        kubernetes = servers / "kubernetes"
+        self.cluster = cluster(kubernetes) if cluster else ControlPlane(kubernetes, controllers=controllers)
         self.clouds = {name: _cloud(name, servers / name, self.authority) for name in clouds}
         self.proxies = {name: self._proxy(name, servers / name) for name in clouds if proxies}
         wanted = prometheus and available()
@@ -90,6 +94,13 @@ class Lab:
     def attach(cls, folder: Path) -> LabState:
         """Where the servers of the lab are that another process runs in ``folder``. LabError when there is none."""
         return state.read(folder)
+
+    @property
+    def controlplane(self) -> ControlPlane:
+        """The lab's own control plane. LabError when another cluster serves."""
+        if not isinstance(self.cluster, ControlPlane):
+            raise LabError("this lab has no control plane of its own")
+        return self.cluster
 
     @property
     def aws(self) -> AwsCloud:
@@ -109,7 +120,7 @@ class Lab:
     @property
     def servers(self) -> dict[str, Server]:
         """All servers by name."""
-        every: dict[str, Server] = {"kubernetes": self.controlplane}
+        every: dict[str, Server] = {"kubernetes": self.cluster}
         every |= {str(name): cloud for name, cloud in self.clouds.items()}
         every |= {f"{name} fault proxy": proxy for name, proxy in self.proxies.items()}
         if self.prometheus is not None:
@@ -119,7 +130,7 @@ class Lab:
     @property
     def processes(self) -> dict[str, Process]:
         """All processes by name."""
-        every = {process.name: process for process in self.controlplane.processes}
+        every = {process.name: process for process in self.cluster.processes}
         every |= {str(name): cloud.process for name, cloud in self.clouds.items()}
         every |= {f"{name} fault proxy": proxy.process for name, proxy in self.proxies.items()}
         if self.prometheus is not None:
@@ -154,15 +165,14 @@ class Lab:
 
     def state(self) -> LabState:
         """What ``lab.json`` says. LabError before ``wait()``."""
-        controlplane = self.controlplane
         return LabState(
             pid=os.getpid(),
             ca=self.authority.pem,
             kubernetes=KubernetesState(
-                url=controlplane.url,
-                kubeconfig=str(controlplane.kubeconfig),
-                kubectl=str(controlplane.kubectl),
-                environment=controlplane.environment(),
+                url=self.cluster.url,
+                kubeconfig=str(self.cluster.kubeconfig),
+                kubectl=str(self.cluster.kubectl),
+                environment=self.cluster.environment(),
             ),
             clouds={
                 name: CloudState((self.proxies.get(name) or cloud).endpoint, cloud.endpoint, cloud.credentials)

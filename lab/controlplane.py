@@ -13,7 +13,6 @@ import secrets
 import shutil
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -22,8 +21,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab import programs
+from lab.cluster import Cluster
 from lab.pki import Authority, KeyPair
-from lab.process import LabError, Process, clean_environment
+from lab.process import Process
 
 #: What deletes the contents of deleted namespaces and the dependents of deleted owners, and makes default accounts.
 HOUSEKEEPING = (
@@ -39,7 +39,7 @@ _STORE_PREFIX = "hybridge-etcd-"
 _STORE_SPACE = 1 << 30
 
 
-class ControlPlane:
+class ControlPlane(Cluster):
     """A control plane whose files live in ``folder``; ``controllers`` names the controllers to run, by default none.
 
     ``etcd``, ``apiserver`` and ``controller_manager`` are the processes, for tests that pause, kill and start them
@@ -48,10 +48,8 @@ class ControlPlane:
 
     def __init__(self, folder: Path, *, controllers: Sequence[str] = (), authority: Authority | None = None) -> None:
         """LabError when one of the programs cannot be had; building them the first time takes some minutes."""
-        self.folder = folder.absolute()
-        self.kubectl = programs.kubectl()
+        super().__init__(folder, folder / "admin.kubeconfig")
         self.controllers = tuple(controllers)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.authority = authority or Authority(self.folder / "pki", "Hybridge lab Kubernetes CA")
         self._token = secrets.token_urlsafe(32)
         self._tls = ssl.create_default_context(cadata=self.authority.pem)
@@ -59,9 +57,9 @@ class ControlPlane:
         self._ports = {name: int(held.getsockname()[1]) for name, held in self._held.items()}
         self._store = _store(self.folder)
 
-        self._write_secret("tokens.csv", f'{self._token},admin,admin,"system:masters"\n')
-        self._write_secret("service-accounts.key", _private_key())
-        self.kubeconfig = self._write_kubeconfig("admin", self._token)
+        self.write_secret("tokens.csv", f'{self._token},admin,admin,"system:masters"\n')
+        self.write_secret("service-accounts.key", _private_key())
+        self._write_kubeconfig()
         certificate = self.authority.issue("kubernetes")
         self.etcd = self._etcd()
         self.apiserver = self._apiserver(certificate)
@@ -112,36 +110,6 @@ class ControlPlane:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-    def kube(self, *words: str | Path, stdin: str = "", kubeconfig: Path | None = None) -> str:
-        """Standard output of kubectl, run as the admin or with another kubeconfig. LabError with its stderr on failure."""
-        done = subprocess.run(
-            [self.kubectl, *words],
-            input=stdin,
-            env=clean_environment(self.environment(kubeconfig)),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise LabError(f"kubectl {' '.join(map(str, words))}: {done.stderr.strip()}")
-        return done.stdout
-
-    def environment(self, kubeconfig: Path | None = None) -> dict[str, str]:
-        """The variables that point kubectl and other clients here, with a discovery cache of this control plane's own."""
-        return {"KUBECONFIG": str(kubeconfig or self.kubeconfig), "KUBECACHEDIR": str(self.folder / "kubectl-cache")}
-
-    def apply(self, manifests: Path | str) -> str:
-        """Server-side apply of a file, a folder or YAML text, as the admin. LabError says what was refused."""
-        words = ["apply", "--server-side", "--force-conflicts", "--field-manager=lab", "-f"]
-        if isinstance(manifests, Path):
-            return self.kube(*words, manifests)
-        return self.kube(*words, "-", stdin=manifests)
-
-    def kubeconfig_for(self, namespace: str, name: str) -> Path:
-        """A kubeconfig with a fresh token (TokenRequest, 30 days) of a service account that exists already."""
-        token = self.kube("create", "token", name, "--namespace", namespace, "--duration=720h").strip()
-        return self._write_kubeconfig(f"{namespace}-{name}", token)
 
     def _etcd(self) -> Process:
         url = f"http://{_HOST}:{self._ports['etcd']}"
@@ -220,23 +188,17 @@ class ControlPlane:
         finally:
             connection.close()
 
-    def _write_kubeconfig(self, name: str, token: str) -> Path:
+    def _write_kubeconfig(self) -> None:
         authority = base64.b64encode(self.authority.pem.encode()).decode()
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "lab", "cluster": {"server": self.url, "certificate-authority-data": authority}}],
-            "users": [{"name": name, "user": {"token": token}}],
-            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": name, "namespace": "default"}}],
+            "users": [{"name": "admin", "user": {"token": self._token}}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "admin", "namespace": "default"}}],
             "current-context": "lab",
         }
-        return self._write_secret(f"{name}.kubeconfig", json.dumps(config, indent=2))
-
-    def _write_secret(self, name: str, content: str) -> Path:
-        path = self.folder / name
-        path.touch(mode=0o600)
-        path.write_text(content)
-        return path
+        self.write_secret(self.kubeconfig.name, json.dumps(config, indent=2))
 
 
 def _reserved_port() -> socket.socket:

@@ -11,7 +11,7 @@ from typing import Self
 import requests
 import yaml
 
-from lab.controlplane import ControlPlane
+from lab.cluster import Cluster
 from lab.process import Process, clean_environment, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,11 +20,18 @@ ACCOUNT = "hybridge"
 _RULES = ROOT / "helm" / "hybridge" / "files"
 
 
-def install(controlplane: ControlPlane) -> Path:
+def install(cluster: Cluster) -> Path:
     """Installs the CRDs and the operator's account with the rights that the Helm chart grants; its kubeconfig."""
-    controlplane.apply(ROOT / "crds")
-    controlplane.apply(_account())
-    return controlplane.kubeconfig_for(NAMESPACE, ACCOUNT)
+    cluster.apply(ROOT / "crds")
+    cluster.apply(_account())
+    return cluster.kubeconfig_for(NAMESPACE, ACCOUNT)
+
+
+def uninstall(cluster: Cluster) -> None:
+    """Takes away what ``install`` put there, and all objects of the CRDs with them; returns when it is gone."""
+    gone = ["delete", "--ignore-not-found", "--wait=true", "--timeout=120s", "-f"]
+    cluster.kube(*gone, ROOT / "crds")
+    cluster.kube(*gone, "-", stdin=_account())
 
 
 class Operator:
