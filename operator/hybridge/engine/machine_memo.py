@@ -30,6 +30,7 @@ class Memo:
     sync_now: str | None = None
     running_since: float | None = None
     unsettled_since: float | None = None
+    unsettled_told: int = 0
     waits: int = 0
     done: tuple[object, ...] = ()
     done_at: float = 0.0

@@ -27,8 +27,8 @@ from hybridge.engine.world import World
 
 log = logging.getLogger(__name__)
 
-#: Seconds for which a state that will pass is not worth a write of its own.
-FLEETING = 1.0
+#: Seconds for which a state that will pass is not worth a write of its own; twice as long after each such write.
+FLEETING = 2.0
 #: Seconds for which a running machine is given time to report an address before it is Ready without one.
 ADDRESS_PATIENCE = 300.0
 _MOST = 32
@@ -50,7 +50,7 @@ def creating(machine: VirtualMachine, intent: Intent, now: float) -> VirtualMach
 
 
 class MachineReporter:
-    """Writes statuses. What passes within a second is not told, what must not be lost is told at once."""
+    """Writes statuses. What passes within moments is not told, what must not be lost is told at once."""
 
     def __init__(self, world: World, meter: MachineMeter) -> None:
         self._world = world
@@ -71,11 +71,13 @@ class MachineReporter:
             settled, after = False, self._await_address(case)
         if settled:
             case.link.settle(case.key)
-        elif not self._worth_telling(memo, now):
-            left = FLEETING - (now - (memo.unsettled_since or now))
-            return Again(max(0.0, min(left if after is None else after, left)))
+        else:
+            left = self._fleeting(memo, now)
+            if left > 0:
+                return Again(left if after is None else min(after, left))
         await self._write(case.key, memo, machine, story)
         memo.unsettled_since = None if settled else now
+        memo.unsettled_told = 0 if settled else memo.unsettled_told + 1
         if after is None:
             return Done()
         return Again(after)
@@ -127,10 +129,11 @@ class MachineReporter:
         return min(10.0, 0.3 + waited / 2)
 
     @staticmethod
-    def _worth_telling(memo: Memo, now: float) -> bool:
+    def _fleeting(memo: Memo, now: float) -> float:
+        """Seconds for which the present state is not worth telling yet."""
         if memo.unsettled_since is None:
             memo.unsettled_since = now
-        return now - memo.unsettled_since >= FLEETING
+        return memo.unsettled_since + FLEETING * 2.0 ** min(memo.unsettled_told, 5) - now
 
     async def _write(self, key: Key, memo: Memo, machine: VirtualMachine, story: Story) -> None:
         now, old = self._world.clock(), machine.status

@@ -57,6 +57,8 @@ class MachineKind:
             self._forget(key)
             return Done()
         memo = self._memo(key, machine)
+        if self._is_connecting(machine.spec.provider_ref.name):
+            return Done()
         try:
             case = await self._open(key, machine, memo)
         except CloudError as error:
@@ -112,15 +114,16 @@ class MachineKind:
         )
         return Case(key, machine, memo, link, link.driver.machines.normalize(spec), marker)
 
+    def _is_connecting(self, name: str) -> bool:
+        """Whether it will be known in a moment how the Provider is: that is not worth a word to each of its objects."""
+        exists = self._world.store.get(Key("Provider", "", name)) is not None
+        return exists and name not in self._world.links and name not in self._world.failures
+
     def _link(self, name: str) -> Link:
         link = self._world.links.get(name)
         if link is not None:
             return link
-        failure = self._world.failures.get(name)
-        if failure is None:
-            raise CloudError(
-                Reason.PROVIDER_NOT_READY, f"Provider {name} is being connected", disposition=Disposition.WAIT
-            )
+        failure = self._world.failures[name]
         raise CloudError(
             failure.error.reason,
             f"Provider {name}: {failure.error.message} (since {format_time(failure.since)})",
@@ -254,6 +257,9 @@ class MachineKind:
                     link.inventory.see(machine)
                 memo.searched_at = self._world.clock()
                 return Again(0.0)
+            case Wait() if not link.inventory.settled:
+                # The end of the first sweep calls everybody; a restart is no news.
+                return Done()
             case Wait(_, _, after):
                 link.expect(case.key, refresh=memo.id if mine and mine.lock else None)
                 return await self._reporter.report(case, plan, mine, settled=False, after=after)
