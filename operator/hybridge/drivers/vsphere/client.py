@@ -1,0 +1,237 @@
+"""The session with a vCenter, and the transport under pyvmomi.
+
+pyvmomi's own transport has one timeout for everything, no certificate pinning beside a CA, and no way to tell a
+connection that never came about from one that broke. urllib3 has them; pyvmomi still writes and reads the SOAP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+import threading
+import time
+from typing import Any
+from urllib.parse import urlsplit
+from xml.parsers.expat import ExpatError
+
+import urllib3
+
+from hybridge.core.errors import CloudError, Refused, Unreachable
+from hybridge.core.reasons import Reason
+from hybridge.drivers.base import Settings
+from hybridge.drivers.vsphere import errors
+from hybridge.drivers.vsphere.sdk import soap, version_for, vim
+
+_CONNECT_TIMEOUT = 3.0
+_READ_TIMEOUT = 20.0
+_COOKIE = "vmware_soap_session"
+
+#: Calls that need no session.
+_OPEN = frozenset({"RetrieveServiceContent", "Login"})
+#: Calls on objects that die with their session, so that a new session does not help them.
+_BOUND = frozenset(
+    {"WaitForUpdatesEx", "ContinueRetrievePropertiesEx", "CreateFilter", "CancelWaitForUpdates", "Logout"}
+)
+
+
+class Session:
+    """One login, shared by all threads. It is renewed, once for all of them, when the vCenter has forgotten it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is sent. Refused (INVALID_SPEC, AUTHENTICATION_FAILED, TLS_NOT_VERIFIED) for settings of no use."""
+        self.settings = settings
+        self.cookie = ""
+        self._epoch = 0
+        self._lock = threading.Lock()
+        endpoint = urlsplit(str(settings.cloud.get("endpoint", "")))
+        if endpoint.scheme != "https" or not endpoint.hostname:
+            raise Refused(Reason.INVALID_SPEC, "spec.vsphere.endpoint has to be a URL like https://vcenter.example")
+        missing = [key for key in ("username", "password") if not settings.credentials.get(key)]
+        if missing:
+            raise Refused(Reason.AUTHENTICATION_FAILED, f"the Secret of the Provider has no {' and no '.join(missing)}")
+        self.path = endpoint.path.rstrip("/") or "/sdk"
+        self.pool = urllib3.HTTPSConnectionPool(
+            endpoint.hostname,
+            endpoint.port or 443,
+            maxsize=settings.concurrency + 1,
+            retries=False,
+            ssl_context=_ssl_context(settings),
+            assert_fingerprint=_fingerprint(settings),
+        )
+        self.calls = Stub(self, _READ_TIMEOUT)
+        self.root = vim.ServiceInstance("ServiceInstance", self.calls)
+        self._content: Any = None
+        self._speak("")
+
+    def _speak(self, api_version: str) -> None:
+        self.version = version_for(api_version)
+        self.writer = soap.SoapStubAdapterBase(self.version)
+        self.writer.requestContext = None
+
+    @property
+    def content(self) -> Any:
+        """The ServiceContent: who the vCenter is, and the ids of its managers. Read once."""
+        return self.refresh_content() if self._content is None else self._content
+
+    def refresh_content(self) -> Any:
+        """The ServiceContent, read now."""
+        content = self.root.RetrieveServiceContent()
+        self._speak(str(content.about.apiVersion))
+        self._content = content
+        return content
+
+    def ensure(self) -> int:
+        """Logs in when nobody did. Returns the number of the login in force."""
+        if not self._epoch:
+            self.renew(0)
+        return self._epoch
+
+    def renew(self, epoch: int) -> None:
+        """Logs in again, unless another thread has done so since login number ``epoch``."""
+        with self._lock:
+            if self._epoch != epoch:
+                return
+            credentials = self.settings.credentials
+            manager = self.content.sessionManager
+            self.cookie = ""
+            manager.Login(credentials["username"], credentials["password"])
+            self._epoch += 1
+
+    def close(self) -> None:
+        """Logs out, as well as can be, and closes the connections."""
+        with self._lock:
+            if self._epoch and self._content is not None:
+                # Where this fails, the vCenter ends the session by itself after half an hour.
+                with contextlib.suppress(CloudError):
+                    self._content.sessionManager.Logout()
+            self.pool.close()
+
+
+class Stub:
+    """What pyvmomi sends the calls of its objects through. ``requests`` counts what was sent."""
+
+    def __init__(self, session: Session, read_timeout: float) -> None:
+        """``read_timeout`` in seconds."""
+        self._session = session
+        self.read_timeout = read_timeout
+        self.requests = 0
+
+    @property
+    def version(self) -> str:
+        """The version of the API that is spoken."""
+        return self._session.version
+
+    def invoke(self, target: Any, info: Any, arguments: Any) -> Any:
+        """One call of a method, with a login before it where needed. Raises CloudError."""
+        operation: str = info.wsdlName
+        if operation in _OPEN:
+            return self._metered(operation, target, info, arguments)
+        epoch = self._session.ensure()
+        try:
+            return self._metered(operation, target, info, arguments)
+        except CloudError as error:
+            if operation in _BOUND or not errors.caused_by(error, "NotAuthenticated"):
+                raise
+        self._session.renew(epoch)
+        return self._metered(operation, target, info, arguments)
+
+    def read(self, target: Any, info: Any) -> Any:
+        """Reading an attribute of a managed object: refused, because it would be a request that nobody sees."""
+        raise NotImplementedError(f"{type(target).__name__}.{info.name} has to be read through the PropertyCollector")
+
+    def server_guids(self) -> bool:
+        """Whether references carry the id of their server: no, there is only one."""
+        return False
+
+    # The names that pyvmomi calls.
+    InvokeMethod = invoke
+    InvokeAccessor = read
+    SupportServerGUIDs = server_guids
+
+    def _metered(self, operation: str, target: Any, info: Any, arguments: Any) -> Any:
+        settings = self._session.settings
+        body = self._session.writer.SerializeRequest(target, info, arguments)
+        settings.acquire()
+        self.requests += 1
+        started = time.monotonic()
+        code = "200"
+        try:
+            return self._parsed(operation, info, self._sent(operation, body))
+        except CloudError as error:
+            code = errors.code(error)
+            raise
+        finally:
+            settings.meter(operation, code, time.monotonic() - started)
+
+    def _sent(self, operation: str, body: bytes) -> urllib3.BaseHTTPResponse:
+        session = self._session
+        headers = {
+            "Content-Type": "text/xml; charset=UTF-8",
+            "SOAPAction": session.writer.versionId,
+            "Accept-Encoding": "gzip",
+            "User-Agent": "hybridge",
+        }
+        if session.cookie:
+            headers["Cookie"] = session.cookie
+        try:
+            reply = session.pool.urlopen(
+                "POST",
+                session.path,
+                body,
+                headers,
+                retries=False,
+                redirect=False,
+                timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT, read=self.read_timeout),
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise errors.transport(error, operation) from None
+        for cookie in reply.headers.getlist("Set-Cookie"):
+            if cookie.startswith(_COOKIE):
+                session.cookie = cookie.partition(";")[0]
+        return reply
+
+    def _parsed(self, operation: str, info: Any, reply: urllib3.BaseHTTPResponse) -> Any:
+        whole = reply.data.rstrip().endswith(b"Envelope>")
+        if reply.status not in {200, 500} or (reply.status == 500 and not whole):
+            raise errors.status(reply.status, operation, reply.headers.get("Retry-After"))
+        try:
+            result = soap.SoapResponseDeserializer(self).Deserialize(reply.data, info.result) if whole else None
+        except (ExpatError, KeyError, TypeError, AttributeError) as error:
+            raise _garbled(operation, f"{type(error).__name__}: {error}") from None
+        if not whole:
+            raise _garbled(operation, "it is no SOAP message")
+        if reply.status == 500:
+            if isinstance(result, Exception):
+                raise errors.classify(result, operation) from result
+            raise errors.status(reply.status, operation, None)
+        return result
+
+
+def _garbled(operation: str, why: str) -> Unreachable:
+    words = f"the answer to {operation} cannot be read: {why}"
+    return Unreachable(words, took_effect_possible=operation not in errors.READS)
+
+
+def _fingerprint(settings: Settings) -> str | None:
+    """The pinned SHA-256 as hex digits, or None."""
+    if not settings.fingerprint:
+        return None
+    digits = settings.fingerprint.lower().removeprefix("sha256:").replace(":", "")
+    if len(digits) != 64:
+        raise Refused(Reason.TLS_NOT_VERIFIED, "spec.tls.fingerprint has to be the SHA-256 of the server's certificate")
+    return digits
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    """TLS as the Provider wants it: its CA, else this machine's; none where a certificate is pinned, or by wish."""
+    try:
+        context = ssl.create_default_context(cadata=settings.ca_bundle or None)
+    except ssl.SSLError as error:
+        raise Refused(Reason.TLS_NOT_VERIFIED, f"spec.tls.caBundle cannot be read: {error}") from None
+    if settings.insecure_skip_verify:
+        # It is told as a condition and a metric of the Provider, and need not be told for every request.
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    if settings.insecure_skip_verify or (settings.fingerprint and not settings.ca_bundle):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

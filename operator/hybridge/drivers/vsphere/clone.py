@@ -1,0 +1,234 @@
+"""The one call that makes a machine: its exact parameters as JSON values, and the CloneSpec that is made of them.
+
+Source: VirtualMachineCloneSpec and VirtualMachineConfigSpec in the API reference; cloud-init's datasource "VMware" for
+the guestinfo keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from hybridge.core import cloudinit
+from hybridge.core.errors import Refused
+from hybridge.core.identity import Marker
+from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power
+from hybridge.core.reasons import Reason
+from hybridge.drivers.vsphere.inventory import Layout, Template
+from hybridge.drivers.vsphere.mapping import MIB, capacity
+from hybridge.drivers.vsphere.placement import Place, network
+from hybridge.drivers.vsphere.sdk import vim
+
+#: vCenter takes memory in steps of this many bytes.
+MEMORY_STEP: Final = 4 * MIB
+
+#: What the block of the cloud may hold that is not done by this version.
+_NOT_YET: Final = ("storagePolicy", "hardwareVersion")
+
+_CARD: Final = "VirtualVmxnet3"
+
+
+def normalize(spec: MachineSpec) -> tuple[int | None, int | None]:
+    """Memory and root disk in the steps that vSphere has. Raises Refused for what this version does not do."""
+    for name in _NOT_YET:
+        if spec.options.get(name) is not None:
+            raise Refused(Reason.NOT_IMPLEMENTED_YET, f"spec.vsphere.{name} is not acted on yet")
+    if spec.root_disk_class is not None:
+        raise Refused(Reason.NOT_IMPLEMENTED_YET, "spec.rootDisk.class is not acted on yet for vSphere")
+    return _up(spec.memory, MEMORY_STEP), _up(spec.root_disk, MIB)
+
+
+def _up(size: int | None, step: int) -> int | None:
+    return None if size is None else -(-size // step) * step
+
+
+def parameters(
+    spec: MachineSpec, template: Template, where: Place, layout: Layout, default_network: str | None
+) -> dict[str, object]:
+    """Everything that the call needs but secrets. Raises Refused: INVALID_SPEC, NOT_FOUND."""
+    networks = spec.networks
+    if not networks and default_network:
+        networks = (Nic("nic0", default_network),)
+    found: dict[str, object] = {
+        "template": template.id,
+        "templateName": template.name,
+        "folder": where.folder,
+        "pool": where.pool,
+        "datastore": where.datastore,
+        "host": where.host,
+        "cpus": spec.cpus,
+        "memoryMiB": None if spec.memory is None else spec.memory // MIB,
+        "powerOn": spec.power is Power.RUNNING,
+        "guestID": spec.options.get("guestID"),
+        "cpuHotAdd": spec.options.get("cpuHotAdd"),
+        "memoryHotAdd": spec.options.get("memoryHotAdd"),
+        "disk": _disk(spec, template),
+        "cards": _cards(networks, template, layout) if networks else None,
+        "addresses": _guest_networks(networks) or None,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _disk(spec: MachineSpec, template: Template) -> dict[str, object] | None:
+    """The template's disk with its new size; None when it stays."""
+    size = spec.root_disk
+    if size is None:
+        return None
+    if template.disk is None:
+        raise Refused(Reason.INVALID_SPEC, f"template {template.name} has no disk whose size could be set")
+    before = capacity(template.disk) or 0
+    if size < before:
+        raise Refused(
+            Reason.INVALID_SPEC,
+            f"spec.rootDisk.size is {size} bytes, less than the {before} of template {template.name}",
+        )
+    return grown(template.disk, size) if size > before else None
+
+
+def grown(disk: Any, size: int) -> dict[str, object]:
+    """A disk with another size, as JSON values."""
+    backing = disk.backing
+    return {
+        "key": int(disk.key),
+        "controller": disk.controllerKey,
+        "unit": disk.unitNumber,
+        "file": getattr(backing, "fileName", None),
+        "mode": getattr(backing, "diskMode", None) or "persistent",
+        "thin": getattr(backing, "thinProvisioned", None),
+        "capacity": size,
+    }
+
+
+def _cards(networks: Sequence[Nic], template: Template, layout: Layout) -> list[dict[str, object]]:
+    """The template's cards are put on the wanted networks in turn; missing ones are added, others removed."""
+    found: list[dict[str, object]] = []
+    for number, nic in enumerate(networks):
+        place = network(layout, nic.network)
+        if number < len(template.cards):
+            card = template.cards[number]
+            found.append({"do": "edit", **_position(card), "mac": nic.mac, "on": place})
+        else:
+            found.append({"do": "add", "type": _CARD, "key": -100 - number, "mac": nic.mac, "on": place})
+    found.extend({"do": "remove", **_position(card)} for card in template.cards[len(networks) :])
+    return found
+
+
+def _position(card: Any) -> dict[str, object]:
+    kind = type(card).__name__.rpartition(".")[2]
+    return {"type": kind, "key": int(card.key), "controller": card.controllerKey, "unit": card.unitNumber}
+
+
+def _guest_networks(networks: Sequence[Nic]) -> dict[str, object]:
+    """Addresses as cloud-init's network configuration, version 2; nothing when every network assigns its own."""
+    if not any(nic.addresses for nic in networks):
+        return {}
+    if len(networks) > 1 and not all(nic.mac for nic in networks):
+        raise Refused(
+            Reason.INVALID_SPEC,
+            "spec.networks[].mac is needed on every network when there are several and one has addresses: the guest "
+            "could not tell them apart",
+        )
+    return {
+        nic.name: {
+            "match": {"macaddress": nic.mac} if nic.mac else {"name": "e*"},
+            **({"addresses": list(nic.addresses)} if nic.addresses else {"dhcp4": True}),
+        }
+        for nic in networks
+    }
+
+
+def clone_spec(given: Mapping[str, Any], intent: Intent, wanted: CloudInit, marker: Marker) -> Any:
+    """The call's argument: marked, with its UUID and sizes, and switched on if it should run."""
+    location = vim.vm.RelocateSpec(
+        pool=vim.ResourcePool(given["pool"]),
+        datastore=vim.Datastore(given["datastore"]),
+        host=vim.HostSystem(given["host"]) if given.get("host") else None,
+    )
+    config = config_spec(given, wanted, intent)
+    config.extraConfig = [*config.extraConfig, *options(marker.pairs())]
+    return vim.vm.CloneSpec(location=location, config=config, powerOn=bool(given.get("powerOn")), template=False)
+
+
+def config_spec(given: Mapping[str, Any], wanted: CloudInit, intent: Intent) -> Any:
+    """The machine's own configuration: sizes, UUID, disk, cards and what cloud-init reads in the guest."""
+    changes = [_card_change(card) for card in given.get("cards", ())]
+    if disk := given.get("disk"):
+        changes.append(disk_change(disk))
+    return vim.vm.ConfigSpec(
+        instanceUuid=intent.uuid,
+        numCPUs=given.get("cpus"),
+        memoryMB=given.get("memoryMiB"),
+        guestId=given.get("guestID"),
+        cpuHotAddEnabled=given.get("cpuHotAdd"),
+        memoryHotAddEnabled=given.get("memoryHotAdd"),
+        deviceChange=changes,
+        extraConfig=options(_guest_info(wanted, intent, given.get("addresses"))),
+    )
+
+
+def options(pairs: Mapping[str, str]) -> list[Any]:
+    """Advanced options; an empty value removes one."""
+    return [vim.option.OptionValue(key=key, value=value) for key, value in pairs.items()]
+
+
+def _guest_info(wanted: CloudInit, intent: Intent, addresses: Mapping[str, Any] | None) -> dict[str, str]:
+    """Both documents under the keys that cloud-init looks for in a guest of VMware's."""
+    if not wanted and not addresses:
+        return {}
+    rendered = cloudinit.render(wanted, instance_id=intent.uuid, name=intent.name)
+    meta = cast("dict[str, object]", json.loads(rendered.meta_data))
+    if addresses:
+        meta["network"] = {"version": 2, "ethernets": addresses}
+    documents = {"metadata": json.dumps(meta), "userdata": rendered.user_data}
+    return {
+        key: value
+        for name, text in documents.items()
+        if text
+        for key, value in (
+            (f"guestinfo.{name}", base64.b64encode(text.encode()).decode()),
+            (f"guestinfo.{name}.encoding", "base64"),
+        )
+    }
+
+
+def disk_change(disk: Mapping[str, Any]) -> Any:
+    """The edit that gives a disk its size. The device has to be named whole: file, mode, place on its controller."""
+    backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
+        fileName=disk["file"] or "", diskMode=disk["mode"], thinProvisioned=disk["thin"]
+    )
+    size = int(disk["capacity"])
+    device = vim.vm.device.VirtualDisk(
+        key=disk["key"],
+        controllerKey=disk["controller"],
+        unitNumber=disk["unit"],
+        backing=backing,
+        capacityInKB=size // 1024,
+        capacityInBytes=size,
+    )
+    return vim.vm.device.VirtualDeviceSpec(operation="edit", device=device)
+
+
+def _card_change(card: Mapping[str, Any]) -> Any:
+    device = getattr(vim.vm.device, card["type"])(
+        key=card["key"], controllerKey=card.get("controller"), unitNumber=card.get("unit")
+    )
+    if card["do"] != "remove":
+        device.backing = _backing(card["on"])
+        device.connectable = vim.vm.device.VirtualDevice.ConnectInfo(
+            startConnected=True, allowGuestControl=True, connected=True
+        )
+        if card["mac"]:
+            device.addressType, device.macAddress = "manual", card["mac"]
+    return vim.vm.device.VirtualDeviceSpec(operation=card["do"], device=device)
+
+
+def _backing(place: Mapping[str, Any]) -> Any:
+    kinds = vim.vm.device.VirtualEthernetCard
+    if "portgroup" in place:
+        port = vim.dvs.PortConnection(portgroupKey=place["portgroup"], switchUuid=place["switch"])
+        return kinds.DistributedVirtualPortBackingInfo(port=port)
+    if "opaque" in place:
+        return kinds.OpaqueNetworkBackingInfo(opaqueNetworkId=place["opaque"], opaqueNetworkType=place["type"])
+    return kinds.NetworkBackingInfo(deviceName=place["name"], network=vim.Network(place["network"]))

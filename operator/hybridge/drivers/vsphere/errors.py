@@ -1,0 +1,145 @@
+"""A vCenter's answers, classified once.
+
+Source: the faults of the vSphere Web Services API reference. A fault is found in the table by its own name or by that
+of the nearest type that it extends, so new faults are classified too.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+import urllib3.exceptions
+
+from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, Refused, Throttled, Unreachable
+from hybridge.core.reasons import Reason
+from hybridge.drivers.vsphere.sdk import ancestry, fault_name
+
+#: Calls that change nothing in the cloud beyond our own session. Whatever is not named here may have taken effect.
+READS = frozenset(
+    {
+        "CancelWaitForUpdates",
+        "ContinueRetrievePropertiesEx",
+        "CreateContainerView",
+        "CreateFilter",
+        "CreatePropertyCollector",
+        "FindAllByUuid",
+        "FindChild",
+        "Login",
+        "Logout",
+        "RetrievePropertiesEx",
+        "RetrieveServiceContent",
+        "WaitForUpdatesEx",
+    }
+)
+
+_Make = Callable[[str], CloudError]
+
+
+def _refused(reason: Reason) -> _Make:
+    return lambda words: Refused(reason, words)
+
+
+_FAULTS: dict[str, _Make] = {
+    "InvalidLogin": _refused(Reason.AUTHENTICATION_FAILED),
+    "NotAuthenticated": lambda words: CloudError(Reason.AUTHENTICATION_FAILED, words),
+    "SecurityError": _refused(Reason.NOT_PERMITTED),
+    "RestrictedByAdministrator": _refused(Reason.NOT_PERMITTED),
+    "DuplicateName": IdTaken,
+    "AlreadyExists": IdTaken,
+    "InsufficientResourcesFault": _refused(Reason.CAPACITY),
+    "InsufficientStorageIops": _refused(Reason.CAPACITY),
+    "NoDiskSpace": _refused(Reason.CAPACITY),
+    "NoCompatibleHost": _refused(Reason.CAPACITY),
+    "NoCompatibleDatastore": _refused(Reason.CAPACITY),
+    "NoActiveHostInCluster": _refused(Reason.CAPACITY),
+    "NumVirtualCpusExceedsLimit": _refused(Reason.INVALID_SPEC),
+    "InvalidResourcePoolStructureFault": _refused(Reason.INVALID_SPEC),
+    "NotEnoughLicenses": _refused(Reason.QUOTA),
+    "LimitExceeded": _refused(Reason.QUOTA),
+    "CpuHotPlugNotSupported": _refused(Reason.RESTART_REQUIRED),
+    "MemoryHotPlugNotSupported": _refused(Reason.RESTART_REQUIRED),
+    "TaskInProgress": Busy,
+    "ConcurrentAccess": Busy,
+    "FileLocked": Busy,
+    "ResourceInUse": Busy,
+    "InvalidState": Busy,
+    "InvalidArgument": _refused(Reason.INVALID_SPEC),
+    "InvalidName": _refused(Reason.INVALID_SPEC),
+    "InvalidFolder": _refused(Reason.INVALID_SPEC),
+    "InvalidDatastore": _refused(Reason.INVALID_SPEC),
+    "VmConfigFault": _refused(Reason.INVALID_SPEC),
+    "NotSupported": _refused(Reason.UNSUPPORTED),
+    "MethodNotFound": _refused(Reason.UNSUPPORTED),
+    "NotFound": _refused(Reason.NOT_FOUND),
+    "ManagedObjectNotFound": _refused(Reason.NOT_FOUND),
+    "RequestCanceled": Busy,
+}
+
+
+def classify(fault: object, operation: str) -> CloudError:
+    """The error that a fault means. ``operation`` is the name of the call that it answers.
+
+    What the table does not know (SystemError, HostCommunication…) may have come after a part of the work was done.
+    """
+    words = describe(fault)
+    make = next((_FAULTS[name] for name in ancestry(fault) if name in _FAULTS), None)
+    if make is not None:
+        return make(words)
+    return CloudError(Reason.CLOUD_ERROR, words, took_effect_possible=operation not in READS)
+
+
+def describe(fault: object) -> str:
+    """The cloud's own words, after the fault's name, with what a person needs to act: the privilege, the object."""
+    name = fault_name(fault)
+    words = str(getattr(fault, "msg", None) or "").strip()
+    privilege = getattr(fault, "privilegeId", None)
+    if privilege:
+        words = f"{words or 'permission denied'} (privilege {privilege} on {_object(getattr(fault, 'object', None))})"
+    elif name == "DuplicateName":
+        words = f"{words or 'the name exists'} (it belongs to {_object(getattr(fault, 'object', None))})"
+    elif prop := getattr(fault, "invalidProperty", None) or getattr(fault, "property", None):
+        words = f"{words or 'refused'} ({prop})"
+    details = [str(entry.message) for entry in getattr(fault, "faultMessage", None) or () if entry.message]
+    return ": ".join(part for part in (name, words, *details[:2]) if part)
+
+
+def _object(reference: object) -> str:
+    """A managed object's id; ``unknown`` when the fault names none."""
+    return str(reference).strip("'").rpartition(":")[2] if reference is not None else "unknown"
+
+
+def caused_by(error: CloudError, name: str) -> bool:
+    """Whether the error is what ``classify`` made of this fault, or of one that extends it."""
+    return error.__cause__ is not None and name in ancestry(error.__cause__)
+
+
+def status(code: int, operation: str, retry_after: str | None) -> CloudError:
+    """The error that an HTTP status other than 200 and 500 means; it comes from a proxy in front of the vCenter."""
+    words = f"HTTP {code} for {operation}"
+    if code == 429:
+        return Throttled(words, retry_after=float(retry_after) if retry_after and retry_after.isdecimal() else None)
+    if code >= 500:
+        return Unreachable(words, took_effect_possible=operation not in READS)
+    return CloudError(Reason.CLOUD_ERROR, f"{words}: is this the endpoint of a vCenter?", disposition=Disposition.STOP)
+
+
+def transport(error: urllib3.exceptions.HTTPError, operation: str) -> CloudError:
+    """The error that a failed exchange means: nothing took effect where no connection came about."""
+    words = f"{operation}: {error}"
+    if isinstance(error, urllib3.exceptions.SSLError) and _not_trusted(error):
+        return Refused(Reason.TLS_NOT_VERIFIED, words)
+    if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
+        return Unreachable(words)
+    return Unreachable(words, took_effect_possible=operation not in READS)
+
+
+def _not_trusted(error: urllib3.exceptions.SSLError) -> bool:
+    """Whether the server's certificate was refused, and not a connection lost in the middle of TLS."""
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, ssl.SSLCertVerificationError) or "ingerprint" in str(cause)
+
+
+def code(error: CloudError) -> str:
+    """A word for the metrics: the fault's name where there is one, else the reason."""
+    return fault_name(error.__cause__) if error.__cause__ is not None else str(error.reason)

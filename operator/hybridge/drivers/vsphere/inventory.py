@@ -1,0 +1,239 @@
+"""What machines are placed on and made from: folders, pools, hosts, datastores, networks, and templates' devices."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from hybridge.core.errors import CloudError, Refused
+from hybridge.core.names import not_found
+from hybridge.core.reasons import Reason
+from hybridge.drivers.vsphere import collector, mapping
+from hybridge.drivers.vsphere.client import Session
+from hybridge.drivers.vsphere.collector import Found
+from hybridge.drivers.vsphere.errors import caused_by
+from hybridge.drivers.vsphere.sdk import moid, vim
+
+#: Seconds for which what was read here is used again.
+_MAX_AGE: Final = 60.0
+
+_ROOTS: Final = ("vmFolder", "hostFolder", "datastoreFolder", "networkFolder")
+
+_LAYOUT: Final[Mapping[Any, tuple[str, ...]]] = {
+    vim.Folder: ("name", "parent"),
+    vim.ComputeResource: (
+        "name",
+        "parent",
+        "resourcePool",
+        "datastore",
+        "summary.numCpuThreads",
+        "summary.totalMemory",
+    ),
+    vim.HostSystem: ("name", "parent"),
+    vim.ResourcePool: ("name", "parent", "owner"),
+    vim.StoragePod: ("name", "parent"),
+    vim.Datastore: ("name", "parent", "summary.accessible", "summary.capacity", "summary.freeSpace"),
+    vim.Network: ("name", "parent"),
+    vim.OpaqueNetwork: ("name", "parent", "summary"),
+    vim.dvs.DistributedVirtualPortgroup: ("name", "parent", "key", "config.distributedVirtualSwitch"),
+    vim.DistributedVirtualSwitch: ("name", "parent", "uuid"),
+}
+
+FOLDERS: Final = ("Folder",)
+COMPUTE: Final = ("ComputeResource", "ClusterComputeResource")
+HOSTS: Final = ("HostSystem",)
+POOLS: Final = ("ResourcePool", "VirtualApp")
+STORES: Final = ("Datastore", "StoragePod")
+NETWORKS: Final = ("Network", "OpaqueNetwork", "DistributedVirtualPortgroup")
+
+T = TypeVar("T")
+
+
+class Kept(Generic[T]):
+    """Values that were read, for a minute. Who asks for one that is being read waits for that reading."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[str, tuple[float, T]] = {}
+
+    def get(self, key: str, read: Callable[[], T]) -> T:
+        """The value of ``key``, read when it is missing or old."""
+        with self._lock:
+            now = time.monotonic()
+            known = self._values.get(key)
+            if known is None or now - known[0] > _MAX_AGE:
+                known = self._values[key] = now, read()
+            return known[1]
+
+    def clear(self) -> None:
+        """Forgets all values."""
+        with self._lock:
+            self._values.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a template brings: its disk and cards as devices, the datastore of the disk, and its host."""
+
+    id: str
+    name: str
+    disk: Any
+    cards: tuple[Any, ...]
+    datastore: str | None
+    host: str | None
+
+
+class Layout:
+    """The objects of a datacenter that machines are placed on, by id."""
+
+    def __init__(self, datacenter: Found, found: Iterable[Found]) -> None:
+        self.items: dict[str, Found] = {entry.id: entry for entry in found}
+        self.roots: dict[str, str] = {root: moid(datacenter.properties[root]) for root in _ROOTS}
+
+    def of(self, kinds: Iterable[str]) -> list[Found]:
+        """All objects of these kinds."""
+        return [entry for entry in self.items.values() if entry.kind in kinds]
+
+    def name(self, object_id: str) -> str:
+        """The name of an object, or its id where it is not known."""
+        found = self.items.get(object_id)
+        return str(found.properties.get("name", object_id)) if found else object_id
+
+    def path(self, object_id: str) -> str:
+        """The names from below the datacenter's own folder down to the object, with slashes."""
+        names: list[str] = []
+        while object_id in self.items and object_id not in self.roots.values():
+            found = self.items[object_id]
+            names.append(self.name(object_id))
+            parent = found.properties.get("parent")
+            object_id = moid(parent) if parent is not None else ""
+        return "/".join(reversed(names))
+
+    def resolve(self, what: str, wanted: str, kinds: Iterable[str], below: str | None = None) -> Found:
+        """The object of this id, name or path. ``below``: under which of the datacenter's folders it has to be.
+
+        Raises Refused: NOT_FOUND with near names, INVALID_SPEC when several have the name.
+        """
+        known = [entry for entry in self.of(kinds) if below is None or self._is_below(entry.id, self.roots[below])]
+        for entry in known:
+            if entry.id == wanted:
+                return entry
+        ending = f"/{wanted.strip('/')}"
+        found = [entry for entry in known if f"/{self.path(entry.id)}".endswith(ending)]
+        exact = [entry for entry in found if f"/{self.path(entry.id)}" == ending] or found
+        if len(exact) == 1:
+            return exact[0]
+        if exact:
+            ids = ", ".join(f"{self.path(entry.id)} ({entry.id})" for entry in exact[:5])
+            raise Refused(
+                Reason.INVALID_SPEC, f"{len(exact)} {what}s are called {wanted!r}; give one of the ids: {ids}"
+            )
+        raise Refused(Reason.NOT_FOUND, not_found(what, wanted, (self.name(entry.id) for entry in known)))
+
+    def _is_below(self, object_id: str, root: str) -> bool:
+        while object_id != root:
+            found = self.items.get(object_id)
+            parent = found.properties.get("parent") if found else None
+            if parent is None:
+                return False
+            object_id = moid(parent)
+        return True
+
+
+class Inventory:
+    """Reads of the datacenter, each one request, each kept for a minute."""
+
+    def __init__(self, session: Session, datacenter: str) -> None:
+        """``datacenter`` is a name or a path below the vCenter's root folder."""
+        self._session = session
+        self._name = datacenter
+        self._center: Found | None = None
+        self._layouts: Kept[Layout] = Kept()
+        self._templates: Kept[Template] = Kept()
+
+    @property
+    def datacenter(self) -> Found:
+        """The datacenter, looked for once. Raises Refused NOT_FOUND with near names."""
+        if self._center is None:
+            self._center = self._find_datacenter()
+        return self._center
+
+    def datacenter_reference(self) -> Any:
+        """The datacenter as a managed object."""
+        return vim.Datacenter(self.datacenter.id, self._session.calls)
+
+    def layout(self) -> Layout:
+        """What machines are placed on."""
+        return self._layouts.get("layout", self._read_layout)
+
+    def template(self, machine_id: str) -> Template:
+        """What a template brings. Raises Refused IMAGE_NOT_FOUND when nothing has the id, or it is no template."""
+        return self._templates.get(machine_id, lambda: self._read_template(machine_id))
+
+    def forget(self) -> None:
+        """What was read turned out to be old."""
+        self._layouts.clear()
+        self._templates.clear()
+
+    def machines(self, *paths: str) -> list[Found]:
+        """These properties of all machines of the datacenter, read now: for when nothing was pushed yet."""
+        root = self.datacenter.properties["vmFolder"]
+        everything = collector.selection({vim.VirtualMachine: paths}, collector.tree(root))
+        return [entry for entry in collector.retrieve(self._session, everything) if entry.kind == "VirtualMachine"]
+
+    def _find_datacenter(self) -> Found:
+        below = collector.step(vim.Folder, "childEntity", collector.again("children"), name="children")
+        properties = {vim.Datacenter: ("name", "parent", *_ROOTS), vim.Folder: ("name", "parent")}
+        chosen = collector.selection(properties, collector.start(self._session.content.rootFolder, below, skip=True))
+        found = {entry.id: entry for entry in collector.retrieve(self._session, chosen)}
+        centers = {_path(entry, found): entry for entry in found.values() if entry.kind == "Datacenter"}
+        wanted = f"/{self._name.strip('/')}"
+        fitting = [entry for path, entry in centers.items() if f"/{path}".endswith(wanted)]
+        exact = [entry for path, entry in centers.items() if f"/{path}" == wanted] or fitting
+        if len(exact) != 1:
+            raise Refused(Reason.NOT_FOUND, not_found("datacenter", self._name, centers))
+        return exact[0]
+
+    def _read_layout(self) -> Layout:
+        center = self.datacenter
+        starts = [collector.tree(center.properties[root]) for root in _ROOTS]
+        found = collector.retrieve(self._session, collector.selection(_LAYOUT, *starts))
+        return Layout(center, found)
+
+    def _read_template(self, machine_id: str) -> Template:
+        reference = vim.VirtualMachine(machine_id, self._session.calls)
+        paths = ("name", "config.template", mapping.DEVICES, "runtime.host")
+        chosen = collector.selection({vim.VirtualMachine: paths}, collector.start(reference))
+        try:
+            (found,) = collector.retrieve(self._session, chosen)
+        except CloudError as error:
+            if caused_by(error, "ManagedObjectNotFound"):
+                raise Refused(Reason.IMAGE_NOT_FOUND, f"template {machine_id!r} was not found") from None
+            raise
+        name = str(found.properties.get("name", machine_id))
+        if not found.properties.get("config.template"):
+            raise Refused(Reason.IMAGE_NOT_FOUND, f"{name} ({machine_id}) is a machine and no template")
+        devices = found.properties.get(mapping.DEVICES, ())
+        disk, host = mapping.root_disk(devices), found.properties.get("runtime.host")
+        store = getattr(disk.backing, "datastore", None) if disk is not None else None
+        return Template(
+            id=machine_id,
+            name=name,
+            disk=disk,
+            cards=tuple(mapping.cards(devices)),
+            datastore=moid(store) if store is not None else None,
+            host=moid(host) if host is not None else None,
+        )
+
+
+def _path(entry: Found, known: Mapping[str, Found]) -> str:
+    names = [str(entry.properties["name"])]
+    parent = entry.properties.get("parent")
+    while parent is not None and moid(parent) in known:
+        above = known[moid(parent)].properties
+        names.append(str(above["name"]))
+        parent = above.get("parent")
+    return "/".join(reversed(names))

@@ -1,0 +1,228 @@
+"""What the PropertyCollector has pushed so far: machines, where they run, and tasks.
+
+The sweep's thread writes it, the threads of the pool read it; all of it can be lost and is then pushed again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from hybridge.core.machine import Machine, Power, Task, TaskState
+from hybridge.drivers.vsphere import mapping
+from hybridge.drivers.vsphere.mapping import Seen, TaskSeen
+from hybridge.drivers.vsphere.sdk import moid
+
+#: The id of a shutdown by the guest, which a vCenter starts without a task of its own: this and the machine's id.
+SHUTDOWN: Final = "guest-shutdown:"
+
+#: Seconds for which the end of a task of ours is worth a look although nobody asked.
+_UNCLAIMED = 60.0
+#: Of how many clones the UUID of the coming machine is remembered.
+_CLONES = 2000
+
+
+class Picture:
+    """Everything that was pushed, under one lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._uuids: dict[str, str] = {}
+        self._started: dict[str, float] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets what was pushed; ``ready`` is False until all of it is there again."""
+        with self._lock:
+            self.ready = False
+            self._seen: dict[str, Seen] = {}
+            self._machines: dict[str, Machine] = {}
+            self._hosts: dict[str, tuple[str, str]] = {}
+            self._clusters: dict[str, str] = {}
+            self._attributes: dict[int, str] = {}
+            self._properties: dict[str, dict[str, Any]] = {}
+            self._tasks: dict[str, TaskSeen] = {}
+            self._dirty: set[str] = set()
+            self._stale = False
+            self._changed_tasks: set[str] = set()
+            self._gone: set[str] = set()
+
+    # What the sweep writes.
+
+    def change(self, kind: str, object_id: str, changes: Iterable[tuple[str, Any]]) -> None:
+        """Takes over changed properties of one object; None: not set any more."""
+        with self._lock:
+            if kind == "VirtualMachine":
+                found = self._seen.setdefault(object_id, Seen(object_id))
+                for path, value in changes:
+                    mapping.update(found, path, value)
+                self._dirty.add(object_id)
+                self._gone.discard(object_id)
+            elif kind == "Task":
+                self._task(object_id, changes)
+            else:
+                self._place(kind, object_id, dict(changes))
+
+    def leave(self, kind: str, object_id: str) -> None:
+        """An object was removed, or is no longer ours to see."""
+        with self._lock:
+            if kind == "VirtualMachine":
+                self._seen.pop(object_id, None)
+                self._machines.pop(object_id, None)
+                self._dirty.discard(object_id)
+                self._gone.add(object_id)
+            elif kind == "Task":
+                self._tasks.pop(object_id, None)
+                self._properties.pop(object_id, None)
+            else:
+                self._hosts.pop(object_id, None)
+                self._clusters.pop(object_id, None)
+
+    def _task(self, task_id: str, changes: Iterable[tuple[str, Any]]) -> None:
+        properties = self._properties.setdefault(task_id, {})
+        properties.update(changes)
+        self._tasks[task_id] = mapping.task(properties)
+        self._changed_tasks.add(task_id)
+
+    def _place(self, kind: str, object_id: str, changes: Mapping[str, Any]) -> None:
+        """Hosts, clusters and the names of custom attributes: machines show them, so all are looked at again."""
+        self._stale = True
+        if kind == "HostSystem":
+            name, parent = self._hosts.get(object_id, ("", ""))
+            found = changes.get("parent")
+            self._hosts[object_id] = str(changes.get("name", name)), moid(found) if found is not None else parent
+        elif kind == "CustomFieldsManager":
+            self._attributes = mapping.attribute_names(changes.get("field"))
+        elif "name" in changes:
+            self._clusters[object_id] = str(changes["name"])
+
+    def take(self) -> tuple[dict[str, Machine], set[str], set[str]]:
+        """What changed since the last time: machines that look different, ids that left, and tasks."""
+        with self._lock:
+            places = self._places()
+            changed: dict[str, Machine] = {}
+            for machine_id in self._seen if self._stale else self._dirty:
+                now = self._machine(self._seen[machine_id], places)
+                if now != self._machines.get(machine_id):
+                    self._machines[machine_id] = changed[machine_id] = now
+            gone, tasks = self._gone, self._changed_tasks
+            self._dirty, self._gone, self._changed_tasks, self._stale = set(), set(), set(), False
+            return changed, gone, tasks
+
+    # What everybody reads.
+
+    def machine(self, machine_id: str) -> Machine | None:
+        """The machine as last reported."""
+        with self._lock:
+            return self._machines.get(machine_id)
+
+    def machines(self) -> list[Machine]:
+        """All machines as last reported, templates too."""
+        with self._lock:
+            return list(self._machines.values())
+
+    def look(self, machine_id: str) -> Seen | None:
+        """What is known of a machine beyond the port: its folder, whether its tools run."""
+        with self._lock:
+            found = self._seen.get(machine_id)
+            return replace(found, marks=dict(found.marks)) if found else None
+
+    def named(self, folder: str, name: str) -> str | None:
+        """The id of the machine of this name in this folder."""
+        with self._lock:
+            here = (found.id for found in self._seen.values() if found.name == name and found.parent == folder)
+            return next(here, None)
+
+    def folders(self, ids: Iterable[str]) -> dict[str, str]:
+        """The folders of machines, by id."""
+        with self._lock:
+            return {machine_id: self._seen[machine_id].parent for machine_id in ids if machine_id in self._seen}
+
+    def undisked(self) -> list[str]:
+        """Machines with a marker whose root disk is not pushed: their devices have to be read."""
+        with self._lock:
+            return [found.id for found in self._seen.values() if found.marks and not found.disk_pushed]
+
+    def describe(self, found: Seen) -> Machine:
+        """The machine of something that was read apart."""
+        with self._lock:
+            return self._machine(found, self._places())
+
+    def attributes(self) -> dict[str, int]:
+        """Keys of the custom attributes by name."""
+        with self._lock:
+            return {name: key for key, name in self._attributes.items()}
+
+    def add_attribute(self, key: int, name: str) -> None:
+        """A custom attribute that was just defined."""
+        with self._lock:
+            self._attributes[key] = name
+
+    # Tasks.
+
+    def expects_machine(self) -> bool:
+        """Whether a clone of ours has just ended whose machine was not pushed yet."""
+        with self._lock:
+            ended = (self._tasks.get(task_id) for task_id in self._changed_tasks if task_id in self._uuids)
+            return any(task.result not in self._seen for task in ended if task and task.result)
+
+    def started(self, task: Task, uuid: str | None = None) -> None:
+        """A task of ours: its end is worth a look even before somebody asks. ``uuid``: of the machine that it makes."""
+        now = time.monotonic()
+        with self._lock:
+            self._started = {key: at for key, at in self._started.items() if now - at < _UNCLAIMED}
+            self._started[task.id] = now
+            if uuid:
+                self._uuids[task.id] = uuid
+                if len(self._uuids) > _CLONES:
+                    del self._uuids[next(iter(self._uuids))]
+
+    def claim(self, tasks: Iterable[Task]) -> bool:
+        """Notes the tasks that somebody waits for; True when another task of ours has ended and nobody asked yet."""
+        now = time.monotonic()
+        with self._lock:
+            for task in tasks:
+                self._started.pop(task.id, None)
+            return any(
+                now - at < _UNCLAIMED and key in self._tasks and self._tasks[key].state is not TaskState.RUNNING
+                for key, at in self._started.items()
+            )
+
+    def task(self, wanted: Task) -> Task | None:
+        """The state of a task as pushed; None when it never was."""
+        with self._lock:
+            if wanted.id.startswith(SHUTDOWN):
+                return self._shutdown(wanted)
+            found = self._tasks.get(wanted.id)
+            return self.judged(found, wanted) if found else None
+
+    def pushed(self, task_id: str) -> Task | None:
+        """A task that nobody asked for."""
+        with self._lock:
+            found = self._tasks.get(task_id)
+            return self.judged(found, Task(task_id, found.operation, time.time())) if found else None
+
+    def judged(self, found: TaskSeen, wanted: Task) -> Task:
+        """The task's state, where a clone that found its own machine's name taken by that very machine has succeeded."""
+        uuid = self._uuids.get(wanted.id)
+        holder = self._seen.get(found.holder) if found.holder else None
+        if uuid and holder and holder.uuid == uuid:
+            found = replace(found, state=TaskState.SUCCEEDED, error="", result=holder.id, reason=None)
+        return found.task(wanted)
+
+    def _shutdown(self, wanted: Task) -> Task | None:
+        if not self.ready:
+            return None
+        found = self._machines.get(wanted.id.removeprefix(SHUTDOWN))
+        if found is None:
+            return replace(wanted, state=TaskState.UNKNOWN)
+        return replace(wanted, state=TaskState.SUCCEEDED if found.power is Power.STOPPED else TaskState.RUNNING)
+
+    def _places(self) -> dict[str, tuple[str, str]]:
+        return {host: (name, self._clusters.get(parent, "")) for host, (name, parent) in self._hosts.items()}
+
+    def _machine(self, found: Seen, places: Mapping[str, tuple[str, str]]) -> Machine:
+        return mapping.machine(found, places, self._attributes, detailed=found.uuid is not None)

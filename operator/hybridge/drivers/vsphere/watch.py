@@ -1,0 +1,237 @@
+"""Sweeping: one filter for everything that is watched, and one call that waits for it to change.
+
+``WaitForUpdatesEx`` answers with all there is at first and with differences from then on. Updates belong to a version:
+an answer that was lost is asked for again by the version before it.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hybridge.core.errors import CloudError, Throttled, Unreachable
+from hybridge.core.machine import Task, TaskState
+from hybridge.drivers.base import Sweep, SweepRequest
+from hybridge.drivers.vsphere import collector, mapping
+from hybridge.drivers.vsphere.client import Session, Stub
+from hybridge.drivers.vsphere.errors import caused_by
+from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
+from hybridge.drivers.vsphere.sdk import moid, vim, vmodl
+
+#: How many objects one answer may describe; a vCenter may send fewer (100 by default).
+_PAGE: Final = 500
+#: Seconds beyond the wait after which an answer will not come.
+_GRACE: Final = 20.0
+#: Seconds between two looks at a task that is not among the vCenter's recent ones.
+_TASK_PACE: Final = 2.0
+#: How long to wait at most while a task of ours has ended and nobody has asked for it yet.
+_UNCLAIMED_WAIT: Final = 1.0
+
+#: Longest wait for a machine whose task has ended, so that both are told together and nobody asks for it by id.
+_ARRIVAL: Final = 1.0
+
+#: What a vCenter answers when it no longer knows a filter or its version.
+_FORGOTTEN: Final = ("NotAuthenticated", "ManagedObjectNotFound", "InvalidCollectorVersion")
+
+_Query = vmodl.query.PropertyCollector
+
+Datacenter = Callable[[], Any]
+
+
+@dataclass(slots=True)
+class _Filter:
+    """What one session watches with; it dies with the session."""
+
+    collector: Any
+    version: str = ""
+
+
+class Watch:
+    """The sweep of one vCenter. ``sweep`` is called from one thread at a time, ``close`` from any."""
+
+    def __init__(self, session: Session, datacenter: Datacenter, picture: Picture) -> None:
+        """``datacenter`` finds the managed object below which machines are watched."""
+        self._session = session
+        self._stub = Stub(session, _GRACE)
+        self._datacenter = datacenter
+        self._picture = picture
+        self._filter: _Filter | None = None
+        self._closed = False
+        self._delivered: set[str] = set()
+        self._asked: dict[str, tuple[float, Task]] = {}
+        self._read_at: dict[str, float] = {}
+
+    def sweep(self, request: SweepRequest) -> Sweep:
+        """What changed, waited for up to ``request.wait`` seconds; everything, the first time in a session."""
+        before = self._stub.requests
+        try:
+            full = self._next(request)
+            if self._picture.expects_machine():
+                self._update(_ARRIVAL)
+            missing = self._read_details(request)
+            tasks = self._other_tasks(request)
+        except CloudError as error:
+            if self._closed:
+                return Sweep({}, full=False)
+            if not isinstance(error, Unreachable | Throttled):
+                self._filter = None
+            raise
+        machines, gone, changed = self._picture.take()
+        for machine_id in request.refresh:
+            if (machine := self._picture.machine(machine_id)) is not None:
+                machines[machine_id] = machine
+        tasks |= self._known_tasks(request, changed)
+        self._delivered = {task.id for task in request.tasks if task.id in tasks and _ended(tasks[task.id])}
+        if full:
+            machines = {machine.id: machine for machine in self._picture.machines()}
+        requests = self._stub.requests - before
+        return Sweep(machines, full=full, gone=gone | missing, tasks=tasks, requests=requests)
+
+    def close(self) -> None:
+        """A blocked sweep returns at once."""
+        self._closed = True
+        if self._filter is not None:
+            waiting = _Query(moid(self._filter.collector), self._session.calls)
+            waiting.CancelWaitForUpdates()
+
+    def _next(self, request: SweepRequest) -> bool:
+        """Takes over what is new, or everything; True when it was everything."""
+        if self._filter is not None and self._filter.version:
+            try:
+                self._update(self._patience(request))
+            except CloudError as error:
+                # The session has ended, or the vCenter was started again: its filters are gone with it.
+                if not any(caused_by(error, name) for name in _FORGOTTEN):
+                    raise
+            else:
+                return False
+        self._filter = None
+        self._update(0.0)
+        return True
+
+    def _patience(self, request: SweepRequest) -> float:
+        """Seconds to wait: none when something can be told at once."""
+        unclaimed = self._picture.claim(request.tasks)
+        if request.refresh or any(self._tell_now(task) for task in request.tasks):
+            return 0.0
+        return min(request.wait, _UNCLAIMED_WAIT) if unclaimed else request.wait
+
+    def _tell_now(self, wanted: Task) -> bool:
+        known = self._picture.task(wanted)
+        if known is None:
+            return wanted.id not in self._asked
+        return _ended(known) and wanted.id not in self._delivered
+
+    def _open(self) -> _Filter:
+        """A collector of the sweep's own, with one filter over machines, hosts, clusters, attributes and tasks."""
+        self._picture.clear()
+        self._read_at.clear()
+        content = self._session.content
+        manager = vim.view.ViewManager(moid(content.viewManager), self._stub)
+        kinds = [vim.VirtualMachine, vim.HostSystem, vim.ComputeResource]
+        view = manager.CreateContainerView(self._datacenter(), kinds, True)
+        waiting = _Query(moid(content.propertyCollector), self._stub).CreatePropertyCollector()
+        properties = {
+            vim.VirtualMachine: mapping.PATHS,
+            vim.HostSystem: ("name", "parent"),
+            vim.ComputeResource: ("name",),
+            vim.CustomFieldsManager: ("field",),
+            vim.Task: mapping.TASK_PATHS,
+        }
+        watched = collector.selection(
+            properties,
+            collector.start(view, collector.step(vim.view.ContainerView, "view"), skip=True),
+            collector.start(content.taskManager, collector.step(vim.TaskManager, "recentTask"), skip=True),
+            collector.start(content.customFieldsManager),
+        )
+        waiting.CreateFilter(watched, False)
+        return _Filter(waiting)
+
+    def _update(self, wait: float) -> None:
+        """Takes over the next updates, all pages of them."""
+        self._session.ensure()
+        if self._filter is None:
+            self._filter = self._open()
+        watched = self._filter
+        self._stub.read_timeout = wait + _GRACE
+        options = _Query.WaitOptions(maxWaitSeconds=math.ceil(wait), maxObjectUpdates=_PAGE)
+        updates = watched.collector.WaitForUpdatesEx(watched.version, options)
+        while updates is not None:
+            for part in updates.filterSet:
+                for entry in part.objectSet:
+                    self._apply(entry)
+            watched.version = updates.version
+            if not updates.truncated:
+                break
+            options = _Query.WaitOptions(maxWaitSeconds=0, maxObjectUpdates=_PAGE)
+            updates = watched.collector.WaitForUpdatesEx(watched.version, options)
+        self._picture.ready = True
+
+    def _apply(self, entry: Any) -> None:
+        kind, object_id = collector.kind_of(entry.obj), moid(entry.obj)
+        if entry.kind == "leave":
+            self._picture.leave(kind, object_id)
+            return
+        changes = [(str(c.name), None if "emove" in c.op else c.val) for c in entry.changeSet]
+        self._picture.change(kind, object_id, changes)
+
+    def _read_details(self, request: SweepRequest) -> set[str]:
+        """Reads what is not pushed, of the machines that need it, in one request. Returns those that are gone."""
+        now = time.monotonic()
+        due = set(request.refresh)
+        undisked = self._picture.undisked()
+        for machine_id in undisked:
+            age = request.max_age.get(machine_id, request.default_max_age)
+            if now - self._read_at.get(machine_id, -math.inf) >= age:
+                due.add(machine_id)
+        if not due:
+            return set()
+        found = self._retrieve(vim.VirtualMachine, due, (*mapping.PATHS, mapping.DEVICES))
+        for entry in found:
+            every = {**dict.fromkeys(mapping.PATHS), **entry.properties}
+            self._picture.change(entry.kind, entry.id, every.items())
+        missing = due - {entry.id for entry in found}
+        for machine_id in missing:
+            self._picture.leave("VirtualMachine", machine_id)
+        self._read_at = {key: at for key, at in self._read_at.items() if key in undisked} | dict.fromkeys(due, now)
+        return missing
+
+    def _other_tasks(self, request: SweepRequest) -> dict[str, Task]:
+        """Tasks that are asked for and were never pushed: read together, at a slow pace, and UNKNOWN when gone."""
+        now = time.monotonic()
+        wanted = {task.id: task for task in request.tasks if self._picture.task(task) is None}
+        kept = {key: self._asked[key] for key in wanted if key in self._asked}
+        due = [
+            key for key in wanted if key not in kept or (not _ended(kept[key][1]) and now - kept[key][0] > _TASK_PACE)
+        ]
+        due = [key for key in due if not key.startswith(SHUTDOWN)]
+        if due:
+            found = {entry.id: entry for entry in self._retrieve(vim.Task, due, mapping.TASK_PATHS)}
+            for key in due:
+                entry = found.get(key)
+                kept[key] = (now, self._judged(wanted[key], entry))
+        self._asked = kept
+        return {key: task for key, (_, task) in kept.items()}
+
+    def _judged(self, wanted: Task, entry: collector.Found | None) -> Task:
+        if entry is None:
+            return Task(wanted.id, wanted.operation, wanted.started_at, TaskState.UNKNOWN)
+        return self._picture.judged(mapping.task(entry.properties), wanted)
+
+    def _known_tasks(self, request: SweepRequest, changed: Collection[str]) -> dict[str, Task]:
+        """Tasks that were pushed: those asked for, and those that changed (somebody may be about to ask)."""
+        wanted = {task.id: self._picture.task(task) for task in request.tasks}
+        others = {key: self._picture.pushed(key) for key in changed if key not in wanted}
+        return {key: task for key, task in (others | wanted).items() if task is not None}
+
+    def _retrieve(self, kind: Any, ids: Collection[str], paths: Collection[str]) -> list[collector.Found]:
+        starts = [collector.start(kind(object_id, self._stub)) for object_id in sorted(ids)]
+        chosen = collector.selection({kind: paths}, *starts, tolerate_missing=True)
+        return collector.retrieve(self._session, chosen, stub=self._stub)
+
+
+def _ended(task: Task) -> bool:
+    return task.state is not TaskState.RUNNING
