@@ -64,6 +64,21 @@ class Guests(TimedTasks):
         config["digest"] = _digest(vm)
         return ok(config)  # type: ignore[no-any-return]  # fakepve is untyped
 
+    async def _pending(self, request: web.Request) -> web.Response:
+        """The configuration key by key, as it is and as it will be; PVE lists the digest among the keys."""
+        vm = self._vm(request, "VM.Audit")
+        items: list[dict[str, Any]] = [{"key": "digest", "value": _digest(vm)}]
+        for key in sorted({*vm.config, *vm.pending}):
+            item: dict[str, Any] = {"key": key}
+            if key in vm.config:
+                item["value"] = str(vm.config[key]) if key == "memory" else vm.config[key]
+            if key in vm.pending:
+                item |= {"delete": 1} if vm.pending[key] is None else {"pending": vm.pending[key]}
+            if key == "description" and "value" in item:
+                item["value"] += "\n"
+            items.append(item)
+        return ok(items)  # type: ignore[no-any-return]  # fakepve is untyped
+
     async def _config_put(self, request: web.Request) -> web.Response:
         values = self._config_values(request, await params(request))
         await self._apply_config(self._vm(request), request[USER], values)

@@ -61,4 +61,6 @@ def _key(word: str) -> str:
 
 
 def _unescape(text: str) -> str:
+    if "+" not in text:
+        return text
     return _ESCAPED.sub(lambda run: bytes.fromhex(run[0].replace("+", "")).decode(errors="replace"), text)

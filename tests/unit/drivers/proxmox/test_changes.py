@@ -1,0 +1,119 @@
+"""The words of changes."""
+
+import pytest
+
+from hybridge.core.errors import Refused
+from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
+from hybridge.drivers.proxmox import changes
+
+GIB = 2**30
+UUID = "11111111-2222-4333-8444-555555555555"
+WORDS = {
+    "cores": "1",
+    "memory": "1024",
+    "scsi0": "ceph:vm-100-disk-0,size=8G",
+    "ide2": "ceph:vm-100-cloudinit,media=cdrom",
+    "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0",
+    "net1": "virtio=BC:24:11:00:00:02,bridge=vmbr0",
+    "smbios1": "uuid=00000000-0000-4000-8000-000000000000",
+}
+
+
+def intent(**parameters: object) -> Intent:
+    return Intent(1, "token", "web", UUID, "proxmox:x", 0.0, parameters)
+
+
+def test_what_is_as_wanted_is_left_out() -> None:
+    spec = MachineSpec("web", cpus=1, memory=GIB)
+
+    assert changes.sizes(spec, WORDS, {"cpus", "memory"}) == {}
+    assert changes.growth(MachineSpec("web", root_disk=8 * GIB), WORDS) is None
+
+
+def test_sizes_become_cores_of_one_socket_and_mebibytes() -> None:
+    spec = MachineSpec("web", cpus=4, memory=GIB // 2)
+    words = {**WORDS, "vcpus": "1", "balloon": "1024"}
+
+    values = changes.sizes(spec, words, {"cpus", "memory"})
+
+    assert values == {"cores": 4, "sockets": 1, "delete": "vcpus", "memory": 512, "balloon": 512}
+
+
+def test_only_the_fields_that_were_asked_for() -> None:
+    assert changes.sizes(MachineSpec("web", cpus=4, memory=4 * GIB), WORDS, {"memory"}) == {"memory": 4096}
+
+
+def test_a_disk_grows_to_whole_mebibytes() -> None:
+    assert changes.growth(MachineSpec("web", root_disk=8 * GIB + 1), WORDS) == ("scsi0", 8 * GIB + 2**20)
+
+
+def test_a_new_guest_without_wishes_gets_its_identity() -> None:
+    values = changes.first(MachineSpec("web"), intent(), WORDS, None)
+
+    assert values == {"tags": "hybridge", "smbios1": f"uuid={UUID}"}
+
+
+def test_interfaces_keep_their_macs_and_surplus_ones_go() -> None:
+    spec = MachineSpec("web", networks=(Nic("a", "vmbr1"),), options={"vlan": 7})
+
+    values = changes.first(spec, intent(bridges=["vmbr1"]), WORDS, None)
+
+    assert values["net0"] == "virtio=BC:24:11:00:00:01,bridge=vmbr1,tag=7"
+    assert values["delete"] == "net1"
+
+
+def test_new_interfaces_get_a_mac_that_a_repetition_gives_again() -> None:
+    wanted = [Nic("a", "x"), Nic("b", "y", "02:00:00:00:00:09")]
+
+    first = changes.interfaces(wanted, ["vmbr0", "vmbr1"], {}, UUID, None)
+
+    assert first == changes.interfaces(wanted, ["vmbr0", "vmbr1"], {}, UUID, None)
+    assert str(first["net0"]).startswith("virtio=BC:24:11:")
+    assert first["net1"] == "virtio=02:00:00:00:00:09,bridge=vmbr1"
+
+
+def test_keys_and_addresses_go_through_the_drive_of_pve() -> None:
+    spec = MachineSpec(
+        "web",
+        networks=(Nic("a", "x", addresses=("10.0.0.5/24", "fd00::5/64")), Nic("b", "x")),
+        cloud_init=CloudInit(ssh_keys=("ssh-ed25519 AAA= me@x",)),
+    )
+
+    values = changes.first(spec, intent(bridges=["vmbr0", "vmbr0"]), WORDS, None)
+
+    assert values["sshkeys"] == "ssh-ed25519%20AAA%3D%20me%40x"
+    assert values["ipconfig0"] == "ip=10.0.0.5/24,ip6=fd00::5/64"
+    assert values["ipconfig1"] == "ip=dhcp"
+
+
+def test_a_template_without_that_drive_is_given_one() -> None:
+    words = {key: value for key, value in WORDS.items() if key != "ide2"}
+    spec = MachineSpec("web", cloud_init=CloudInit(ssh_keys=("ssh-ed25519 AAA",)))
+
+    values = changes.first(spec, intent(cloudInitStorage="ceph"), words, None)
+
+    assert values["ide2"] == "ceph:cloudinit"
+
+
+def test_a_seed_takes_the_place_of_that_drive() -> None:
+    spec = MachineSpec("web", cloud_init=CloudInit(user_data="#cloud-config\n", ssh_keys=("k",)))
+
+    values = changes.first(spec, intent(seedStorage="nfs"), WORDS, "nfs:iso/hybridge-100-11111111.iso")
+
+    assert values["ide2"] == "nfs:iso/hybridge-100-11111111.iso,media=cdrom"
+    assert "sshkeys" not in values
+
+
+def test_a_template_without_room_for_a_seed_is_refused() -> None:
+    full = dict.fromkeys(("ide0", "ide2", "sata3", "sata4", "sata5"), "ceph:disk")
+
+    with pytest.raises(Refused):
+        changes.first(MachineSpec("web"), intent(), full, "nfs:iso/x.iso")
+
+
+def test_options() -> None:
+    spec = MachineSpec("web", options={"bios": "ovmf", "machine": "q35", "cpuType": "host", "agent": False})
+
+    values = changes.first(spec, intent(), WORDS, None)
+
+    assert (values["bios"], values["machine"], values["cpu"], values["agent"]) == ("ovmf", "q35", "host", "0")

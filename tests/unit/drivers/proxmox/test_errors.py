@@ -1,0 +1,120 @@
+"""What PVE's answers mean."""
+
+import ssl
+
+import pytest
+import requests
+import urllib3.exceptions as wire
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
+
+from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, Refused, Throttled, Unreachable
+from hybridge.core.reasons import Reason
+from hybridge.drivers.proxmox.errors import AlreadySo, Answer, Missing, classify, reason_of, transport
+
+POOL = HTTPSConnectionPool("pve")
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "kind", "reason"),
+    [
+        (401, "authentication failure", Refused, Reason.AUTHENTICATION_FAILED),
+        (403, "Permission check failed (/vms/100, VM.Clone)", Refused, Reason.NOT_PERMITTED),
+        (429, "Too many requests", Throttled, Reason.THROTTLED),
+        (500, "unable to create VM 100: config file already exists", IdTaken, Reason.NAME_TAKEN),
+        (500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist", Missing, Reason.NOT_FOUND),
+        (400, "Parameter verification failed. upid: no such task", Missing, Reason.NOT_FOUND),
+        (500, "VM 100 already running", AlreadySo, Reason.REJECTED),
+        (500, "VM 100 not running", AlreadySo, Reason.REJECTED),
+        (500, "can't remove VM 100 - protection mode enabled", Refused, Reason.DELETION_PROTECTED),
+        (500, "can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout", Busy, Reason.LOCKED),
+        (500, "VM is locked (backup)", Busy, Reason.LOCKED),
+        (500, "got no worker upid - start worker failed", Busy, Reason.LOCKED),
+        (500, "checksum missmatch (file change by other user?)", Busy, Reason.LOCKED),
+        (500, "unable to write to storage 'a': No space left on device", CloudError, Reason.CAPACITY),
+        (500, "storage 'nope' does not exist", Refused, Reason.NOT_FOUND),
+        (500, "shrinking disks is not supported", Refused, Reason.UNSUPPORTED),
+        (500, "can't clone VM to node 'pve2' (VM uses local storage)", Refused, Reason.UNSUPPORTED),
+        (500, "cluster not ready - no quorum?", CloudError, Reason.PROVIDER_DOWN),
+        (400, "Parameter verification failed.", Refused, Reason.INVALID_SPEC),
+        (501, "Method 'GET /x' not implemented", Refused, Reason.UNSUPPORTED),
+    ],
+)
+def test_an_answer_that_proves_that_nothing_was_changed(
+    status: int, words: str, kind: type[CloudError], reason: Reason
+) -> None:
+    meaning = classify(Answer("Call", status, words, changing=True))
+
+    assert type(meaning) is kind
+    assert meaning.reason is reason
+    assert not meaning.took_effect_possible
+    assert words in meaning.message
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_that_gave_up_may_have_passed_the_change_on(status: int) -> None:
+    assert classify(Answer("Call", status, "", changing=True)).took_effect_possible
+    assert not classify(Answer("Call", status, "", changing=False)).took_effect_possible
+    assert isinstance(classify(Answer("Call", status, "")), Unreachable)
+
+
+def test_an_error_nobody_knows_may_have_changed_something() -> None:
+    meaning = classify(Answer("Call", 500, "unexpected", changing=True))
+
+    assert meaning.reason is Reason.CLOUD_ERROR
+    assert meaning.took_effect_possible
+
+
+@pytest.mark.parametrize(("status", "effect"), [(595, False), (596, True), (599, True)])
+def test_a_node_that_is_away_does_not_count_against_the_endpoint(status: int, *, effect: bool) -> None:
+    meaning = classify(Answer("Call", status, "No route to host", changing=True))
+
+    assert not isinstance(meaning, Unreachable)
+    assert meaning.disposition is Disposition.WAIT
+    assert meaning.took_effect_possible is effect
+
+
+def test_the_fields_that_are_wrong_are_named() -> None:
+    meaning = classify(Answer("Call", 400, "Parameter verification failed.", {"newid": "invalid format\n"}))
+
+    assert "newid: invalid format" in meaning.message
+
+
+def test_waiting_is_as_long_as_asked() -> None:
+    assert classify(Answer("Call", 429, "", retry_after=7.0)).retry_after == 7.0
+
+
+def test_the_reason_of_a_failed_task() -> None:
+    assert reason_of("unable to create VM 100: config file already exists") is Reason.NAME_TAKEN
+    assert reason_of("something else") is None
+
+
+def test_a_connection_that_never_was_changed_nothing() -> None:
+    refused = wire.NewConnectionError(HTTPSConnection("pve"), "Connection refused")
+
+    code, meaning = transport("Call", requests.ConnectionError(wire.MaxRetryError(POOL, "/", refused)), changing=True)
+
+    assert code == "unreachable"
+    assert isinstance(meaning, Unreachable)
+    assert not meaning.took_effect_possible
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (requests.ReadTimeout(wire.ReadTimeoutError(POOL, "/", "timed out")), "timeout"),
+        (requests.ConnectionError(wire.ProtocolError("aborted", ConnectionResetError(104, "reset"))), "reset"),
+    ],
+)
+def test_a_lost_answer_may_hide_a_change(error: requests.RequestException, code: str) -> None:
+    assert transport("Call", error, changing=True)[0] == code
+    assert transport("Call", error, changing=True)[1].took_effect_possible
+    assert not transport("Call", error, changing=False)[1].took_effect_possible
+
+
+def test_a_certificate_that_nobody_vouches_for() -> None:
+    untrusted = ssl.SSLCertVerificationError(1, "certificate verify failed")
+
+    code, meaning = transport("Call", requests.exceptions.SSLError(wire.SSLError(untrusted)), changing=True)
+
+    assert (code, meaning.reason) == ("tls", Reason.TLS_NOT_VERIFIED)
