@@ -128,8 +128,12 @@ def classify(answer: Answer) -> CloudError:
 
 
 def reason_of(words: str) -> Reason | None:
-    """The reason that the words of a failed task give, where they are known."""
-    return next((meaning(words).reason for pattern, meaning in _WORDS if pattern.search(words)), None)
+    """The reason that the words of a failed task give, where they are known.
+
+    None for a VMID that was taken in the meantime: another one is chosen, and nobody has to act.
+    """
+    meaning = next((meaning(words) for pattern, meaning in _WORDS if pattern.search(words)), None)
+    return None if meaning is None or isinstance(meaning, IdTaken) else meaning.reason
 
 
 def transport(operation: str, error: requests.RequestException, *, changing: bool) -> tuple[str, CloudError]:

@@ -23,6 +23,8 @@ from hybridge.drivers.proxmox.answers import Ticket
 TIMEOUT = (3.0, 20.0)
 #: A ticket is good for two hours.
 _RENEW_AFTER = 3600.0
+#: Seconds in which a ticket cannot have become bad by itself.
+YOUNG = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class TicketLogin(Login):
     def renew(self) -> bool:
         """Forgets the ticket, unless it is so young that the refusal must have another cause."""
         with self._lock:
-            if self._ticket is None or time.monotonic() - self._born < TIMEOUT[0]:
+            if self._ticket is None or time.monotonic() - self._born < YOUNG:
                 return False
             self._ticket = None
             return True

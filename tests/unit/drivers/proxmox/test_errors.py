@@ -85,7 +85,8 @@ def test_waiting_is_as_long_as_asked() -> None:
 
 
 def test_the_reason_of_a_failed_task() -> None:
-    assert reason_of("unable to create VM 100: config file already exists") is Reason.NAME_TAKEN
+    assert reason_of("clone failed: No space left on device") is Reason.CAPACITY
+    assert reason_of("unable to create VM 100: config file already exists") is None
     assert reason_of("something else") is None
 
 
