@@ -1,0 +1,334 @@
+"""What a person sees in each cloud and does there behind the operator's back; how the clouds differ stands here as data."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import urllib.parse
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import pyVmomi
+
+from hybridge.core.identity import OWNER, read_notes
+from hybridge.drivers.proxmox.tags import decode
+from lab.aws import AwsCloud
+from lab.bed import Lab
+from lab.faultproxy import Answer, Cloud
+from lab.process import LabError
+from lab.proxmox import ProxmoxCloud
+from lab.vsphere import VsphereCloud
+
+MIB = 2**20
+GIB = 2**30
+_SDK: Final[Any] = pyVmomi
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A machine as its cloud itself shows it; ``memory`` and ``disk`` in bytes.
+
+    ``place`` is the zone, node or host, ``networks`` the ids or names of its networks, ``kind`` the instance type.
+    """
+
+    id: str
+    name: str
+    running: bool
+    cpus: int
+    memory: int
+    disk: int
+    owner: str
+    place: str
+    networks: tuple[str, ...]
+    tags: Mapping[str, str]
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Names of operations at the fault proxy."""
+
+    create: str
+    delete: str
+    sweep: str
+
+
+class Person(ABC):
+    """One cloud as its admin sees it."""
+
+    cloud: ClassVar[Cloud]
+    calls: ClassVar[Calls]
+    #: The answer of a cloud that is asked too often.
+    throttle: ClassVar[Answer]
+    #: Words of the permission that a readonly account lacks when a machine is made.
+    missing_permission: ClassVar[str]
+    #: A placement other than the one that machines get by themselves, and what ``Facts.place`` is then.
+    placement: ClassVar[tuple[Mapping[str, str], str]]
+    #: The block of another cloud, and of this one.
+    foreign_block: ClassVar[str]
+    #: Whether the text that a guest is given can be read back from the cloud.
+    shows_given: ClassVar[bool] = True
+
+    @abstractmethod
+    def machines(self) -> list[Facts]:
+        """All machines but templates."""
+
+    @abstractmethod
+    def power(self, machine_id: str, *, on: bool) -> None:
+        """Starts a machine, or pulls its plug."""
+
+    @abstractmethod
+    def destroy(self, machine_id: str) -> None:
+        """Destroys a machine."""
+
+    @abstractmethod
+    def given(self, machine_id: str) -> str:
+        """All text that the guest is handed at its start, as far as the cloud shows it."""
+
+    @abstractmethod
+    def copy(self, machine_id: str) -> str:
+        """Copies a machine with its marker; the id of the copy."""
+
+    @property
+    @abstractmethod
+    def network(self) -> str:
+        """A network other than the one that machines get by themselves."""
+
+    @property
+    @abstractmethod
+    def readonly(self) -> Mapping[str, str]:
+        """Credentials that may look and change nothing."""
+
+    def find(self, owner: str) -> list[Facts]:
+        """Machines whose marker names this uid."""
+        return [machine for machine in self.machines() if machine.owner.partition("/")[2] == owner]
+
+    def machine(self, machine_id: str) -> Facts | None:
+        """The machine of this id."""
+        return next((machine for machine in self.machines() if machine.id == machine_id), None)
+
+
+class AwsPerson(Person):
+    """In the console of EC2."""
+
+    cloud = "aws"
+    calls = Calls("ec2:RunInstances", "ec2:TerminateInstances", "ec2:DescribeInstances")
+    throttle = Answer(503, code="RequestLimitExceeded")
+    missing_permission = "ec2:RunInstances"
+    placement: ClassVar[tuple[Mapping[str, str], str]] = ({"zone": "eu-central-1b"}, "eu-central-1b")
+    foreign_block = "proxmox"
+
+    def __init__(self, cloud: AwsCloud) -> None:
+        self._aws = cloud
+        self._types: dict[str, tuple[int, int]] = {}
+
+    def machines(self) -> list[Facts]:
+        found = self._aws.machines()
+        self._learn({machine.type for machine in found} - self._types.keys())
+        disks = {
+            where["InstanceId"]: volume["Size"] * GIB
+            for volume in self._aws.client().describe_volumes()["Volumes"]
+            for where in volume["Attachments"]
+        }
+        return [
+            Facts(
+                id=machine.id,
+                name=machine.name,
+                running=machine.state == "running",
+                cpus=self._types[machine.type][0],
+                memory=self._types[machine.type][1],
+                disk=disks.get(machine.id, 0),
+                owner=machine.tags.get(OWNER, ""),
+                place=machine.zone,
+                networks=(machine.subnet or "",),
+                tags=machine.tags,
+                kind=machine.type,
+            )
+            for machine in found
+        ]
+
+    def given(self, machine_id: str) -> str:
+        answer = self._aws.client().describe_instance_attribute(InstanceId=machine_id, Attribute="userData")
+        return base64.b64decode(answer.get("UserData", {}).get("Value", "")).decode()
+
+    def power(self, machine_id: str, *, on: bool) -> None:
+        self._aws.power(machine_id, on=on)
+
+    def destroy(self, machine_id: str) -> None:
+        self._aws.terminate(machine_id)
+
+    def copy(self, machine_id: str) -> str:
+        tags = next(machine.tags for machine in self._aws.machines() if machine.id == machine_id)
+        return self._aws.launch_by_hand(tags)
+
+    @property
+    def network(self) -> str:
+        return self._aws.subnets[1]
+
+    @property
+    def readonly(self) -> Mapping[str, str]:
+        return self._aws.readonly_credentials
+
+    def _learn(self, names: set[str]) -> None:
+        if names:
+            found = self._aws.client().describe_instance_types(InstanceTypes=sorted(names))["InstanceTypes"]
+            for kind in found:
+                size = (kind["VCpuInfo"]["DefaultVCpus"], kind["MemoryInfo"]["SizeInMiB"] * MIB)
+                self._types[kind["InstanceType"]] = size
+
+
+class ProxmoxPerson(Person):
+    """In the web interface of Proxmox VE. What is made by hand gets VMIDs from 7000 on, beyond those of Providers."""
+
+    cloud = "proxmox"
+    calls = Calls("POST /nodes/{node}/qemu/{vmid}/clone", "DELETE /nodes/{node}/qemu/{vmid}", "GET /cluster/resources")
+    throttle = Answer(429)
+    missing_permission = "VM."
+    placement: ClassVar[tuple[Mapping[str, str], str]] = ({"node": "pve3"}, "pve3")
+    foreign_block = "vsphere"
+    shows_given = False
+
+    def __init__(self, cloud: ProxmoxCloud) -> None:
+        self._pve = cloud
+        self._vmids = itertools.count(7000)
+
+    def machines(self) -> list[Facts]:
+        found = []
+        for machine in self._pve.machines():
+            marker = read_notes(machine.description)
+            disk = str(machine.config.get("scsi0", "")).partition("size=")[2].partition(",")[0]
+            cards = [str(value) for key, value in machine.config.items() if key.startswith("net")]
+            found.append(
+                Facts(
+                    id=str(machine.vmid),
+                    name=machine.name,
+                    running=machine.status == "running",
+                    cpus=machine.cpus,
+                    memory=machine.memory,
+                    disk=int(disk[:-1]) * {"M": MIB, "G": GIB}[disk[-1]] if disk else 0,
+                    owner=marker.owner if marker else "",
+                    place=machine.node,
+                    networks=tuple(card.partition("bridge=")[2].partition(",")[0] for card in cards),
+                    tags=decode(machine.tags),
+                )
+            )
+        templates = {str(vmid) for vmid in self._pve.templates.values()}
+        return [machine for machine in found if machine.id not in templates]
+
+    def given(self, machine_id: str) -> str:
+        machine = self._pve.machine(int(machine_id))
+        return urllib.parse.unquote("\n".join([machine.name, *map(str, machine.config.values())]))
+
+    def power(self, machine_id: str, *, on: bool) -> None:
+        self._pve.power(int(machine_id), on=on)
+
+    def destroy(self, machine_id: str) -> None:
+        _insist(lambda: self._pve.destroy(int(machine_id)))
+
+    def copy(self, machine_id: str) -> str:
+        made = next(self._vmids)
+        self._pve.clone_by_hand(int(machine_id), made, name=f"copy-{made}", full=1)
+        return str(made)
+
+    @property
+    def network(self) -> str:
+        return "vmbr1"
+
+    @property
+    def readonly(self) -> Mapping[str, str]:
+        return self._pve.readonly_credentials
+
+
+class VspherePerson(Person):
+    """In the vSphere client."""
+
+    cloud = "vsphere"
+    calls = Calls("CloneVM_Task", "Destroy_Task", "WaitForUpdatesEx")
+    throttle = Answer(429, body="Too Many Requests")
+    missing_permission = "VirtualMachine."
+    placement: ClassVar[tuple[Mapping[str, str], str]] = ({"node": "DC0_H0"}, "DC0_H0")
+    foreign_block = "aws"
+
+    def __init__(self, cloud: VsphereCloud) -> None:
+        self._vcenter = cloud
+
+    def machines(self) -> list[Facts]:
+        tags = self._tags()
+        return [
+            Facts(
+                id=machine.moid,
+                name=machine.name,
+                running=machine.power == "poweredOn",
+                cpus=machine.cpus,
+                memory=machine.memory * MIB,
+                disk=machine.disks[0] if machine.disks else 0,
+                owner=machine.extra_config.get(OWNER, ""),
+                place=machine.host,
+                networks=machine.networks,
+                tags=tags.get(machine.moid, {}),
+            )
+            for machine in self._vcenter.machines()
+            if not machine.template
+        ]
+
+    def given(self, machine_id: str) -> str:
+        return "\n".join(map(_decoded, self._vcenter.machine(machine_id).extra_config.values()))
+
+    def power(self, machine_id: str, *, on: bool) -> None:
+        self._vcenter.power(machine_id, on=on)
+
+    def destroy(self, machine_id: str) -> None:
+        _insist(lambda: self._vcenter.destroy(machine_id))
+
+    def copy(self, machine_id: str) -> str:
+        return self._vcenter.clone_by_hand(machine_id, f"copy-of-{machine_id}")
+
+    @property
+    def network(self) -> str:
+        return "backend"
+
+    @property
+    def readonly(self) -> Mapping[str, str]:
+        return self._vcenter.readonly_credentials
+
+    def _tags(self) -> dict[str, dict[str, str]]:
+        with self._vcenter._lock:
+            fields = self._vcenter._session().content.customFieldsManager.field
+            names = {field.key: field.name for field in fields}
+            found = self._vcenter._properties(_SDK.vim.VirtualMachine, ["customValue"])
+        return {
+            moid: {names[entry.key]: entry.value for entry in values.get("customValue", ())}
+            for moid, values in found.items()
+        }
+
+
+def person(cloud: Cloud, lab: Lab) -> Person:
+    """Whoever works in this cloud of the lab."""
+    match cloud:
+        case "aws":
+            return AwsPerson(lab.aws)
+        case "proxmox":
+            return ProxmoxPerson(lab.proxmox)
+        case "vsphere":
+            return VspherePerson(lab.vsphere)
+
+
+def _insist(act: Callable[[], None], attempts: int = 20) -> None:
+    """Acts until the cloud does it: the operator may start a machine again between its stop and its destruction."""
+    for left in reversed(range(attempts)):
+        try:
+            return act()
+        except LabError:
+            if not left:
+                raise
+    return None
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return text
