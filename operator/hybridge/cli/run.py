@@ -11,6 +11,7 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
+import uvloop
 
 from hybridge.cli.process import Options, Trouble, operate
 from hybridge.telemetry import logs
@@ -63,7 +64,8 @@ def run(
         visibility=visibility_grace,
     )
     try:
-        asyncio.run(operate(options))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(operate(options))
     except Trouble as trouble:
         typer.echo(f"hybridge: {trouble}", err=True)
         sys.exit(1)

@@ -158,9 +158,11 @@ class Kubernetes:
             log.info("the Event %s could not be recorded: %s", reason, error)
 
     async def serves_kinds(self) -> bool:
-        """Whether the CRDs are installed."""
-        found = await self.request("GET", _BASE)
-        return found is not None and set(_PLURALS.values()) <= {entry["name"] for entry in found["resources"]}
+        """Whether the CRDs are installed and their objects can be listed. Raises ClusterUnavailable while not yet."""
+        for plural in _PLURALS.values():
+            if await self.request("GET", f"{_BASE}/{plural}?limit=1") is None:
+                return False
+        return True
 
     async def cluster_uid(self) -> str:
         """The uid of the Namespace kube-system: what tells clusters apart. Raises ClusterUnavailable."""

@@ -14,6 +14,7 @@ from hybridge.api.shared import GROUP, VERSION
 from hybridge.engine.keys import Key
 from hybridge.engine.queue import Priority
 from hybridge.engine.world import World
+from hybridge.kube.memoryless import NoDiff, NoProgress
 
 log = logging.getLogger(__name__)
 
@@ -80,5 +81,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.watching.client_timeout = 330
     settings.networking.error_backoffs = (0.5, 1, 2, 3, 5, 5, 5, 5, 5, 5, 5, 5)
     # kopf takes away a finalizer of this name when no handler needs it: it must not be ours.
+    settings.persistence.diffbase_storage = NoDiff()
+    settings.persistence.progress_storage = NoProgress()
     settings.persistence.finalizer = f"{GROUP}/kopf-unused"
     return settings

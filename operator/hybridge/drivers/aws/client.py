@@ -202,7 +202,8 @@ def _pool(settings: Settings) -> urllib3.PoolManager:
     pinned = None if settings.insecure_skip_verify else settings.fingerprint
     return urllib3.PoolManager(
         num_pools=4,
-        maxsize=settings.concurrency,
+        # The sweeps have a thread of their own beside those of the changes.
+        maxsize=settings.concurrency + 1,
         timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
         retries=False,
         ssl_context=context,
