@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -63,6 +64,9 @@ def run(
         lease_duration=lease_duration,
         visibility=visibility_grace,
     )
+    # What was imported stays; and objects are many and live long, so the collector need not look at them so often.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(operate(options))

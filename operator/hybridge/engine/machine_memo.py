@@ -13,6 +13,8 @@ from hybridge.core.units import parse_time
 
 #: Seconds to hold back a step that was done before and did not last: grows with each repetition, up to the second.
 REPEAT_FIRST, REPEAT_MOST = 1.0, 600.0
+#: Seconds after which an error that needs a person is looked at again although nothing changed, at first.
+RECHECK_FIRST = 60.0
 
 
 @dataclass(slots=True)
@@ -32,6 +34,8 @@ class Memo:
     unsettled_since: float | None = None
     unsettled_told: int = 0
     waits: int = 0
+    stops: int = 0
+    generation: int = 0
     done: tuple[object, ...] = ()
     done_at: float = 0.0
     repeats: int = 0
@@ -82,6 +86,12 @@ class Memo:
         """Seconds until something that others have to finish is looked at again: a growing number."""
         self.waits += 1
         return 0.5 * 2.0 ** min(self.waits - 1, 10)
+
+    def recheck(self, generation: int) -> float:
+        """Seconds until something that a person has to mend is looked at again: a growing number for each spec."""
+        self.stops = self.stops + 1 if generation == self.generation else 0
+        self.generation = generation
+        return RECHECK_FIRST * 2.0 ** min(self.stops, 4)
 
 
 def _signature(step: Do) -> tuple[object, ...]:

@@ -64,9 +64,10 @@ class MachineReporter:
         machine = self._world.decode(case.key, VirtualMachine)
         if machine is None:
             return Done()
-        # Only what the cloud shows now is told, not what the step just taken will bring.
-        shown = case.link.inventory.get(memo.id) if memo.id else None
-        story = self._story(case, machine, plan, shown if mine is None else (shown or mine))
+        # What the cloud shows now is told, not what the step just taken will bring; and only of what is provably ours.
+        ours = mine is not None or isinstance(plan.step, Do)
+        shown = case.link.inventory.get(memo.id) if ours and memo.id else None
+        story = self._story(case, machine, plan, shown or mine)
         if settled and machine_status.waits_for_address(story):
             settled, after = False, self._await_address(case)
         if settled:
@@ -87,9 +88,16 @@ class MachineReporter:
         machine = self._world.decode(key, VirtualMachine)
         if machine is None:
             return
-        log.warning(
-            "%s: %s", error.reason, error.message, extra={"object": str(key), "provider": self._world.group(key)}
-        )
+        if not any(
+            condition.type == Type.SYNCED.value and condition.reason == error.reason.value
+            for condition in machine.status.conditions
+        ):
+            log.warning(
+                "%s: %s", error.reason, error.message, extra={"object": str(key), "provider": self._world.group(key)}
+            )
+            body = self._world.store.get(key)
+            if body is not None:
+                await self._world.cluster.emit(body, reason=error.reason.value, message=error.message, warning=True)
         spec = case.spec if case else MachineSpec(machine.metadata.name)
         shown = case.link.inventory.get(memo.id) if case and memo.id else None
         story = Story(

@@ -30,8 +30,8 @@ from hybridge.engine.world import World
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which an error that needs a person is looked at again although nothing changed.
-RECHECK = 60.0
+#: Seconds after which something that others have to finish is looked at again, at most.
+PATIENCE = 60.0
 #: Seconds of quiet after which doing the same thing again is nothing unusual.
 CALM = 900.0
 
@@ -252,10 +252,7 @@ class MachineKind:
                 await self._look(case, machine_id)
                 return Again(0.0)
             case Search():
-                found = await link.bulkhead.call(link.driver.machines.find, case.marker, memo.intent(case.machine))
-                for machine in found:
-                    link.inventory.see(machine)
-                memo.searched_at = self._world.clock()
+                await self._search(case)
                 return Again(0.0)
             case Wait() if not link.inventory.settled:
                 # The end of the first sweep calls everybody; a restart is no news.
@@ -281,6 +278,13 @@ class MachineKind:
             case.memo.absent = None
             case.link.inventory.see(machine)
 
+    async def _search(self, case: Case) -> None:
+        link, began = case.link, self._world.clock()
+        intent = case.memo.intent(case.machine)
+        for machine in await link.bulkhead.call(link.driver.machines.find, case.marker, intent):
+            link.inventory.see(machine)
+        case.memo.searched_at = began
+
     async def _do(self, case: Case, plan: Plan, step: Do, mine: Machine | None) -> Outcome:
         memo, now = case.memo, self._world.clock()
         wait = memo.hold_back(step, now, calm=CALM)
@@ -295,9 +299,10 @@ class MachineKind:
         """Reports an error; how soon it is tried again depends on what it says."""
         await self._reporter.report_error(key, memo, error, case)
         if error.disposition is Disposition.STOP:
-            return Failed(error.reason.value, after=RECHECK)
+            generation = case.machine.metadata.generation if case else 0
+            return Failed(error.reason.value, after=memo.recheck(generation))
         if error.disposition is Disposition.WAIT:
             if case is not None:
                 case.link.expect(key)
-            return Failed(error.reason.value, after=min(RECHECK, memo.patience()))
+            return Failed(error.reason.value, after=min(PATIENCE, memo.patience()))
         return Failed(error.reason.value, after=error.retry_after)

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import msgspec
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
@@ -79,7 +80,7 @@ class Kubernetes:
             raise Conflict
         if response.status >= 400:
             raise ClusterUnavailable(f"{method} {path}: {response.status} {_words(text)}")
-        return json.loads(text)
+        return msgspec.json.decode(text)
 
     async def patch_status(self, key: Key, patch: Body, *, resource_version: str | None = None) -> Body | None:
         """See the port."""
