@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -36,7 +36,7 @@ _NUMBERS = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A machine as its cloud itself holds it. Sizes are bytes; ``given`` is all text that its guest can read."""
+    """A machine as its cloud itself holds it. Sizes are bytes."""
 
     id: str
     name: str
@@ -47,7 +47,6 @@ class Shown:
     owner: str | None
     uuid: str | None
     template: bool = False
-    given: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Bed(ABC):
     repeated_prepare_cost: ClassVar[int] = 0
     #: Whether the id of a deleted machine may come again for another.
     reuses_ids: ClassVar[bool] = False
-    #: Whether ``Shown.given`` holds the user data.
+    #: Whether ``given`` holds the user data.
     shows_user_data: ClassVar[bool] = True
     image: ClassVar[str] = "debian-12"
     missing_id: ClassVar[str]
@@ -211,6 +210,10 @@ class Bed(ABC):
     @abstractmethod
     def machines(self) -> dict[str, Shown]:
         """All machines by id, those that are being deleted left out."""
+
+    @abstractmethod
+    def given(self, machine_id: str) -> str:
+        """All text that the guest of this machine can read."""
 
     def leftovers(self) -> set[str]:
         """Things that machines bring along and that no machine has: disks, media."""

@@ -53,9 +53,13 @@ class AwsBed(Bed):
         return self._aws.client()
 
     def machines(self) -> dict[str, Shown]:
-        found = self._aws.machines(user_data=True)
+        found = self._aws.machines()
         types, disks = self._types({machine.type for machine in found}), self._disks()
         return {machine.id: self._shown(machine, types, disks) for machine in found}
+
+    def given(self, machine_id: str) -> str:
+        answer = self._ec2.describe_instance_attribute(InstanceId=machine_id, Attribute="userData")
+        return base64.b64decode(answer["UserData"].get("Value", "")).decode()
 
     def leftovers(self) -> set[str]:
         volumes = self._ec2.describe_volumes()["Volumes"]
@@ -82,7 +86,9 @@ class AwsBed(Bed):
         self._ec2.modify_instance_attribute(InstanceId=machine_id, InstanceType={"Value": "m5.xlarge"})
 
     def _start(self, folder: Path) -> SimulatedCloud:
-        return AwsCloud(folder).start().wait()
+        cloud = AwsCloud(folder, transition=0.1).start().wait()
+        cloud.tune(terminated_seconds=5.0)  # or all that ever were would be listed by each sweep
+        return cloud
 
     def _block(self, endpoint: str) -> Mapping[str, object]:
         return {"region": REGION, "endpoint": endpoint}
@@ -126,7 +132,6 @@ class AwsBed(Bed):
             root_disk=disks.get(machine.id),
             owner=machine.tags.get(OWNER),
             uuid=None,
-            given=machine.user_data or "",
         )
 
 
@@ -165,6 +170,10 @@ class ProxmoxBed(Bed):
 
     def machines(self) -> dict[str, Shown]:
         return {str(machine.vmid): self._shown(machine) for machine in self._pve.machines()}
+
+    def given(self, machine_id: str) -> str:
+        machine = self._pve.machine(int(machine_id))
+        return urllib.parse.unquote("\n".join([machine.name, *map(str, machine.config.values())]))
 
     def leftovers(self) -> set[str]:
         used = {str(word) for machine in self._pve.machines() for word in machine.config.values()}
@@ -220,7 +229,6 @@ class ProxmoxBed(Bed):
             owner=marker.owner if marker else None,
             uuid=machine.smbios_uuid or None,
             template=machine.template,
-            given=urllib.parse.unquote("\n".join([machine.name, *map(str, machine.config.values())])),
         )
 
 
@@ -253,6 +261,10 @@ class VsphereBed(Bed):
 
     def machines(self) -> dict[str, Shown]:
         return {machine.moid: self._shown(machine) for machine in self._vcenter.machines()}
+
+    def given(self, machine_id: str) -> str:
+        words = self._vcenter.machine(machine_id).extra_config
+        return "\n".join(_decoded(words[key]) for key in _GUEST_INFO if key in words)
 
     def power(self, machine_id: str, *, on: bool) -> None:
         self._vcenter.power(machine_id, on=on)
@@ -300,7 +312,6 @@ class VsphereBed(Bed):
             owner=words.get(OWNER) or None,
             uuid=machine.instance_uuid,
             template=machine.template,
-            given="\n".join(_decoded(text) for key, text in words.items() if key in _GUEST_INFO),
         )
 
 

@@ -50,7 +50,7 @@ def test_cloud_init_reaches_the_guest(bed: Bed, eye: Eye) -> None:
 
     machine = eye.make(bed.spec(cloud_init=wanted), bed.marker())
 
-    given = bed.machines()[machine.id].given
+    given = bed.given(machine.id)
     for words in ("web-1", wanted.ssh_keys[0], SECRET) if bed.shows_user_data else (".iso",):
         assert words in given
 
@@ -61,7 +61,7 @@ def test_ssh_keys_alone_reach_the_guest(bed: Bed, eye: Eye) -> None:
 
     machine = eye.make(bed.spec(cloud_init=keys), bed.marker())
 
-    assert wanted.ssh_keys[0] in bed.machines()[machine.id].given
+    assert wanted.ssh_keys[0] in bed.given(machine.id)
 
 
 def test_the_root_disk_has_the_size_of_the_spec(bed: Bed, eye: Eye) -> None:
