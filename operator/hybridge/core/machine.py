@@ -153,8 +153,11 @@ class Traits:
     ``exact_sizes``: cpus and memory are set as asked (otherwise they are the least that the type must offer).
     ``delete_needs_stop``: a running machine has to be stopped before it is deleted.
     ``chooses_uuid``: we give the machine its UUID, and it is part of the proof.
-    ``initialize``: a new machine has to be configured by a call of its own before its first start.
+    ``initialize``: a new machine has to be configured by a call of its own before its first start; its UUID, which we
+    have to choose then, tells that it was.
     ``visibility``: seconds after which a create that took effect, without an answer, is certain to be seen.
+    ``lag``: seconds after the begin of a create for which the cloud may deny a machine, even by its id, that it has
+    answered for before (eventual consistency).
     ``token_lifetime``: seconds for which repeating a create with its token is certain to give the same machine; 0: never.
     """
 
@@ -163,6 +166,7 @@ class Traits:
     chooses_uuid: bool = True
     initialize: bool = False
     visibility: float = 300.0
+    lag: float = 0.0
     token_lifetime: float = 0.0
 
 

@@ -95,7 +95,7 @@ def plan(situation: Situation) -> Plan:
     found = locate(situation)
     if isinstance(found, Machine | Absent | Nowhere):
         return _plan_deletion(situation, found) if situation.record.deleting else _plan_life(situation, found)
-    return Plan(found)
+    return Plan(found, found.actions if isinstance(found, Do) else ())
 
 
 def locate(situation: Situation) -> Machine | Absent | Nowhere | Step:
@@ -105,15 +105,22 @@ def locate(situation: Situation) -> Machine | Absent | Nowhere | Step:
     machine = situation.sight.recorded
     if machine is None:
         if _running(situation.sight.task):
-            return Wait(Reason.CREATING, _progress(situation.sight.task))
+            return Wait(_doing(situation), _progress(situation.sight.task))
+        if not situation.sight.settled:
+            return Wait(Reason.PENDING, "the first sweep of the cloud has not ended")
         return Absent() if situation.sight.absent else Look(situation.id)
     if machine.power is Power.GONE:
         return Absent()
     if not machine.detailed:
-        # The marker is not known yet. Before the first start the driver proves it itself, so one read is saved.
-        fresh = situation.traits.initialize and not situation.record.created and machine.power is Power.STOPPED
-        return machine if fresh and not situation.record.deleting and not machine.lock else _unread(machine)
+        return machine if _is_fresh(situation, machine) else _unread(machine)
     return _prove(situation, machine)
+
+
+def _is_fresh(situation: Situation, machine: Machine) -> bool:
+    """Whether its initialization is next. The driver proves the marker itself before that, so one read is saved."""
+    intent, record = situation.intent, situation.record
+    made = situation.traits.initialize and intent is not None and intent.attempt > 0
+    return made and not record.created and not record.deleting and machine.power is Power.STOPPED and not machine.lock
 
 
 def _unread(machine: Machine) -> Step:
@@ -135,7 +142,9 @@ def _prove(situation: Situation, machine: Machine) -> Machine | Absent | Step:
         return machine
     if machine.lock:
         return Wait(Reason.LOCKED, f"{machine.id} has no marker yet and is locked by a task ({machine.lock})")
-    if situation.record.deleting and situation.spec.detach and machine.marker is None:
+    if _adopting(situation, machine):
+        return Do((_adoption(machine),))
+    if situation.record.deleting and situation.spec.detach:
         return Absent()
     another = bool(given) and machine.uuid != given
     if another:
@@ -148,6 +157,17 @@ def _prove(situation: Situation, machine: Machine) -> Machine | Absent | Step:
     )
 
 
+def _adopting(situation: Situation, machine: Machine) -> bool:
+    """Whether an adoption is on record that has not taken effect."""
+    intent, marker = situation.intent, machine.marker
+    on_record = intent is not None and intent.attempt == 0 and intent.id == machine.id
+    return on_record and marker is not None and marker.names_same_object(situation.marker)
+
+
+def _adoption(machine: Machine) -> Action:
+    return Action(Verb.ADOPT, "machine", machine.marker.owner if machine.marker else "", machine.id)
+
+
 def _locate_carrier(situation: Situation) -> Nowhere | Step:
     carriers = [machine for machine in situation.sight.carriers if machine.power is not Power.GONE]
     if len(carriers) > 1:
@@ -155,6 +175,8 @@ def _locate_carrier(situation: Situation) -> Nowhere | Step:
         return Refuse(Reason.IDENTITY_AMBIGUOUS, f"{len(carriers)} machines carry this object's marker: {ids}")
     if not carriers:
         return Nowhere()
+    if not situation.sight.settled:
+        return Wait(Reason.SEARCHING, "the first sweep of the cloud has not ended")
     if carriers[0].lock:
         return Wait(Reason.LOCKED, f"{carriers[0].id} is locked by a task ({carriers[0].lock})")
     return Bind(carriers[0].id)
@@ -164,11 +186,12 @@ def _plan_deletion(situation: Situation, found: Machine | Absent | Nowhere) -> P
     if situation.record.protected:
         return Plan(Refuse(Reason.DELETION_PROTECTED, "spec.lifecycle.deletionProtection is true"))
     if isinstance(found, Absent):
-        return Plan(Release())
+        return Plan(_search_denied(situation) or Release())
     if isinstance(found, Nowhere):
         return Plan(_release_nowhere(situation))
     action = Action(Verb.DETACH if situation.spec.detach else Verb.DELETE, "machine", found.id, "")
-    busy = _busy(situation, found)
+    # Nobody waits for a guest to shut down that is deleted anyway.
+    busy = _busy(found, None if _shutdown(situation) else situation.sight.task)
     if busy:
         return Plan(busy, (action,))
     stops = not situation.spec.detach and situation.traits.delete_needs_stop and found.power is not Power.STOPPED
@@ -189,13 +212,26 @@ def _release_nowhere(situation: Situation) -> Step:
     return _search_until_visible(situation, intent) or Release()
 
 
-def _search_until_visible(situation: Situation, intent: Intent) -> Step | None:
-    """The step until a search ended late enough to have seen the effect of ``intent``; None when one has."""
-    visible = intent.started_at + situation.traits.visibility
+def _search_denied(situation: Situation) -> Step | None:
+    """The step until the cloud's word that there is no such machine is to be believed; None when it is."""
+    record, intent, traits = situation.record, situation.intent, situation.traits
+    if intent is None or situation.sight.recorded is not None:
+        return None
+    if record.created or record.id:
+        return _search_until_visible(situation, intent, traits.lag) if traits.lag else None
+    return _search_until_visible(situation, intent)
+
+
+def _search_until_visible(situation: Situation, intent: Intent, window: float | None = None) -> Step | None:
+    """The step until a search ended late enough to have seen the effect of ``intent``; None when one has.
+
+    ``window``: seconds after the begin of the attempt, by default the visibility of what had no answer.
+    """
+    visible = intent.started_at + (situation.traits.visibility if window is None else window)
     if situation.now < visible:
         return Wait(
             Reason.SEARCHING,
-            "a create had no answer, and its machine may not be visible yet",
+            "a machine was asked for that may not be visible yet",
             after=visible - situation.now,
         )
     if situation.sight.searched_at is None or situation.sight.searched_at < visible:
@@ -208,7 +244,12 @@ def _plan_life(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
         return _plan_machine(situation, found)
     create = Action(Verb.CREATE, "machine", "", situation.spec.name)
     intent, sight = situation.intent, situation.sight
+    if _running(sight.task):
+        return Plan(Wait(_doing(situation), _progress(sight.task)), (create,))
     if isinstance(found, Absent) and (situation.record.created or intent is None):
+        denied = _search_denied(situation)
+        if denied:
+            return Plan(denied)
         if situation.spec.recreate_lost:
             return Plan(Do((create,), anew=True), (create,))
         return Plan(Refuse(Reason.LOST, f"{situation.id} is gone from the cloud, and nobody here asked for that"))
@@ -216,8 +257,6 @@ def _plan_life(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
         return Plan(Wait(Reason.PENDING, "the first sweep of the cloud has not ended"), (create,))
     if intent is None:
         return _plan_first(situation, create)
-    if _running(sight.task):
-        return Plan(Wait(Reason.CREATING, _progress(sight.task)), (create,))
     if isinstance(found, Absent) and sight.recorded is not None:
         # The id that the intent chose is somebody else's, or its machine ended at once: not this attempt.
         return Plan(Do((create,), anew=True), (create,))
@@ -227,30 +266,39 @@ def _plan_life(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
 
 
 def _plan_first(situation: Situation, create: Action) -> Plan:
-    earlier = [machine for machine in situation.sight.predecessors if machine.power is not Power.GONE]
+    earlier = [
+        machine
+        for machine in situation.sight.predecessors
+        if machine.power is not Power.GONE and machine.marker and machine.marker.names_same_object(situation.marker)
+    ]
     if len(earlier) > 1:
         ids = ", ".join(sorted(machine.id for machine in earlier)[:8])
         return Plan(Refuse(Reason.IDENTITY_AMBIGUOUS, f"{len(earlier)} machines of an earlier object: {ids}"))
     if earlier:
-        adopt = Action(Verb.ADOPT, "machine", earlier[0].marker.owner if earlier[0].marker else "", earlier[0].id)
+        adopt = _adoption(earlier[0])
         return Plan(Do((adopt,)), (adopt,))
     return Plan(Do((create,), anew=True), (create,))
 
 
 def _plan_machine(situation: Situation, machine: Machine) -> Plan:
     spec, record, traits, sight = situation.spec, situation.record, situation.traits, situation.sight
-    busy = _busy(situation, machine)
     if traits.initialize and not record.created and _uninitialized(situation, machine):
         first = Action(Verb.INITIALIZE, "machine", "", machine.id)
-        return Plan(busy or Do((first,)), (first,))
+        return Plan(_busy(machine, sight.task) or Do((first,)), (first,))
     changes = differences(spec, machine, traits)
-    running = machine.power in {Power.RUNNING, Power.STARTING, Power.STOPPING, Power.SUSPENDED}
+    running = machine.power is not Power.STOPPED
     power = _power_actions(spec, machine)
     waiting = tuple(action for action in changes if action.disruptive and running)
     now = tuple(action for action in changes if action not in waiting)
     actions = (*now, *waiting, *power)
+    shutdown = _shutdown(situation)
+    if shutdown and not machine.lock:
+        wanted = spec.power is Power.STOPPED or (bool(waiting) and spec.disruption)
+        busy = _await_shutdown(situation, machine, shutdown, wanted=wanted) or _busy(machine, None)
+    else:
+        busy = _busy(machine, sight.task)
     if busy:
-        return Plan(_overdue(situation, machine, sight.task) or busy, actions)
+        return Plan(busy, actions)
     if power and spec.power is Power.STOPPED:
         return Plan(Do(power), actions)
     if now:
@@ -280,9 +328,9 @@ def _power_actions(spec: MachineSpec, machine: Machine) -> tuple[Action, ...]:
     return (Action(Verb.SET_POWER, "powerState", machine.power, spec.power, disruptive=disruptive),)
 
 
-def _busy(situation: Situation, machine: Machine) -> Wait | None:
-    if _running(situation.sight.task):
-        return Wait(Reason.UPDATING, _progress(situation.sight.task))
+def _busy(machine: Machine, task: Task | None) -> Step | None:
+    if _running(task):
+        return Wait(Reason.UPDATING, _progress(task))
     if machine.lock:
         return Wait(Reason.LOCKED, f"{machine.id} is locked by a task ({machine.lock})")
     if machine.power is Power.STARTING:
@@ -292,27 +340,44 @@ def _busy(situation: Situation, machine: Machine) -> Wait | None:
     return None
 
 
-def _overdue(situation: Situation, machine: Machine, task: Task | None) -> Step | None:
-    """A soft stop that took too long becomes a hard one where the user allows it."""
+def _shutdown(situation: Situation) -> Task | None:
+    """The task that waits for a guest to shut down; it may never end."""
+    task = situation.sight.task
+    return task if task and task.operation == "Shutdown" and _running(task) else None
+
+
+def _await_shutdown(situation: Situation, machine: Machine, task: Task, *, wanted: bool) -> Step | None:
+    """A soft stop that took too long becomes a hard one where the user allows it. One that is no longer ``wanted`` is
+    given its time, and is nothing to wait for after that.
+    """
     spec = situation.spec
-    if task is None or task.operation != "Shutdown" or spec.power_off is not PowerOff.TRY_SOFT:
-        return None
+    if machine.power is Power.STOPPED:
+        return Wait(Reason.UPDATING, _progress(task))
     left = task.started_at + spec.power_off_timeout - situation.now
-    if left > 0:
+    hard = wanted and (spec.power_off is PowerOff.HARD or (spec.power_off is PowerOff.TRY_SOFT and left <= 0))
+    if left > 0 and not hard:
         return Wait(Reason.STOPPING, f"the guest of {machine.id} was asked to shut down", after=left)
+    if not hard:
+        return Wait(Reason.STOPPING, f"the guest of {machine.id} does not shut down") if wanted else None
     stop = Action(
         Verb.SET_POWER,
         "powerState",
         machine.power,
         Power.STOPPED,
         disruptive=True,
-        reason=f"the guest did not shut down within {spec.power_off_timeout:.0f} s",
+        reason=f"the guest did not shut down within {max(0.0, situation.now - task.started_at):.0f} s",
     )
     return Do((stop,), hard=True)
 
 
 def _running(task: Task | None) -> bool:
     return task is not None and task.state is TaskState.RUNNING
+
+
+def _doing(situation: Situation) -> Reason:
+    if situation.record.deleting:
+        return Reason.DELETING
+    return Reason.UPDATING if situation.record.created else Reason.CREATING
 
 
 def _progress(task: Task | None) -> str:
