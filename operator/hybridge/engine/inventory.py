@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from hybridge.core.machine import Machine
@@ -108,12 +108,3 @@ class Inventory:
             ids.discard(machine.id)
             if not ids:
                 del self._owners[machine.marker.owner]
-
-
-def unmanaged(machines: Iterable[Machine], owners: Mapping[str, object]) -> int:
-    """How many machines carry no marker of an object that exists: ``owners`` maps owner strings of those that do."""
-    return sum(
-        1
-        for machine in machines
-        if not machine.template and (machine.marker is None or machine.marker.owner not in owners)
-    )

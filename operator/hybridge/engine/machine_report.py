@@ -173,6 +173,9 @@ class MachineReporter:
             self._meter.became_ready(key.kind, provider, now - parse_time(machine.metadata.creation_timestamp))
         if status.drift and not old.drift:
             self._meter.drifted(key.kind, provider, len(status.drift))
+        elif old.drift and not status.drift:
+            began = min(parse_time(entry.since) for entry in old.drift if entry.since)
+            self._meter.undrifted(key.kind, provider, now - began)
 
 
 def _with_machine(status: VirtualMachineStatus, machine: Machine) -> VirtualMachineStatus:

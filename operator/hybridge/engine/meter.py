@@ -25,8 +25,8 @@ class ProviderMeter(Protocol):
         """A sweep ended well."""
         ...
 
-    def unmanaged(self, provider: str, count: int) -> None:
-        """How many machines no object here owns."""
+    def strays(self, provider: str, *, unmanaged: int, orphans: int) -> None:
+        """How many machines no object here owns, and how many of those carry a marker of ours."""
         ...
 
     def tls_verification_disabled(self, provider: str, *, disabled: bool) -> None:
@@ -51,6 +51,10 @@ class MachineMeter(Protocol):
 
     def drifted(self, kind: str, provider: str, fields: int) -> None:
         """Drift was found in so many fields."""
+        ...
+
+    def undrifted(self, kind: str, provider: str, seconds: float) -> None:
+        """Drift is no more, after so many seconds."""
         ...
 
     def gone(self, kind: str, namespace: str, name: str) -> None:

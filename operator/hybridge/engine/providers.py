@@ -20,6 +20,7 @@ from hybridge.api.provider import (
 from hybridge.api.shared import FINALIZER, PAUSED
 from hybridge.core.conditions import FALSE, TRUE, Condition, Type
 from hybridge.core.errors import CloudError, Disposition, Refused
+from hybridge.core.machine import Power
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes, format_duration, format_time, parse_duration, parse_time
 from hybridge.drivers.base import Connection, Driver, Settings
@@ -27,7 +28,6 @@ from hybridge.engine import conditions
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.clouds import connector
 from hybridge.engine.cluster import Secret
-from hybridge.engine.inventory import unmanaged
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Change, Link
 from hybridge.engine.meter import ProviderMeter
@@ -248,11 +248,9 @@ class ProviderKind:
         sweep = link.last_sweep
         if sweep is None or not link.inventory.settled:
             return status
-        inventory = InventoryStatus(
-            virtual_machines=len(link.owners),
-            unmanaged=unmanaged(link.inventory.machines(), self._existing_owners(link)),
-        )
-        self._meter.unmanaged(link.name, inventory.unmanaged)
+        strays, orphans = self._strays(link)
+        inventory = InventoryStatus(virtual_machines=len(link.owners), unmanaged=strays)
+        self._meter.strays(link.name, unmanaged=strays, orphans=orphans)
         told = status.last_sweep
         stale = told is None or sweep.time - parse_time(told.time) >= HEARTBEAT
         if stale or inventory != status.inventory:
@@ -261,13 +259,17 @@ class ProviderKind:
             )
         return msgspec.structs.replace(status, inventory=inventory, last_sweep=told)
 
-    def _existing_owners(self, link: Link) -> dict[str, int]:
-        owners = {}
+    def _strays(self, link: Link) -> tuple[int, int]:
+        """Machines without an object here, and those of them that carry this cluster's marker all the same."""
+        strays = orphans = 0
         for machine in link.inventory.machines():
             marker = machine.marker
-            if marker and marker.cluster == self._world.cluster_id and self._world.store.by_uid(marker.uid):
-                owners[marker.owner] = 1
-        return owners
+            ours = marker is not None and marker.cluster == self._world.cluster_id
+            known = ours and marker is not None and self._world.store.by_uid(marker.uid) is not None
+            if not (machine.template or known or machine.power is Power.GONE):
+                strays += 1
+                orphans += ours
+        return strays, orphans
 
 
 def _open(cloud: str, settings: Settings) -> tuple[Driver, Connection]:

@@ -108,7 +108,7 @@ class World:
         if "last_sync_time" in type(status).__struct_fields__:
             patch["lastSyncTime"] = format_time(self.clock())
         version = body["metadata"]["resourceVersion"]
-        self._accept(key, await self.cluster.patch_status(key, {"status": patch}, resource_version=version))
+        self._accept(key, body, await self.cluster.patch_status(key, {"status": patch}, resource_version=version))
 
     async def add_finalizer(self, key: Key) -> None:
         """Puts our finalizer on the object unless it is there. Raises Conflict."""
@@ -128,10 +128,13 @@ class World:
         body = self.store.get(key)
         if body is not None:
             version = body["metadata"]["resourceVersion"]
-            self._accept(key, await self.cluster.set_finalizers(key, finalizers, resource_version=version))
+            self._accept(key, body, await self.cluster.set_finalizers(key, finalizers, resource_version=version))
 
-    def _accept(self, key: Key, body: Mapping[str, Any] | None) -> None:
-        if body is None:
-            self.store.drop(key)
-        else:
-            self.store.put(key, body)
+    def _accept(self, key: Key, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
+        uid = before["metadata"]["uid"]
+        current = self.store.get(key)
+        if after is None:
+            self.store.drop(key, uid)
+        elif current is not None and current["metadata"]["uid"] == uid:
+            # The watch may have been faster than this answer: what it took away must not come back.
+            self.store.put(key, after)

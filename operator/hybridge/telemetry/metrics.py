@@ -34,6 +34,12 @@ class Metrics:
             "time_to_ready_seconds", "From the creation of an object to its first Ready.", "kind", "provider"
         )
         self._drifts = self._counter("drift", "Fields found to differ from the spec.", "kind", "provider")
+        self._drift_seconds = self._histogram(
+            "drift_seconds", "How long an object differed from its spec, until it no longer did.", "kind", "provider"
+        )
+        self._orphans = self._gauge(
+            "orphans", "Machines that carry this cluster's marker of an object that does not exist.", "provider"
+        )
         self._up = self._gauge("provider_up", "Whether the cloud answers.", "provider")
         self._requests = self._counter("provider_requests", "Requests to the cloud.", "provider", "operation", "code")
         self._request_seconds = self._histogram(
@@ -114,9 +120,10 @@ class Metrics:
             self._capacity_storage.labels(name, storage.name).set(storage.total)
             self._used_storage.labels(name, storage.name).set(storage.used)
 
-    def unmanaged(self, provider: str, count: int) -> None:
-        """How many machines no object here owns."""
-        self._unmanaged.labels(provider).set(count)
+    def strays(self, provider: str, *, unmanaged: int, orphans: int) -> None:
+        """How many machines no object here owns, and how many of those carry a marker of ours."""
+        self._unmanaged.labels(provider).set(unmanaged)
+        self._orphans.labels(provider).set(orphans)
 
     def tls_verification_disabled(self, provider: str, *, disabled: bool) -> None:
         """Whether the endpoint's certificate is not verified."""
@@ -125,7 +132,7 @@ class Metrics:
     def forget(self, provider: str) -> None:
         """The Provider is gone."""
         for family in (
-            self._up, self._sweep_requests, self._swept_at, self._machines, self._unmanaged, self._insecure,
+            self._up, self._sweep_requests, self._swept_at, self._machines, self._unmanaged, self._orphans, self._insecure,
             self._capacity_cpus, self._capacity_memory,
         ):  # fmt: skip
             family.remove_by_labels({"provider": provider})
@@ -145,6 +152,10 @@ class Metrics:
     def drifted(self, kind: str, provider: str, fields: int) -> None:
         """Drift was found in so many fields."""
         self._drifts.labels(kind, provider).inc(fields)
+
+    def undrifted(self, kind: str, provider: str, seconds: float) -> None:
+        """Drift is no more, after so many seconds."""
+        self._drift_seconds.labels(kind, provider).observe(seconds)
 
     def gone(self, kind: str, namespace: str, name: str) -> None:
         """The object is gone."""
