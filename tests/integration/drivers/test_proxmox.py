@@ -145,8 +145,8 @@ def test_a_machine_costs_six_requests_besides_sweeps(bench: Bench) -> None:
     bench.requests.clear()
 
     machine, _ = bench.make(bench.spec(**words), marker())
-    bench.look(machine.id, refresh=True)
 
+    assert machine.addresses
     for shared in ("Resources", "Tasks"):
         del bench.requests[shared]
     assert bench.requests == {"Clone": 1, "ReadGuest": 2, "Configure": 1, "Start": 1, "GuestAddresses": 1}
@@ -287,12 +287,25 @@ def test_pve_itself_keeps_to_the_time_of_a_soft_stop(lab: Lab, bench: Bench, mod
 
 
 def test_an_agent_that_does_not_run_is_normal(lab: Lab, bench: Bench) -> None:
-    machine, _ = bench.make(bench.spec(), marker())
     lab.pve.fail("GET", "/agent/network-get-interfaces", 500, "QEMU guest agent is not running")
+    machine, _ = bench.make(bench.spec(), marker())
 
     seen = bench.look(machine.id, refresh=True)
 
     assert (seen.addresses, seen.reports_addresses, seen.power) == ((), True, Power.RUNNING)
+
+
+def test_a_guest_that_a_person_restarted_is_asked_for_its_addresses_again(lab: Lab, bench: Bench) -> None:
+    machine, _ = bench.make(bench.spec(), marker())
+    guest = lab.guest(machine.id)
+    guest.status = "stopped"
+    assert bench.look(machine.id).addresses == ()
+    bench.requests.clear()
+    guest.status = "running"
+
+    assert bench.look(machine.id).addresses == machine.addresses
+    assert bench.look(machine.id).addresses == machine.addresses
+    assert bench.requests["GuestAddresses"] == 1
 
 
 # ---------------------------------------------------------------------- proof

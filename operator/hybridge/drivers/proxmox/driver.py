@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Mapping
+from itertools import islice
 
 from hybridge.core.errors import CloudError, Refused, Throttled, Unreachable
 from hybridge.core.machine import Machine, Power, Task, TaskState
@@ -22,6 +24,8 @@ _log = logging.getLogger(__name__)
 _ROOT_CA = "pve-root-ca.pem"
 #: Seconds for which a guest whose address is waited for is asked only for that.
 _WAITING = 60.0
+#: Guests that came up by themselves, and are asked for their addresses in one sweep.
+_AGENTS = 50
 #: The certificates cannot be read by this account, or not in this version.
 _UNREADABLE = {Reason.NOT_PERMITTED, Reason.UNSUPPORTED}
 
@@ -40,6 +44,8 @@ class Driver:
         self._estate = Estate(settings)
         self._client = self._estate.client
         self.machines = Machines(self._estate, settings)
+        #: Running guests whose agents have been asked since they were started.
+        self._asked: set[str] = set()
 
     def check(self) -> Connection:
         """See the port. The identity is the cluster's name (a single node's own) and the fingerprint of its own CA."""
@@ -66,6 +72,8 @@ class Driver:
         self._estate.book.keep(picture)
         now = time.monotonic()
         machines = {vmid: self._machine(vmid, row, picture, now) for vmid, row in picture.guests.items()}
+        for vmid in self._reach(machines):
+            machines[vmid] = self._machine(vmid, picture.guests[vmid], picture, now)
         return Sweep(
             machines=machines,
             full=True,
@@ -135,7 +143,26 @@ class Driver:
                 return
             known = self._estate.book.get(vmid)
         if running and known is not None and known.details.agent and (owned or known.details.marker is not None):
+            self._asked.add(vmid)
             self._estate.ask_agent(row.node, vmid)
+
+    def _reach(self, machines: Mapping[str, Machine]) -> list[str]:
+        """Asks the agents of guests of ours that have come up since; those that have answered."""
+        up = {vmid for vmid, seen in machines.items() if seen.power is Power.RUNNING and seen.marker is not None}
+        self._asked &= up
+        answered = []
+        for vmid in islice(sorted(up - self._asked), _AGENTS):
+            seen = machines[vmid]
+            self._asked.add(vmid)
+            if not seen.reports_addresses or seen.addresses or seen.host is None:
+                continue
+            try:
+                self._estate.ask_agent(seen.host, vmid)
+            except CloudError as error:
+                _log.debug("guest %s has no address yet: %s", vmid, error.message)
+            else:
+                answered.append(vmid)
+        return answered
 
     def _power(self, vmid: str, row: Resource, picture: Picture, now: float) -> Power:
         online = picture.online(row.node)
@@ -147,5 +174,7 @@ class Driver:
         known = self._estate.book.get(vmid)
         if known is None:
             return plain(row, state)
+        if known.addresses and state is Power.STOPPED:
+            self._estate.book.reached(vmid, ())
         newer = known.is_older_than(row, now)
         return machine(vmid, row.node, known.details, state, addresses=known.addresses, row=row, newer=newer)
