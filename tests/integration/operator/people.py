@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 import pyVmomi
 
-from hybridge.core.identity import OWNER, read_notes
+from hybridge.core.identity import NAMESPACE, OWNER, read_notes
 from hybridge.drivers.proxmox.tags import decode
 from lab.aws import AwsCloud
 from lab.bed import Lab
@@ -31,7 +31,8 @@ _SDK: Final[Any] = pyVmomi
 class Facts:
     """A machine as its cloud itself shows it; ``memory`` and ``disk`` in bytes.
 
-    ``place`` is the zone, node or host, ``networks`` the ids or names of its networks, ``kind`` the instance type.
+    ``owner`` and ``namespace`` are the marker's. ``place`` is the zone, node or host, ``networks`` the ids or names of
+    its networks, ``kind`` the instance type.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Facts:
     memory: int
     disk: int
     owner: str
+    namespace: str
     place: str
     networks: tuple[str, ...]
     tags: Mapping[str, str]
@@ -83,6 +85,10 @@ class Person(ABC):
     @abstractmethod
     def destroy(self, machine_id: str) -> None:
         """Destroys a machine."""
+
+    @abstractmethod
+    def shrink(self, machine_id: str) -> None:
+        """Gives a machine two CPUs, off and on again; it must be paused, else the operator starts it in between."""
 
     @abstractmethod
     def given(self, machine_id: str) -> str:
@@ -142,6 +148,7 @@ class AwsPerson(Person):
                 memory=self._types[machine.type][1],
                 disk=disks.get(machine.id, 0),
                 owner=machine.tags.get(OWNER, ""),
+                namespace=machine.tags.get(NAMESPACE, ""),
                 place=machine.zone,
                 networks=(machine.subnet or "",),
                 tags=machine.tags,
@@ -156,6 +163,14 @@ class AwsPerson(Person):
 
     def power(self, machine_id: str, *, on: bool) -> None:
         self._aws.power(machine_id, on=on)
+
+    def shrink(self, machine_id: str) -> None:
+        client = self._aws.client()
+        for on, waiter in ((False, "instance_stopped"), (True, "instance_running")):
+            self.power(machine_id, on=on)
+            client.get_waiter(waiter).wait(InstanceIds=[machine_id], WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+            if not on:
+                client.modify_instance_attribute(InstanceId=machine_id, InstanceType={"Value": "t3.medium"})
 
     def destroy(self, machine_id: str) -> None:
         self._aws.terminate(machine_id)
@@ -210,6 +225,7 @@ class ProxmoxPerson(Person):
                     memory=machine.memory,
                     disk=int(disk[:-1]) * {"M": MIB, "G": GIB}[disk[-1]] if disk else 0,
                     owner=marker.owner if marker else "",
+                    namespace=marker.namespace if marker else "",
                     place=machine.node,
                     networks=tuple(card.partition("bridge=")[2].partition(",")[0] for card in cards),
                     tags=decode(machine.tags),
@@ -224,6 +240,11 @@ class ProxmoxPerson(Person):
 
     def power(self, machine_id: str, *, on: bool) -> None:
         self._pve.power(int(machine_id), on=on)
+
+    def shrink(self, machine_id: str) -> None:
+        self.power(machine_id, on=False)
+        self._pve.set_config(int(machine_id), cores=2, sockets=1)
+        self.power(machine_id, on=True)
 
     def destroy(self, machine_id: str) -> None:
         _insist(lambda: self._pve.destroy(int(machine_id)))
@@ -266,6 +287,7 @@ class VspherePerson(Person):
                 memory=machine.memory * MIB,
                 disk=machine.disks[0] if machine.disks else 0,
                 owner=machine.extra_config.get(OWNER, ""),
+                namespace=machine.extra_config.get(NAMESPACE, ""),
                 place=machine.host,
                 networks=machine.networks,
                 tags=tags.get(machine.moid, {}),
@@ -279,6 +301,9 @@ class VspherePerson(Person):
 
     def power(self, machine_id: str, *, on: bool) -> None:
         self._vcenter.power(machine_id, on=on)
+
+    def shrink(self, machine_id: str) -> None:
+        self._vcenter.set_cpus(machine_id, 2)
 
     def destroy(self, machine_id: str) -> None:
         _insist(lambda: self._vcenter.destroy(machine_id))

@@ -159,6 +159,10 @@ class Scene:
         assert found.id == self.status(name)["id"]
         return found
 
+    def here(self) -> set[str]:
+        """Ids of all machines in the cloud that objects of this namespace made, whether those still exist or not."""
+        return {machine.id for machine in self.person.machines() if machine.namespace == self.namespace}
+
     def wait_machine(self, holds: Callable[[Facts], bool], what: str, name: str = "web") -> Facts:
         """Waits until the object has exactly one machine and it is so."""
         uid = self.uid(name)
