@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.parsers.expat import ExpatError
 
+import certifi
 import urllib3
 
 from hybridge.core.errors import CloudError, Refused, Unreachable
@@ -214,7 +215,7 @@ def _garbled(operation: str, why: str) -> Unreachable:
 
 def _fingerprint(settings: Settings) -> str | None:
     """The pinned SHA-256 as hex digits, or None."""
-    if not settings.fingerprint:
+    if not settings.fingerprint or settings.insecure_skip_verify:
         return None
     digits = settings.fingerprint.lower().removeprefix("sha256:").replace(":", "")
     if len(digits) != 64:
@@ -223,15 +224,23 @@ def _fingerprint(settings: Settings) -> str | None:
 
 
 def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    """TLS as the Provider wants it: its CA, else this machine's; none where a certificate is pinned, or by wish."""
-    try:
-        context = ssl.create_default_context(cadata=settings.ca_bundle or None)
-    except ssl.SSLError as error:
-        raise Refused(Reason.TLS_NOT_VERIFIED, f"spec.tls.caBundle cannot be read: {error}") from None
+    """TLS as the Provider wants it: its CA, else the public ones; none where a certificate is pinned, or by wish.
+
+    Python's default context would take in what SSL_CERT_FILE names, which is no wish of the Provider's.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if settings.insecure_skip_verify:
         # It is told as a condition and a metric of the Provider, and need not be told for every request.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    if settings.insecure_skip_verify or (settings.fingerprint and not settings.ca_bundle):
+    if settings.insecure_skip_verify or settings.fingerprint:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        return context
+    try:
+        if settings.ca_bundle:
+            context.load_verify_locations(cadata=settings.ca_bundle)
+        else:
+            context.load_verify_locations(cafile=certifi.where())
+    except (ssl.SSLError, ValueError) as error:
+        raise Refused(Reason.TLS_NOT_VERIFIED, f"spec.tls.caBundle cannot be read: {error}") from None
     return context

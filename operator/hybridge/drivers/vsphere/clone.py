@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from hybridge.core import cloudinit
@@ -16,28 +17,43 @@ from hybridge.core.errors import Refused
 from hybridge.core.identity import Marker
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
-from hybridge.drivers.vsphere.inventory import Layout, Template
+from hybridge.drivers.vsphere.inventory import Layout
 from hybridge.drivers.vsphere.mapping import MIB, capacity
 from hybridge.drivers.vsphere.placement import Place, network
 from hybridge.drivers.vsphere.sdk import vim
+from hybridge.drivers.vsphere.templates import Template
 
 #: vCenter takes memory in steps of this many bytes.
 MEMORY_STEP: Final = 4 * MIB
 
-#: What the block of the cloud may hold that is not done by this version.
-_NOT_YET: Final = ("storagePolicy", "hardwareVersion")
+#: What the block of the cloud and the placement may hold, and what of it is not done by this version.
+_OPTIONS: Final = frozenset({"guestID", "cpuHotAdd", "memoryHotAdd"})
+_PLACES: Final = frozenset({"node", "cluster", "resourcePool", "folder", "storage"})
+_NOT_YET: Final = frozenset({"storagePolicy", "hardwareVersion"})
 
 _CARD: Final = "VirtualVmxnet3"
 
 
-def normalize(spec: MachineSpec) -> tuple[int | None, int | None]:
-    """Memory and root disk in the steps that vSphere has. Raises Refused for what this version does not do."""
-    for name in _NOT_YET:
-        if spec.options.get(name) is not None:
+def normalize(spec: MachineSpec) -> MachineSpec:
+    """Memory and root disk in the steps that vSphere has, and no empty tags. Raises Refused for what is not done."""
+    for name in _named(spec.options) - _OPTIONS:
+        if name in _NOT_YET:
             raise Refused(Reason.NOT_IMPLEMENTED_YET, f"spec.vsphere.{name} is not acted on yet")
+        raise Refused(Reason.UNSUPPORTED, f"spec.vsphere.{name} is not known")
+    for name in _named(spec.placement) - _PLACES:
+        raise Refused(Reason.UNSUPPORTED, f"spec.placement.{name} means nothing on vSphere")
     if spec.root_disk_class is not None:
         raise Refused(Reason.NOT_IMPLEMENTED_YET, "spec.rootDisk.class is not acted on yet for vSphere")
-    return _up(spec.memory, MEMORY_STEP), _up(spec.root_disk, MIB)
+    return replace(
+        spec,
+        memory=_up(spec.memory, MEMORY_STEP),
+        root_disk=_up(spec.root_disk, MIB),
+        tags={key: text for key, text in spec.tags.items() if text},
+    )
+
+
+def _named(words: Mapping[str, object]) -> frozenset[str]:
+    return frozenset(key for key, value in words.items() if value is not None)
 
 
 def _up(size: int | None, step: int) -> int | None:

@@ -1,20 +1,18 @@
-"""What machines are placed on and made from: folders, pools, hosts, datastores, networks, and templates' devices."""
+"""What machines are placed on: folders, pools, hosts, datastores and networks."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from hybridge.core.errors import CloudError, Refused
+from hybridge.core.errors import Refused
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
-from hybridge.drivers.vsphere import collector, mapping
+from hybridge.drivers.vsphere import collector
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.collector import Found
-from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.sdk import moid, vim
 
 #: Seconds for which what was read here is used again.
@@ -72,18 +70,6 @@ class Kept(Generic[T]):
         """Forgets all values."""
         with self._lock:
             self._values.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Template:
-    """What a template brings: its disk and cards as devices, the datastore of the disk, and its host."""
-
-    id: str
-    name: str
-    disk: Any
-    cards: tuple[Any, ...]
-    datastore: str | None
-    host: str | None
 
 
 class Layout:
@@ -152,7 +138,6 @@ class Inventory:
         self._name = datacenter
         self._center: Found | None = None
         self._layouts: Kept[Layout] = Kept()
-        self._templates: Kept[Template] = Kept()
 
     @property
     def datacenter(self) -> Found:
@@ -169,14 +154,9 @@ class Inventory:
         """What machines are placed on."""
         return self._layouts.get("layout", self._read_layout)
 
-    def template(self, machine_id: str) -> Template:
-        """What a template brings. Raises Refused IMAGE_NOT_FOUND when nothing has the id, or it is no template."""
-        return self._templates.get(machine_id, lambda: self._read_template(machine_id))
-
     def forget(self) -> None:
         """What was read turned out to be old."""
         self._layouts.clear()
-        self._templates.clear()
 
     def machines(self, *paths: str) -> list[Found]:
         """These properties of all machines of the datacenter, read now: for when nothing was pushed yet."""
@@ -202,31 +182,6 @@ class Inventory:
         starts = [collector.tree(center.properties[root]) for root in _ROOTS]
         found = collector.retrieve(self._session, collector.selection(_LAYOUT, *starts))
         return Layout(center, found)
-
-    def _read_template(self, machine_id: str) -> Template:
-        reference = vim.VirtualMachine(machine_id, self._session.calls)
-        paths = ("name", "config.template", mapping.DEVICES, "runtime.host")
-        chosen = collector.selection({vim.VirtualMachine: paths}, collector.start(reference))
-        try:
-            (found,) = collector.retrieve(self._session, chosen)
-        except CloudError as error:
-            if caused_by(error, "ManagedObjectNotFound"):
-                raise Refused(Reason.IMAGE_NOT_FOUND, f"template {machine_id!r} was not found") from None
-            raise
-        name = str(found.properties.get("name", machine_id))
-        if not found.properties.get("config.template"):
-            raise Refused(Reason.IMAGE_NOT_FOUND, f"{name} ({machine_id}) is a machine and no template")
-        devices = found.properties.get(mapping.DEVICES, ())
-        disk, host = mapping.root_disk(devices), found.properties.get("runtime.host")
-        store = getattr(disk.backing, "datastore", None) if disk is not None else None
-        return Template(
-            id=machine_id,
-            name=name,
-            disk=disk,
-            cards=tuple(mapping.cards(devices)),
-            datastore=moid(store) if store is not None else None,
-            host=moid(host) if host is not None else None,
-        )
 
 
 def _path(entry: Found, known: Mapping[str, Found]) -> str:

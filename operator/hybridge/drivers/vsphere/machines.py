@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -11,7 +10,6 @@ from typing import Any, Final
 from hybridge.core.errors import Busy, CloudError, Refused
 from hybridge.core.identity import KEYS, Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Task, Traits
-from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.vsphere import clone, collector, mapping, placement
@@ -21,9 +19,8 @@ from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
 from hybridge.drivers.vsphere.sdk import moid, vim
+from hybridge.drivers.vsphere.templates import Templates
 
-_MOID = re.compile(r"vm-\d+")
-_LISTED = ("name", "parent", "config.template")
 _STATE = {Power.RUNNING: "poweredOn", Power.STOPPED: "poweredOff"}
 
 
@@ -44,17 +41,17 @@ class VsphereMachines:
         self._defaults = settings.defaults
         self._inventory = inventory
         self._picture = picture
+        self._templates = Templates(session, inventory, picture)
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
-        """Memory in steps of 4 MiB, the disk in whole MiB."""
-        memory, disk = clone.normalize(spec)
-        return replace(spec, memory=memory, root_disk=disk)
+        """Memory in steps of 4 MiB, the disk in whole MiB, and tags that have a value."""
+        return clone.normalize(spec)
 
     def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
         """Two requests at most, and none for a minute after that."""
         del taken  # the vCenter chooses ids
         spec = self.normalize(spec)
-        template = self._inventory.template(self._template_id(spec.image or ""))
+        template = self._templates.get(spec.image or "")
         layout = self._inventory.layout()
         where = placement.place(layout, template, spec.placement, self._defaults)
         return Prepared(clone.parameters(spec, template, where, layout, self._defaults.get("network")))
@@ -75,6 +72,7 @@ class VsphereMachines:
                 return started
             if caused_by(error, "ManagedObjectNotFound"):
                 self._inventory.forget()
+                self._templates.forget()
             raise
         return self._started(None, task, "Clone", intent.uuid)
 
@@ -188,33 +186,6 @@ class VsphereMachines:
 
     def _described(self, found: Found) -> Machine:
         return self._picture.describe(mapping.seen(found.id, found.properties))
-
-    def _template_id(self, image: str) -> str:
-        """The template of this id, name or path. Raises Refused IMAGE_NOT_FOUND with near names."""
-        if self._picture.ready:
-            known = {found.id: found.name for found in self._picture.machines() if found.template}
-            folders = self._picture.folders(known)
-        else:
-            read = [mapping.seen(entry.id, entry.properties) for entry in self._inventory.machines(*_LISTED)]
-            known = {found.id: found.name for found in read if found.template}
-            folders = {found.id: found.parent for found in read}
-        if image in known:
-            return image
-        above, _, name = image.strip("/").rpartition("/")
-        found = [key for key, other in known.items() if other == name]
-        if above:
-            layout = self._inventory.layout()
-            found = [key for key in found if f"/{layout.path(folders.get(key, ''))}".endswith(f"/{above}")]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(sorted(found)[:5])
-            raise Refused(
-                Reason.INVALID_SPEC, f"{len(found)} templates are called {image!r}; give one of the ids: {ids}"
-            )
-        if _MOID.fullmatch(image):
-            return image
-        raise Refused(Reason.IMAGE_NOT_FOUND, not_found("template", image, known.values()))
 
     def _existing(self, machine_id: str, intent: Intent, marker: Marker) -> Started | None:
         """What has the wanted name already: ours, or nothing any more (None). Raises Refused NAME_TAKEN, or Busy."""

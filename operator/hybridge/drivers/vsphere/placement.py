@@ -10,8 +10,9 @@ from hybridge.core.errors import Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere import inventory
 from hybridge.drivers.vsphere.collector import Found
-from hybridge.drivers.vsphere.inventory import Layout, Template
+from hybridge.drivers.vsphere.inventory import Layout
 from hybridge.drivers.vsphere.sdk import moid
+from hybridge.drivers.vsphere.templates import Template
 
 #: From the narrowest to the widest: what the spec names wins over any default.
 _COMPUTE_KEYS = ("resourcePool", "node", "cluster")
