@@ -11,6 +11,25 @@ from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from hybridge.core.reasons import Reason
 
+#: Errors that tell nothing about the machine: it is as it was when it was last seen.
+_BLIND = frozenset(
+    {
+        Reason.PROVIDER_DOWN,
+        Reason.PROVIDER_NOT_READY,
+        Reason.PAUSED,
+        Reason.THROTTLED,
+        Reason.DEPENDENCY_NOT_READY,
+        Reason.SECRET_NOT_FOUND,
+        Reason.INVALID_SPEC,
+        Reason.NOT_IMPLEMENTED_YET,
+        Reason.UNSUPPORTED,
+    }
+)
+#: Refusals because what is seen under our id is not, or may not be, our machine.
+_UNPROVEN = frozenset(
+    {Reason.IDENTITY_MISMATCH, Reason.IDENTITY_AMBIGUOUS, Reason.PROVIDER_IDENTITY_MISMATCH, Reason.LOST}
+)
+
 
 class Phase(StrEnum):
     """One word for people; conditions are what programs read."""
@@ -46,7 +65,7 @@ def phase(story: Story) -> Phase:
     """The phase, from the first line that fits."""
     if story.deleting:
         return Phase.DELETING
-    machine, error = story.machine, story.error
+    machine, error = _proven(story), story.error
     if not story.created:
         failed = (error and error.disposition is Disposition.STOP) or _refusal(story)
         return Phase.FAILED if failed else Phase.CREATING if story.plan else Phase.PENDING
@@ -64,26 +83,49 @@ def conditions(story: Story) -> tuple[Condition, ...]:
     ready = _ready(story, synced)
     stalled = _stalled(story)
     busy = stalled is None and (synced.status != TRUE or ready.status != TRUE)
+    pending = synced if synced.status != TRUE else ready
     return (
         ready,
         synced,
         _drifted(story),
-        Condition(Type.RECONCILING, TRUE if busy else FALSE, synced.reason, synced.message),
+        Condition(Type.RECONCILING, TRUE if busy else FALSE, pending.reason, pending.message),
         stalled or Condition(Type.STALLED, FALSE, synced.reason),
     )
 
 
+def _proven(story: Story) -> Machine | None:
+    """The machine, unless the plan refuses because it may not be ours."""
+    refusal = _refusal(story)
+    return None if refusal and refusal.reason in _UNPROVEN else story.machine
+
+
 def _ready(story: Story, synced: Condition) -> Condition:
-    machine = story.machine
+    machine = _proven(story)
     if story.deleting:
         return Condition(Type.READY, FALSE, Reason.DELETING, synced.message)
-    if story.error is not None and story.error.reason is Reason.PROVIDER_DOWN and story.was_ready and machine:
-        return Condition(Type.READY, TRUE, Reason(machine.power.value), f"last known state: {story.error.message}")
+    if _is_blind(story) and story.was_ready:
+        state = _STATES.get(machine.power) if machine else None
+        return Condition(Type.READY, TRUE, state or synced.reason, f"last known state: {synced.message}")
     if machine is None or not story.created or machine.power is not story.spec.power:
         return Condition(Type.READY, FALSE, synced.reason, synced.message)
     if waits_for_address(story):
         return Condition(Type.READY, FALSE, Reason.WAITING_FOR_ADDRESS, Reason.WAITING_FOR_ADDRESS.hint)
-    return Condition(Type.READY, TRUE, Reason(machine.power.value), f"{machine.id} is {machine.power.value.lower()}")
+    return Condition(Type.READY, TRUE, _STATES[machine.power], f"{machine.id} is {machine.power.value.lower()}")
+
+
+def _is_blind(story: Story) -> bool:
+    """Whether nothing new is known of the machine: an error keeps us from looking, or from knowing what to look for."""
+    if story.error is None or story.error.reason not in _BLIND:
+        return False
+    return story.machine is None or story.error.reason is Reason.PROVIDER_DOWN
+
+
+_STATES = {
+    Power.RUNNING: Reason.RUNNING,
+    Power.STOPPED: Reason.STOPPED,
+    Power.STARTING: Reason.STARTING,
+    Power.STOPPING: Reason.STOPPING,
+}
 
 
 def waits_for_address(story: Story) -> bool:
