@@ -1,0 +1,255 @@
+"""An operator that does nothing but what the plan says, on the small cloud of ``cloud_model``.
+
+It is a process that forgets everything but the object's status whenever it crashes. What it keeps and when it keeps it is
+as in the engine; there is no queue, no thread and no Kubernetes.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+
+from hybridge.core import machine_plan
+from hybridge.core.identity import machine_uuid, token
+from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task, TaskState
+from hybridge.core.machine_plan import Record, Sight, Situation
+from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
+from tests.unit.core.cloud_model import MINE, Cloud, Crash, NoEffect, TokenSpent, Unanswered, Violation
+
+IDENTITY = "account-1"
+
+
+@dataclass
+class Status:
+    """What survives a crash."""
+
+    intent: Intent | None = None
+    id: str | None = None
+    created: bool = False
+    task: Task | None = None
+    released: bool = False
+
+
+@dataclass
+class Memory:
+    """What does not."""
+
+    id: str | None = None
+    created: bool = False
+    task: Task | None = None
+    absent: str | None = None
+    searched_at: float | None = None
+    token_spent: bool = False
+    settled: bool = False
+    sweeps: int = 0
+    picture: dict[str, Machine] = field(default_factory=dict)
+
+
+@dataclass
+class Operator:
+    """One object and the process that looks after it, one step at a time."""
+
+    cloud: Cloud
+    spec: MachineSpec
+    deleting: bool = False
+    protected: bool = False
+    identity: str = IDENTITY
+    status: Status = field(default_factory=Status)
+    memory: Memory = field(default_factory=Memory)
+    steps: list[Plan] = field(default_factory=list)
+
+    def crash(self) -> None:
+        """The process ends and another begins with what the status tells."""
+        status = self.status
+        self.memory = Memory(id=status.id, created=status.created, task=status.task)
+
+    def reconcile(self) -> Plan:
+        """One step, and the time that it takes."""
+        if self.status.released:
+            raise Violation("the object is gone, and something still works on it")
+        situation = self.situation()
+        plan = machine_plan.plan(situation)
+        found = machine_plan.locate(situation)
+        self.steps.append(plan)
+        mine = found if isinstance(found, Machine) else None
+        if mine is not None:
+            self._recognise(situation, mine, plan)
+        try:
+            self._take(situation, plan, mine)
+        except Crash:
+            self.crash()
+        except (NoEffect, Unanswered):
+            # What was seen may not be what is there.
+            step = plan.step
+            adopted = step.actions[0].after if isinstance(step, Do) and step.verb is Verb.ADOPT else ""
+            self.memory.picture.pop(mine.id if mine else adopted, None)
+        else:
+            self._save()
+        self.cloud.advance(1.0)
+        return plan
+
+    def sweep(self) -> None:
+        """A bulk look. Everything is known after the second one."""
+        memory, plain = self.memory, self.cloud.nature.bulk_is_plain
+        listed = self.cloud.listed()
+        fresh = {
+            machine_id: machine if not plain or machine_id in memory.picture else _plainly(machine)
+            for machine_id, machine in listed.items()
+        }
+        memory.picture = fresh
+        memory.sweeps += 1
+        memory.settled = memory.settled or memory.sweeps > (1 if plain else 0)
+        if memory.task is not None:
+            memory.task = self.cloud.task(memory.task.id)
+            if memory.task.state is not TaskState.RUNNING:
+                memory.task = None
+
+    def situation(self) -> Situation:
+        """What the plan is shown."""
+        memory, intent = self.memory, self.status.intent
+        known = memory.id or (intent.id if intent and not intent.rejected else None)
+        carriers = tuple(machine for machine in memory.picture.values() if _owner(machine) == MINE.owner)
+        earlier = tuple(
+            machine
+            for machine in memory.picture.values()
+            if machine.marker and machine.marker != MINE and machine.marker.names_same_object(MINE)
+        )
+        sight = Sight(
+            settled=memory.settled,
+            recorded=memory.picture.get(known) if known else None,
+            absent=known is not None and memory.absent == known,
+            carriers=carriers,
+            predecessors=() if known or carriers or intent else earlier,
+            task=memory.task,
+            searched_at=memory.searched_at,
+            token_spent=memory.token_spent,
+        )
+        record = Record(memory.id, intent, memory.created, self.deleting, self.protected)
+        return Situation(self.spec, record, sight, self.cloud.nature.traits, MINE, self.identity, self.cloud.now)
+
+    def _recognise(self, situation: Situation, mine: Machine, plan: Plan) -> None:
+        memory = self.memory
+        memory.id, memory.absent = mine.id, None
+        initializing = isinstance(plan.step, Do) and plan.step.verb is Verb.INITIALIZE
+        known = mine.detailed and not initializing and not (situation.traits.initialize and mine.lock)
+        if known and not self.deleting and memory.task is None:
+            memory.created = True
+
+    def _save(self) -> None:
+        memory, status = self.memory, self.status
+        status.id, status.created, status.task = memory.id, memory.created, memory.task
+
+    def _take(self, situation: Situation, plan: Plan, mine: Machine | None) -> None:
+        memory, cloud = self.memory, self.cloud
+        match plan.step:
+            case Do() as step:
+                self._do(step, mine)
+            case Bind(machine_id):
+                memory.id = machine_id
+            case Look(machine_id):
+                machine = cloud.get(machine_id)
+                memory.absent = machine_id if machine is None else None
+                if machine is None:
+                    memory.picture.pop(machine_id, None)
+                else:
+                    memory.picture[machine_id] = machine
+            case Search():
+                memory.picture |= {machine.id: machine for machine in cloud.find(MINE, situation.record.intent)}
+                memory.searched_at = cloud.now
+            case Release():
+                self.status.released = True
+            case Wait(_, _, after):
+                cloud.advance(after or 0.0)
+                self.sweep()
+            case Rest() | Refuse():
+                self.sweep()
+
+    def _do(self, step: Do, mine: Machine | None) -> None:
+        memory, cloud = self.memory, self.cloud
+        if step.verb is Verb.CREATE:
+            self._create(anew=step.anew)
+            return
+        if step.verb is Verb.ADOPT:
+            self._adopt(step.actions[0].after)
+            return
+        if mine is None:
+            raise Violation(f"{step.verb} without a machine")
+        intent = self.status.intent
+        if step.verb is Verb.INITIALIZE:
+            if intent is None:
+                raise Violation("a machine is initialized of which nothing is on record")
+            cloud.initialize(mine, self.spec, intent, MINE)
+        elif step.verb is Verb.SET_POWER:
+            cloud.may_stop = self._may_stop()
+            memory.task = cloud.set_power(mine, self.spec, Power(step.actions[0].after), hard=step.hard)
+        elif step.verb is Verb.DELETE:
+            cloud.may_delete = self.deleting and not self.protected and not self.spec.detach
+            memory.task = cloud.delete(mine)
+        elif step.verb is Verb.DETACH:
+            cloud.mark(mine, None, expected=MINE)
+        else:
+            cloud.configure(mine, self.spec, {action.field.partition(".")[0] for action in step.actions}, MINE)
+        self._see(mine.id)
+
+    def _may_stop(self) -> bool:
+        return self.spec.power is Power.STOPPED or self.spec.disruption or self.deleting
+
+    def _see(self, machine_id: str) -> None:
+        """What an accepted call tells of the machine."""
+        guest = self.cloud.living(machine_id)
+        if guest is None:
+            self.memory.picture.pop(machine_id, None)
+        else:
+            self.memory.picture[machine_id] = guest.machine
+
+    def _create(self, *, anew: bool) -> None:
+        memory, cloud, intent = self.memory, self.cloud, self.status.intent
+        if anew or intent is None:
+            attempt = intent.attempt + 1 if intent else 1
+            intent = Intent(
+                attempt,
+                token(MINE.uid, attempt),
+                self.spec.name,
+                machine_uuid(MINE.uid, attempt),
+                self.identity,
+                cloud.now,
+                id=self._free_id() if cloud.nature.chooses_id else None,
+            )
+            self.status = Status(intent)
+            memory.id, memory.created, memory.absent, memory.searched_at = None, False, None, None
+            memory.token_spent = False
+        try:
+            machine, memory.task = cloud.create(intent, self.spec, MINE)
+        except NoEffect:
+            # A refusal of a repetition tells nothing about what was sent before it.
+            if anew:
+                self.status.intent = replace(intent, rejected=True)
+            raise
+        except TokenSpent:
+            memory.token_spent = True
+            return
+        if machine is not None:
+            memory.id = machine.id
+            memory.picture[machine.id] = machine
+
+    def _free_id(self) -> str:
+        taken = {guest.machine.id for guest in self.cloud.guests if not guest.dead}
+        return next(str(number) for number in itertools.count(1000) if str(number) not in taken)
+
+    def _adopt(self, machine_id: str) -> None:
+        machine = self.memory.picture[machine_id]
+        if machine.marker is None or not machine.marker.names_same_object(MINE):
+            raise Violation(f"{machine_id} was adopted, but it is not an earlier one of ours")
+        self.status = Status(
+            Intent(0, "", machine.name, machine.uuid or "", self.identity, self.cloud.now, id=machine_id)
+        )
+        self.cloud.mark(machine, MINE, expected=machine.marker)
+        self._see(machine_id)
+
+
+def _owner(machine: Machine) -> str | None:
+    return machine.marker.owner if machine.marker else None
+
+
+def _plainly(machine: Machine) -> Machine:
+    return replace(machine, marker=None, uuid=None, root_disk=None, tags={}, detailed=False)
