@@ -35,6 +35,10 @@ func (d dispatcher) dispatch(
 	if fault := d.accounts.check(ctx, method); fault != nil {
 		return nil, fault
 	}
+	if req, ok := method.Body.(*types.SetField); ok && ctx.Map.Get(req.Entity) == nil {
+		// The simulator would panic, and keep the lock of its CustomFieldsManager for ever.
+		return nil, missing(req.Entity)
+	}
 	if !redirected[method.This.Type][method.Name] || ctx.Map.Get(method.This) == nil {
 		return nil, nil
 	}
