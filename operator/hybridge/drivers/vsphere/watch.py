@@ -6,6 +6,8 @@ an answer that was lost is asked for again by the version before it.
 
 from __future__ import annotations
 
+import contextlib
+import contextlib
 import math
 import time
 from collections.abc import Callable, Collection
@@ -95,7 +97,9 @@ class Watch:
         self._closed = True
         if self._filter is not None:
             waiting = _Query(moid(self._filter.collector), self._session.calls)
-            waiting.CancelWaitForUpdates()
+            # Where the vCenter does not answer, the sweep ends by its own deadline.
+            with contextlib.suppress(CloudError):
+                waiting.CancelWaitForUpdates()
 
     def _next(self, request: SweepRequest) -> bool:
         """Takes over what is new, or everything; True when it was everything."""
