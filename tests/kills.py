@@ -1,16 +1,18 @@
-"""kill -9 of the operator while it works, and what must be true afterwards."""
+"""kill -9 of the operator while it works, and what must be true afterwards: exactly the wanted machines, by itself."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from itertools import count
 
 from lab import manifests
 from lab.faultproxy import Cloud
 from tests.operator_bed import OperatorBed
 
+#: An operator that may be killed keeps its name in the Lease, as a container does that is restarted in its pod.
+OPTIONS = ("--identity", "chaos", "--lease-duration", "6", "--visibility-grace", "3")
 #: Seconds that an operator lives at least and at most between two kills.
 LIFE = (0.05, 1.2)
 _NAMES = count()
@@ -22,19 +24,42 @@ class Killer:
     def __init__(self, bed: OperatorBed, seed: int) -> None:
         self._bed = bed
         self._random = random.Random(seed)
-        self.kills = 0
 
-    def run(self, kills: int, done: Callable[[], bool]) -> None:
-        """``kills`` kills, each some time after the operator began to work; fewer when ``done`` holds before."""
+    def run(self, kills: int) -> None:
+        """``kills`` kills, each some time after the operator began to work."""
         for _ in range(kills):
-            if done():
-                return
             deadline = time.monotonic() + self._random.uniform(*LIFE)
             while time.monotonic() < deadline:
                 time.sleep(0.01)
             self._bed.operator.kill()
-            self.kills += 1
             self._bed.operator.start().wait()
+
+
+def create_and_delete(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int, kills: int) -> None:
+    """``number`` creations, then as many deletions, with ``kills`` kills in each."""
+    namespace = bed.namespace()
+    strangers = set(bed.machines(cloud))
+    killer = Killer(bed, seed)
+
+    names = create(bed, cloud, namespace, number)
+    wanted = uids(bed, namespace)
+    killer.run(kills)
+    bed.wait_ready(*names, namespace=namespace, timeout=180)
+
+    assert_exactly(bed, cloud, wanted.values(), strangers)
+
+    bed.delete("virtualmachines", *names, namespace=namespace)
+    killer.run(kills)
+    bed.wait_gone("virtualmachines", *names, namespace=namespace, timeout=180)
+
+    assert set(bed.machines(cloud)) == strangers
+
+
+def assert_exactly(bed: OperatorBed, cloud: Cloud, wanted: Iterable[str], strangers: set[str]) -> None:
+    """The cloud has one machine for each of the uids, the strangers, and nothing else."""
+    owned = bed.owned(cloud, wanted)
+    assert {uid: len(found) for uid, found in owned.items()} == dict.fromkeys(owned, 1)
+    assert set(bed.machines(cloud)) - strangers == {found[0].id for found in owned.values()}
 
 
 def create(bed: OperatorBed, cloud: Cloud, namespace: str, number: int) -> list[str]:
