@@ -60,6 +60,7 @@ class VsphereDriver:
 
     def close(self) -> None:
         """Ends a blocked sweep and the session."""
+        self._session.hurry()
         self._watch.close()
         self.machines.close()
         self._session.close()

@@ -7,7 +7,6 @@ an answer that was lost is asked for again by the version before it.
 from __future__ import annotations
 
 import contextlib
-import contextlib
 import math
 import time
 from collections.abc import Callable, Collection
