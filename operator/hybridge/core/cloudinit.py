@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from email import message_from_string
+from email.message import Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
 from hybridge.core.machine import CloudInit
 
-#: First lines by which cloud-init tells kinds of user data (cloud-init docs, "User data formats").
+#: First lines by which cloud-init tells kinds of user data, the longer before their own beginnings (cloud-init docs,
+#: "User data formats"; ``cloudinit/handlers/__init__.py``). It looks itself into what is called plain.
 _TYPES = {
+    "#cloud-config-archive": "cloud-config-archive",
+    "#cloud-config-jsonp": "cloud-config-jsonp",
     "#cloud-config": "cloud-config",
     "#cloud-boothook": "cloud-boothook",
+    "#part-handler": "part-handler",
+    "#include-once": "x-include-once-url",
     "#include": "x-include-url",
     "## template: jinja": "jinja2",
     "#!": "x-shellscript",
@@ -31,7 +38,8 @@ def render(wanted: CloudInit, *, instance_id: str, name: str) -> Rendered:
     """Both documents. JSON is used where YAML is expected: every YAML parser reads it.
 
     The user's data goes through unchanged when nothing has to be added to it; else both become parts of one MIME
-    message, and lists and maps of the two configurations are merged.
+    message (a message of the user's own is one part, with its parts), and lists and maps of the configurations are
+    merged.
     """
     ours: dict[str, object] = {}
     if wanted.hostname:
@@ -50,9 +58,12 @@ def _merge(theirs: str | None, ours: dict[str, object]) -> str:
     message = MIMEMultipart(boundary="==hybridge==")
     merging = {"merge_how": "list(append)+dict(recurse_array)+str()"}
     message.attach(MIMEText(f"#cloud-config\n{json.dumps(ours | merging)}\n", "cloud-config"))
-    message.attach(MIMEText(theirs, _subtype(theirs)))
+    message.attach(_part(theirs))
     return message.as_string()
 
 
-def _subtype(text: str) -> str:
-    return next((kind for start, kind in _TYPES.items() if text.startswith(start)), "plain")
+def _part(text: str) -> Message:
+    # The mark by which cloud-init knows a message (``cloudinit/user_data.py``, convert_string).
+    if "mime-version:" in text[:4096].lower():
+        return message_from_string(text)
+    return MIMEText(text, next((kind for start, kind in _TYPES.items() if text.startswith(start)), "plain"))
