@@ -1,0 +1,221 @@
+"""A Provider's own threads, rate and breaker. Threads are real, time is virtual."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hybridge.core.errors import Refused, Unreachable
+from hybridge.core.reasons import Reason
+from hybridge.engine.bulkhead import Breaker, Bulkhead, Closed, TokenBucket
+
+
+class Clock:
+    """Stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Waiting(threading.Event):
+    """An event that nobody sets in time: waiting for it lets the time go by."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.is_set():
+            self._clock.now += timeout or 0.0
+        return self.is_set()
+
+
+def bucket(clock: Clock, rate: float, burst: float) -> TokenBucket:
+    found = TokenBucket(rate, burst, clock)
+    found._closed = Waiting(clock)
+    return found
+
+
+@given(st.integers(1, 50), st.integers(1, 20), st.integers(1, 100))
+def test_a_burst_is_free_and_what_follows_keeps_to_the_rate(rate: int, burst: int, requests: int) -> None:
+    clock = Clock()
+    limited = bucket(clock, rate, burst)
+    for _ in range(requests):
+        limited.acquire()
+    assert clock.now - 1000.0 == pytest.approx(max(0, requests - burst) / rate, abs=1e-6)
+
+
+@given(st.floats(0.0, 1000.0))
+def test_a_pause_saves_up_no_more_than_a_burst(pause: float) -> None:
+    clock = Clock()
+    limited = bucket(clock, 10.0, 5.0)
+    for _ in range(5):
+        limited.acquire()
+    clock.now += pause
+    began = clock.now
+    for _ in range(6):
+        limited.acquire()
+    saved = min(5.0, pause * 10.0)
+    assert clock.now - began == pytest.approx((6 - saved) / 10.0, abs=1e-6)
+
+
+def test_threads_that_wait_are_served_in_turn() -> None:
+    clock = Clock()
+    limited = TokenBucket(2.0, 1.0, clock)
+    asked: list[float] = []
+
+    class Asked(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            asked.append(timeout or 0.0)
+            return False
+
+    limited._closed = Asked()
+    for _ in range(4):
+        limited.acquire()
+    assert asked == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_who_waits_when_it_is_closed_is_told() -> None:
+    limited = TokenBucket(0.001, 1.0, Clock())
+    limited.acquire()
+    ended: list[bool] = []
+
+    def wait() -> None:
+        with pytest.raises(Closed):
+            limited.acquire()
+        ended.append(True)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    limited.close()
+    thread.join()
+    assert ended == [True]
+    with pytest.raises(Closed):
+        limited.acquire()
+
+
+def test_the_breaker_opens_after_failures_in_a_row() -> None:
+    clock = Clock()
+    breaker = Breaker(clock, threshold=3, first=1.0, longest=8.0)
+    for _ in range(2):
+        breaker.failed(Unreachable("refused"))
+        assert not breaker.open
+    breaker.failed(Unreachable("timeout"))
+    assert breaker.open
+    assert breaker.just_opened
+    assert breaker.down_since == 1000.0
+    assert breaker.error is not None
+    assert breaker.error.message == "timeout"
+
+
+def test_the_breaker_tries_again_after_a_pause_that_grows_to_its_longest() -> None:
+    clock = Clock()
+    breaker = Breaker(clock, threshold=3, first=1.0, longest=8.0)
+    pauses = []
+    for _ in range(8):
+        breaker.failed(Unreachable("refused"))
+        pauses.append(breaker.retry_in)
+        clock.now += breaker.retry_in
+        assert not breaker.open
+    assert pauses == [0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0]
+
+
+def test_an_answer_closes_the_breaker() -> None:
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(5):
+        breaker.failed(Unreachable("refused"))
+    breaker.succeeded()
+    assert not breaker.open
+    assert breaker.down_since is None
+    assert breaker.error is None
+    breaker.failed(Unreachable("refused"))
+    assert not breaker.open
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def bulkhead(clock: Clock) -> Iterator[Bulkhead]:
+    found = Bulkhead("aws", threads=2, bucket=bucket(clock, 10.0, 5.0), breaker=Breaker(clock, threshold=2))
+    yield found
+    found.close()
+
+
+def unreachable() -> None:
+    raise Unreachable("no route")
+
+
+def refused() -> None:
+    raise Refused(Reason.QUOTA, "VcpuLimitExceeded")
+
+
+def expect(error: type[Exception], call: Callable[[], object]) -> None:
+    with pytest.raises(error):
+        call()
+
+
+def test_calls_fail_at_once_while_the_breaker_is_open(bulkhead: Bulkhead, clock: Clock) -> None:
+    made: list[int] = []
+
+    async def story() -> None:
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                await bulkhead.call(unreachable)
+        with pytest.raises(Unreachable, match="no route"):
+            await bulkhead.call(made.append, 1)
+        assert made == []
+        clock.now += 1.0
+        await bulkhead.call(made.append, 2)
+        assert made == [2]
+        assert bulkhead.breaker.down_since is None
+
+    asyncio.run(story())
+
+
+def test_sweeps_go_on_and_find_that_the_cloud_is_back(bulkhead: Bulkhead) -> None:
+    async def story() -> None:
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                await bulkhead.sweep(unreachable)
+        assert bulkhead.breaker.open
+        assert await bulkhead.sweep(lambda: "seen") == "seen"
+        assert not bulkhead.breaker.open
+
+    asyncio.run(story())
+
+
+def test_an_answer_that_refuses_is_an_answer(bulkhead: Bulkhead) -> None:
+    async def story() -> None:
+        with pytest.raises(Unreachable):
+            await bulkhead.call(unreachable)
+        with pytest.raises(Refused):
+            await bulkhead.call(refused)
+        with pytest.raises(Unreachable):
+            await bulkhead.call(unreachable)
+        assert not bulkhead.breaker.open
+
+    asyncio.run(story())
+
+
+def test_changes_take_no_place_from_sweeps(bulkhead: Bulkhead) -> None:
+    release = threading.Event()
+
+    async def story() -> None:
+        changes = [asyncio.create_task(bulkhead.call(release.wait)) for _ in range(4)]
+        assert await bulkhead.sweep(lambda: "seen") == "seen"
+        release.set()
+        assert await asyncio.gather(*changes) == [True] * 4
+
+    asyncio.run(story())

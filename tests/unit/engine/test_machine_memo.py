@@ -1,0 +1,57 @@
+"""What is remembered of a machine: patience, and steps that somebody undoes."""
+
+from __future__ import annotations
+
+from hybridge.core.machine import Power
+from hybridge.core.plan import Action, Do, Verb
+from hybridge.engine.machine_memo import REPEAT_MOST, Memo
+
+START = Do((Action(Verb.SET_POWER, "powerState", "Stopped", Power.RUNNING),))
+STOP = Do((Action(Verb.SET_POWER, "powerState", "Running", Power.STOPPED),))
+CALM = 900.0
+
+
+def test_a_step_that_lasts_is_never_held_back() -> None:
+    memo = Memo("u1")
+    assert memo.hold_back(START, 100.0, calm=CALM) == 0.0
+    memo.did(START, 100.0)
+    assert memo.hold_back(STOP, 100.5, calm=CALM) == 0.0
+
+
+def test_a_step_that_somebody_undoes_is_held_back_longer_each_time() -> None:
+    memo, at, pauses = Memo("u1"), 100.0, []
+    for _ in range(8):
+        memo.did(START, at)
+        pauses.append(memo.hold_back(START, at, calm=1e9))
+        at += pauses[-1]
+    assert pauses[:4] == [1.0, 4.0, 16.0, 64.0]
+    assert pauses[-1] == REPEAT_MOST
+
+
+def test_after_a_calm_time_a_repetition_is_nothing_unusual() -> None:
+    memo = Memo("u1")
+    for at in (100.0, 101.0, 105.0):
+        memo.did(START, at)
+    assert memo.hold_back(START, 105.0, calm=CALM) > 1.0
+    assert memo.hold_back(START, 105.0 + CALM + 1.0, calm=CALM) == 0.0
+
+
+def test_what_makes_or_removes_the_machine_is_not_held_back() -> None:
+    for verb in (Verb.CREATE, Verb.DELETE, Verb.DETACH, Verb.ADOPT):
+        memo, step = Memo("u1"), Do((Action(verb, "machine"),))
+        memo.did(step, 100.0)
+        assert memo.hold_back(step, 100.0, calm=CALM) == 0.0
+
+
+def test_a_harder_stop_is_another_step() -> None:
+    memo = Memo("u1")
+    memo.did(STOP, 100.0)
+    assert memo.hold_back(Do(STOP.actions, hard=True), 100.0, calm=CALM) == 0.0
+
+
+def test_patience_grows_while_others_do_not_finish_and_starts_anew_with_a_step() -> None:
+    memo = Memo("u1")
+    assert [memo.patience() for _ in range(4)] == [0.5, 1.0, 2.0, 4.0]
+    assert max(memo.patience() for _ in range(50)) == 512.0
+    memo.did(START, 100.0)
+    assert memo.patience() == 0.5
