@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -103,6 +104,8 @@ class Bed(ABC):
     reuses_ids: ClassVar[bool] = False
     #: Whether ``given`` holds the user data.
     shows_user_data: ClassVar[bool] = True
+    #: Options of a machine whose CPUs and memory grow while it runs, where the cloud has such.
+    hot_add: ClassVar[Mapping[str, object]] = MappingProxyType({})
     image: ClassVar[str] = "debian-12"
     missing_id: ClassVar[str]
 
@@ -134,6 +137,7 @@ class Bed(ABC):
         """Takes away faults, and the machines that are not part of the cloud as it was at first."""
         self.proxy.light()
         self.proxy.clear()
+        self.pace(0.0)
         for machine_id in self.machines().keys() - self.estate:
             self.destroy(machine_id)
 
@@ -222,6 +226,10 @@ class Bed(ABC):
     # ----------------------------------------------------- a person's actions
 
     @abstractmethod
+    def pace(self, seconds: float) -> None:
+        """How long the cloud takes for each task besides; 0 is its usual pace."""
+
+    @abstractmethod
     def power(self, machine_id: str, *, on: bool) -> None:
         """Starts a machine, or stops it."""
 
@@ -236,6 +244,10 @@ class Bed(ABC):
     @abstractmethod
     def stranger(self, name: str, machine_id: str | None = None) -> str:
         """Makes a machine of this name that has nothing to do with Hybridge; its id, chosen where ids are reused."""
+
+    def unknown_task(self, known: str) -> str:
+        """The id of a task that never was, like ``known``, where the cloud has tasks."""
+        return known
 
     def copy_to(self, machine_id: str, new_id: str) -> None:
         """Makes a machine of an id that is free, with the marker of this one; only where ids are reused."""

@@ -44,6 +44,8 @@ class AwsBed(Bed):
     create_cost = 1
     missing_id = "i-0123456789abcdef0"
 
+    _TRANSITION = 0.1
+
     @property
     def _aws(self) -> AwsCloud:
         return cast("AwsCloud", self.cloud)
@@ -64,6 +66,9 @@ class AwsBed(Bed):
     def leftovers(self) -> set[str]:
         volumes = self._ec2.describe_volumes()["Volumes"]
         return {volume["VolumeId"] for volume in volumes if not volume["Attachments"]}
+
+    def pace(self, seconds: float) -> None:
+        self._aws.tune(transition_seconds=self._TRANSITION + seconds)
 
     def power(self, machine_id: str, *, on: bool) -> None:
         self._aws.power(machine_id, on=on)
@@ -86,7 +91,7 @@ class AwsBed(Bed):
         self._ec2.modify_instance_attribute(InstanceId=machine_id, InstanceType={"Value": "m5.xlarge"})
 
     def _start(self, folder: Path) -> SimulatedCloud:
-        cloud = AwsCloud(folder, transition=0.1).start().wait()
+        cloud = AwsCloud(folder, transition=self._TRANSITION).start().wait()
         cloud.tune(terminated_seconds=5.0)  # or all that ever were would be listed by each sweep
         return cloud
 
@@ -179,6 +184,9 @@ class ProxmoxBed(Bed):
         used = {str(word) for machine in self._pve.machines() for word in machine.config.values()}
         return {volume for volume in self._pve.isos() if not any(volume in word for word in used)}
 
+    def pace(self, seconds: float) -> None:
+        self._pve.tune(task_seconds=seconds)
+
     def power(self, machine_id: str, *, on: bool) -> None:
         self._pve.power(int(machine_id), on=on)
 
@@ -189,6 +197,10 @@ class ProxmoxBed(Bed):
         copy = str(next(self._vmids))
         self.copy_to(machine_id, copy)
         return copy
+
+    def unknown_task(self, known: str) -> str:
+        words = known.split(":")  # UPID:node:pid:pstart:starttime:type:id:user:
+        return ":".join([*words[:2], "0000FFFF", *words[3:]])
 
     def copy_to(self, machine_id: str, new_id: str) -> None:
         self._pve.clone_by_hand(int(machine_id), int(new_id), name=f"copy-{new_id}", full=1)
@@ -253,6 +265,7 @@ class VsphereBed(Bed):
     }
     sweep_cost = 1
     create_cost = 1
+    hot_add: ClassVar[Mapping[str, object]] = {"cpuHotAdd": True, "memoryHotAdd": True}
     missing_id = "vm-999999"
 
     @property
@@ -266,6 +279,9 @@ class VsphereBed(Bed):
         words = self._vcenter.machine(machine_id).extra_config
         return "\n".join(_decoded(words[key]) for key in _GUEST_INFO if key in words)
 
+    def pace(self, seconds: float) -> None:
+        self._vcenter.tune(task_delay=seconds)
+
     def power(self, machine_id: str, *, on: bool) -> None:
         self._vcenter.power(machine_id, on=on)
 
@@ -278,6 +294,9 @@ class VsphereBed(Bed):
     def stranger(self, name: str, machine_id: str | None = None) -> str:
         assert machine_id is None
         return self._vcenter.create(name)
+
+    def unknown_task(self, known: str) -> str:
+        return f"{known.rstrip('0123456789')}999999"
 
     def resize(self, machine_id: str) -> None:
         self._vcenter.set_cpus(machine_id, 4)

@@ -29,10 +29,15 @@ class Eye:
     settled: bool = False
 
     def look(
-        self, *, tasks: Collection[Task] = (), refresh: Collection[str] = (), max_age: Mapping[str, float] | None = None
+        self,
+        *,
+        tasks: Collection[Task] = (),
+        refresh: Collection[str] = (),
+        max_age: Mapping[str, float] | None = None,
+        wait: float = 0.1,
     ) -> Sweep:
         """One sweep, taken into the picture."""
-        sweep = self.driver.sweep(SweepRequest(tasks=tasks, refresh=refresh, max_age=max_age or {}, wait=0.1))
+        sweep = self.driver.sweep(SweepRequest(tasks=tasks, refresh=refresh, max_age=max_age or {}, wait=wait))
         if sweep.full:
             self.machines = dict(sweep.machines)
         else:

@@ -8,6 +8,7 @@ import pytest
 
 from hybridge.core.errors import CloudError
 from hybridge.core.machine import Machine, Power, PowerOff
+from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Driver
 from lab.faultproxy import LoseAnswer, Rule
 from tests.contract.bed import GIB, Bed
@@ -40,6 +41,20 @@ def test_a_running_machine_takes_what_it_can_and_nothing_by_force(bed: Bed, driv
     assert bed.machines()[machine.id].running
     if not (machine.hot_add_cpus and machine.hot_add_memory):
         assert (machine.cpus, machine.memory) in {(2, 4 * GIB), (2, 16 * GIB), (4, 4 * GIB)}
+
+
+def test_a_running_machine_grows_where_its_hardware_can(bed: Bed, eye: Eye) -> None:
+    if not bed.hot_add:
+        pytest.skip("nothing is added to running machines on this cloud")
+    spec, marker = bed.spec(options=bed.hot_add), bed.marker()
+    machine = eye.make(spec, marker)
+
+    assert machine.hot_add_cpus
+    assert machine.hot_add_memory
+    machine = eye.configure(machine, replace(spec, cpus=4, memory=16 * GIB), {"cpus", "memory"}, marker)
+
+    assert (machine.cpus, machine.memory, machine.power) == (4, 16 * GIB, Power.RUNNING)
+    assert bed.machines()[machine.id].cpus == 4
 
 
 def test_a_pending_change_arrives_with_the_next_start(bed: Bed, driver: Driver, eye: Eye) -> None:
@@ -198,3 +213,24 @@ def test_a_marker_is_replaced_and_nothing_else(bed: Bed, driver: Driver, eye: Ey
 def unmarked(machine: Machine) -> Machine:
     """What a marker has nothing to do with; addresses come in their own time."""
     return replace(machine, marker=None, addresses=(), reports_addresses=True)
+
+
+def test_who_may_only_read_changes_nothing(bed: Bed, driver: Driver, eye: Eye) -> None:
+    spec, marker = bed.spec(power=Power.STOPPED, tags={"team": "shop"}), bed.marker()
+    machine = eye.make(spec, marker)
+    wanted = replace(spec, cpus=4, tags={"team": "bank"})
+    before = bed.machines()[machine.id]
+
+    with bed.connected(credentials=bed.readonly_credentials) as reader:
+        reader.check()
+        Eye(bed, reader).settle()
+        errors = [
+            error_of(lambda: reader.machines.configure(machine, wanted, {"cpus", "tags"}, None, marker)),
+            error_of(lambda: reader.machines.set_power(machine, spec, Power.RUNNING)),
+            error_of(lambda: reader.machines.mark(machine, None)),
+            error_of(lambda: reader.machines.delete(machine)),
+        ]
+
+    assert [error and error.reason for error in errors] == [Reason.NOT_PERMITTED] * 4
+    assert not any(error and error.took_effect_possible for error in errors)
+    assert bed.machines()[machine.id] == before

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import pytest
 
 from hybridge.core.errors import CloudError, Disposition, Unreachable
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec
+from hybridge.core.machine import Intent, Machine, MachineSpec, Power, TaskState
 from hybridge.core.reasons import Reason
-from hybridge.drivers.base import Driver
+from hybridge.drivers.base import Driver, Started
 from lab.faultproxy import Answer, LoseAnswer, Loss, Reset, Rule
 from tests.contract.bed import Bed
-from tests.contract.eye import Eye, error_of
+from tests.contract.eye import PATIENCE, Eye, error_of
 
 
 def test_a_repeated_create_makes_nothing_more(bed: Bed, driver: Driver, eye: Eye) -> None:
@@ -179,13 +183,68 @@ def test_something_else_of_the_same_name_is_never_ours(bed: Bed, driver: Driver,
     assert bed.machines()[stranger].name == spec.name
 
 
-def test_several_machines_of_one_image_at_once(bed: Bed, driver: Driver, eye: Eye) -> None:
-    specs = [(bed.spec(), bed.marker()) for _ in range(3)]
-    intents = [bed.intent(driver, spec, marker) for spec, marker in specs]
-    started = [
-        driver.machines.create(intent, spec, marker) for intent, (spec, marker) in zip(intents, specs, strict=True)
-    ]
-    for one in started:
-        eye.finish(one)
+def test_several_machines_at_once(bed: Bed, driver: Driver, eye: Eye) -> None:
+    """Methods are called from the threads of a pool."""
+    wanted = [(bed.spec(), bed.marker()) for _ in range(8)]
 
-    assert [len(bed.owned(marker)) for _, marker in specs] == [1, 1, 1]
+    def create(one: tuple[MachineSpec, Marker]) -> Started:
+        return driver.machines.create(bed.intent(driver, *one), *one)
+
+    with ThreadPoolExecutor(4) as pool:
+        for started in pool.map(create, wanted):
+            eye.finish(started)
+
+    assert [[shown.name for shown in bed.owned(marker)] for _, marker in wanted] == [[spec.name] for spec, _ in wanted]
+
+
+def test_a_machine_in_the_making_is_never_shown_as_somebody_elses(bed: Bed, driver: Driver, eye: Eye) -> None:
+    """Until its marker can be read it is locked, unread or not in sight."""
+    spec, marker = bed.spec(), bed.marker()
+    eye.settle()
+    before = set(eye.machines)
+    intent = bed.intent(driver, spec, marker)
+    bed.pace(0.4)
+
+    task = driver.machines.create(intent, spec, marker).task
+    deadline = time.monotonic() + PATIENCE
+    while not bed.owned(marker) or (task and eye.sweeps[-1].tasks.get(task.id, task).state is TaskState.RUNNING):
+        eye.look(tasks=[task] if task else (), wait=0.0, refresh=[intent.id] if intent.id else ())
+        for machine in (machine for machine in eye.machines.values() if machine.id not in before):
+            assert machine.marker == marker or not machine.detailed or machine.lock is not None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+    assert eye.find(marker).marker == marker
+
+
+def test_a_task_is_followed_by_another_process(bed: Bed, driver: Driver) -> None:
+    """A task stands in the object's status, so that whoever comes after a restart waits for it."""
+    spec, marker = bed.spec(), bed.marker()
+    intent = bed.intent(driver, spec, marker)
+    bed.pace(0.3)
+    started = driver.machines.create(intent, spec, marker)
+    if started.task is None:
+        pytest.skip("nothing is done by tasks on this cloud")
+
+    with bed.connected() as restarted:
+        other = Eye(bed, restarted)
+        other.finish(started)
+        found = other.find(marker)
+
+    assert [shown.id for shown in bed.owned(marker)] == [found.id]
+
+
+def test_a_task_that_the_cloud_does_not_know(bed: Bed, driver: Driver, eye: Eye) -> None:
+    """It is neither running for ever nor a success."""
+    spec = bed.spec()
+    machine = eye.make(spec, bed.marker())
+    task = driver.machines.set_power(machine, spec, Power.STOPPED, hard=True).task
+    if task is None:
+        pytest.skip("nothing is done by tasks on this cloud")
+    eye.finish(Started(task=task))
+    unknown = replace(task, id=bed.unknown_task(task.id))
+
+    ended = eye.end(Started(task=unknown))
+
+    assert ended is not None
+    assert ended.state in {TaskState.UNKNOWN, TaskState.FAILED}

@@ -89,11 +89,12 @@ def test_a_settled_sweep_costs_little(bed: Bed, driver: Driver, eye: Eye, reques
         bed.stranger(f"crowd-{number}")
     eye.make(bed.spec(), bed.marker())
     eye.settle()
-    quiet = [eye.look() for _ in range(3)]
+    for _ in range(3):
+        eye.look(wait=0.0)
     bed.proxy.reset_counts()
     before = len(requests.metered)
 
-    quiet = [eye.look() for _ in range(4)]
+    quiet = [eye.look(wait=0.0) for _ in range(4)]
 
     assert bed.proxy.total() <= 4 * bed.sweep_cost
     assert bed.proxy.mutating() == 0
