@@ -10,8 +10,10 @@ import contextlib
 import ssl
 import threading
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 from xml.parsers.expat import ExpatError
 
 import certifi
@@ -36,6 +38,10 @@ _BOUND = frozenset(
 )
 #: Calls at the end, when nobody hands out tokens of the rate limit any more.
 _FAREWELL = frozenset({"CancelWaitForUpdates", "Logout"})
+
+
+#: Reads the answer to a call; the stub is for references in it.
+Reader = Callable[[bytes, "Stub"], Any]
 
 
 class Session:
@@ -118,9 +124,10 @@ class Session:
 class Stub:
     """What pyvmomi sends the calls of its objects through. ``requests`` counts what was sent."""
 
-    def __init__(self, session: Session, read_timeout: float) -> None:
-        """``read_timeout`` in seconds."""
+    def __init__(self, session: Session, read_timeout: float, readers: Mapping[str, Reader] | None = None) -> None:
+        """``read_timeout`` in seconds. ``readers``: what reads the answers to some calls in pyvmomi's place."""
         self._session = session
+        self._readers = readers or {}
         self.read_timeout = read_timeout
         self.requests = 0
 
@@ -204,11 +211,13 @@ class Stub:
         if reply.status not in {200, 500} or (reply.status == 500 and not whole):
             raise errors.status(reply.status, operation, reply.headers.get("Retry-After"))
         try:
-            result = soap.SoapResponseDeserializer(self).Deserialize(reply.data, info.result) if whole else None
-        except (ExpatError, KeyError, TypeError, AttributeError) as error:
+            if not whole:
+                raise ExpatError("it is no SOAP message")
+            if reply.status == 200 and operation in self._readers:
+                return self._readers[operation](reply.data, self)
+            result = soap.SoapResponseDeserializer(self).Deserialize(reply.data, info.result)
+        except (ExpatError, ParseError, KeyError, TypeError, AttributeError, ValueError) as error:
             raise _garbled(operation, f"{type(error).__name__}: {error}") from None
-        if not whole:
-            raise _garbled(operation, "it is no SOAP message")
         if reply.status == 500:
             if isinstance(result, Exception):
                 raise errors.classify(result, operation) from result

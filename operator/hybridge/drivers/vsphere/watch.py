@@ -16,7 +16,7 @@ from typing import Any, Final
 from hybridge.core.errors import CloudError, Throttled, Unreachable
 from hybridge.core.machine import Task, TaskState
 from hybridge.drivers.base import Sweep, SweepRequest
-from hybridge.drivers.vsphere import collector, mapping
+from hybridge.drivers.vsphere import collector, mapping, updates
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
@@ -56,7 +56,7 @@ class Watch:
     def __init__(self, session: Session, datacenter: Datacenter, picture: Picture) -> None:
         """``datacenter`` finds the managed object below which machines are watched."""
         self._session = session
-        self._stub = Stub(session, _GRACE)
+        self._stub = Stub(session, _GRACE, {"WaitForUpdatesEx": updates.read})
         self._datacenter = datacenter
         self._picture = picture
         self._filter: _Filter | None = None
@@ -161,25 +161,19 @@ class Watch:
         watched = self._filter
         self._stub.read_timeout = wait + _GRACE
         options = _Query.WaitOptions(maxWaitSeconds=math.ceil(wait), maxObjectUpdates=_PAGE)
-        updates = watched.collector.WaitForUpdatesEx(watched.version, options)
-        while updates is not None:
-            for part in updates.filterSet:
-                for entry in part.objectSet:
-                    self._apply(entry)
-            watched.version = updates.version
-            if not updates.truncated:
+        news: updates.Updates | None = watched.collector.WaitForUpdatesEx(watched.version, options)
+        while news is not None:
+            for entry in news.entries:
+                if entry.left:
+                    self._picture.leave(entry.kind, entry.id)
+                else:
+                    self._picture.change(entry.kind, entry.id, entry.changes)
+            watched.version = news.version
+            if not news.truncated:
                 break
             options = _Query.WaitOptions(maxWaitSeconds=0, maxObjectUpdates=_PAGE)
-            updates = watched.collector.WaitForUpdatesEx(watched.version, options)
+            news = watched.collector.WaitForUpdatesEx(watched.version, options)
         self._picture.ready = True
-
-    def _apply(self, entry: Any) -> None:
-        kind, object_id = collector.kind_of(entry.obj), moid(entry.obj)
-        if entry.kind == "leave":
-            self._picture.leave(kind, object_id)
-            return
-        changes = [(str(c.name), None if "emove" in c.op else c.val) for c in entry.changeSet]
-        self._picture.change(kind, object_id, changes)
 
     def _read_details(self, request: SweepRequest) -> set[str]:
         """Reads what is not pushed, of the machines that need it, in one request. Returns those that are gone."""
