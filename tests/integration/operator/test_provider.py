@@ -87,7 +87,7 @@ def test_a_provider_in_use_does_not_go_and_names_who_uses_it(own: Scene) -> None
     own.gone()
     own.bed.wait_gone("providers", own.provider)
     assert own.here() == set()
-    own.until(lambda: not samples(own.bed.operator, provider=own.provider, **{}) or _only_counters(own), "its series")
+    own.until(lambda: not samples(own.bed.operator, provider=own.provider) or _only_counters(own), "its series")
 
 
 def test_a_provider_that_leads_elsewhere_changes_nothing_and_loses_nothing(own: Scene, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_what_would_be_made_elsewhere_is_not_made(own: Scene, tmp_path: Path) ->
 def test_the_cloud_of_a_provider_cannot_be_changed(scene: Scene) -> None:
     provider = scene.bed.get("provider", scene.provider)
     assert provider is not None
-    other = "vsphere" if scene.cloud != "vsphere" else "proxmox"
+    other: Cloud = "vsphere" if scene.cloud != "vsphere" else "proxmox"
     changed = scene.bed.provider(other, scene.provider)
     changed["spec"][scene.cloud] = None
 
