@@ -171,7 +171,8 @@ class MachineDriver(Protocol):
         """Brings ``fields`` to the spec, in as few calls as can be.
 
         Fields: ``cpus``, ``memory``, ``instanceType``, ``rootDisk``, ``tags``, and ``initialize`` (everything that a new
-        machine gets after its clone: uuid, sizes, disk, tags, networks, cloud-init). Repeating it is safe.
+        machine gets after its clone: uuid, sizes, disk, tags, networks, cloud-init; it may be started in the same go,
+        where the spec wants it to run). Repeating it is safe.
         """
         ...
 

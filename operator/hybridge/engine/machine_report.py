@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 FLEETING = 2.0
 #: Seconds for which a running machine is given time to report an address before it is Ready without one.
 ADDRESS_PATIENCE = 300.0
+#: Seconds after which an address is asked for that sweeps have not shown.
+ADDRESS_DELAY = 1.0
 _MOST = 32
 
 
@@ -133,8 +135,9 @@ class MachineReporter:
 
     def _await_address(self, case: Case) -> float:
         waited = self._world.clock() - (case.memo.running_since or self._world.clock())
-        case.link.expect(case.key, refresh=case.memo.id)
-        return min(10.0, 0.3 + waited / 2)
+        # Sweeps find the address of a machine that has just come up; a later one has to be asked for.
+        case.link.expect(case.key, refresh=case.memo.id if waited >= ADDRESS_DELAY else None)
+        return min(10.0, max(ADDRESS_DELAY, waited / 2))
 
     @staticmethod
     def _fleeting(memo: Memo, now: float) -> float:

@@ -181,13 +181,20 @@ class MachineSteps:
             inventory.see(started.machine)
         if started.task is not None:
             case.link.watch_task(started.task, case.key)
+            soon = _SOON.get(started.machine.power) if started.machine else None
             if mine is not None and step.verb is Verb.SET_POWER:
-                current = inventory.get(mine.id) or mine
-                memo.after_task = replace(current, power=Power(step.actions[0].after))
+                soon = Power(step.actions[0].after)
+            current = inventory.get(memo.id) if memo.id else None
+            if soon is not None and current is not None:
+                memo.after_task = replace(current, power=soon)
             if mine is not None and step.verb is Verb.DELETE:
                 memo.after_task = replace(mine, power=Power.GONE)
         elif mine is not None and step.verb is Verb.DELETE and started.machine is None:
             inventory.forget(mine.id)
+
+
+#: Where a transition of power leads when its task succeeds.
+_SOON = {Power.STARTING: Power.RUNNING, Power.STOPPING: Power.STOPPED}
 
 
 def _field(name: str) -> str:

@@ -188,8 +188,10 @@ class MachineKind:
             return
         if after.power is Power.GONE:
             inventory.forget(after.id)
-        else:
-            inventory.see(after)
+            return
+        seen = inventory.get(after.id)
+        if seen is None or seen.power is not after.power:
+            inventory.see(replace(seen or after, power=after.power))
 
     def _situation(self, case: Case) -> Situation:
         memo, link, machine = case.memo, case.link, case.machine

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from hybridge.core.errors import Busy, IdTaken, NotProven, Refused
 from hybridge.core.identity import Marker, replace_notes, write_notes
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Traits
+from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.proxmox import changes, seed, tags
@@ -145,6 +145,9 @@ class Machines:
             upid = self._client.put("Resize", "nodes", node, "qemu", machine.id, "resize", disk=disk, size=str(size))
             configuration = configuration.resized(disk, size)
             self._estate.learn(machine.id, configuration)
+        if "initialize" in fields and upid is None and spec.power is Power.RUNNING:
+            # PVE has just compared the digest of what was read: that is the proof, and it is as fresh as can be.
+            return self._start(machine.id, node, configuration)
         seen = self._estate.machine(machine.id, node, configuration, machine.power)
         return Started(machine.id, seen, begun(upid, "Resize"))
 
@@ -172,11 +175,10 @@ class Machines:
         """See the port. PVE itself stops a guest hard when it was asked softly and the time is over."""
         node, configuration = self._prove(machine, machine.marker)
         path = ("nodes", node, "qemu", machine.id, "status")
+        if power is Power.RUNNING:
+            return self._start(machine.id, node, configuration, resume=machine.power is Power.SUSPENDED)
         try:
-            if power is Power.RUNNING:
-                operation = "Resume" if machine.power is Power.SUSPENDED else "Start"
-                upid = self._client.post(operation, *path, operation.lower())
-            elif hard or spec.power_off is PowerOff.HARD:
+            if hard or spec.power_off is PowerOff.HARD:
                 operation = "Stop"
                 upid = self._client.post(operation, *path, "stop", **self._overruling(machine.id))
             else:
@@ -187,13 +189,8 @@ class Machines:
                 }
                 upid = self._client.post(operation, *path, "shutdown", **limits)
         except AlreadySo:
-            self._estate.powers.saw(machine.id, power, time.monotonic())
-            return Started(machine.id, self._estate.machine(machine.id, node, configuration, power))
-        self._estate.book.reached(machine.id, ())
-        self._estate.powers.asked(machine.id, power, upid, time.monotonic())
-        state = Power.STARTING if power is Power.RUNNING else Power.STOPPING
-        seen = self._estate.machine(machine.id, node, configuration, state)
-        return Started(machine.id, seen, begun(upid, operation))
+            return self._already(machine.id, node, configuration, power)
+        return self._asked(machine.id, node, configuration, power, begun(upid, operation))
 
     def delete(self, machine: Machine) -> Started:
         """See the port. The seed goes first: while the guest exists, its notes say where it is."""
@@ -258,6 +255,25 @@ class Machines:
         after = configuration.changed(values, running=running)
         self._estate.learn(machine.id, after)
         return after
+
+    def _start(self, vmid: str, node: str, configuration: Configuration, *, resume: bool = False) -> Started:
+        """Starts a guest whose identity was proven right before."""
+        operation = "Resume" if resume else "Start"
+        try:
+            upid = self._client.post(operation, "nodes", node, "qemu", vmid, "status", operation.lower())
+        except AlreadySo:
+            return self._already(vmid, node, configuration, Power.RUNNING)
+        return self._asked(vmid, node, configuration, Power.RUNNING, begun(upid, operation))
+
+    def _already(self, vmid: str, node: str, configuration: Configuration, power: Power) -> Started:
+        self._estate.powers.saw(vmid, power, time.monotonic())
+        return Started(vmid, self._estate.machine(vmid, node, configuration, power))
+
+    def _asked(self, vmid: str, node: str, configuration: Configuration, power: Power, task: Task | None) -> Started:
+        self._estate.book.reached(vmid, ())
+        self._estate.powers.asked(vmid, power, task.id if task else None, time.monotonic())
+        state = Power.STARTING if power is Power.RUNNING else Power.STOPPING
+        return Started(vmid, self._estate.machine(vmid, node, configuration, state), task)
 
     def _overruling(self, vmid: str) -> dict[str, int]:
         """Ends a shutdown that is under way; guests of the HA manager do not take it."""
