@@ -124,11 +124,16 @@ class Demo:
         stage.clear_providers(self.lab.cluster, self.providers)
         return differences([], seen(self.lab))
 
-    def end(self) -> None:
-        """Take away and end all that was started, in the reverse order."""
+    def end(self) -> int:
+        """Take away and end all that was started, in the reverse order; 1 when something could not be taken away."""
         # A second Ctrl-C must not leave half of it behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self._cleanup.close()
+        try:
+            self._cleanup.close()
+        except LabError as error:
+            typer.echo(f"error: {error}", err=True)
+            return 1
+        return 0
 
     def title(self, words: str) -> None:
         """A heading."""
@@ -217,7 +222,7 @@ def run(
     except KeyboardInterrupt:
         code = 130
     finally:
-        demo.end()
+        code = demo.end() or code
     sys.exit(code)
 
 
