@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, cast
 from xml.etree.ElementTree import Element, XMLPullParser, tostring
 
 from hybridge.drivers.vsphere.sdk import soap
@@ -43,15 +43,13 @@ def read(answer: bytes, stub: Any) -> Updates | None:
 
     Raises ``xml.etree.ElementTree.ParseError`` for what is no XML, KeyError or AttributeError for what is no answer.
     """
-    parser = XMLPullParser(("end",))
+    parser: XMLPullParser[Any] = XMLPullParser(("end",))
     parser.feed(answer)
     parser.close()
     entries: list[Entry] = []
     found: Element | None = None
     response: Element | None = None
-    for _, element in parser.read_events():
-        if not isinstance(element, Element):
-            continue
+    for _, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
         if element.tag == f"{_VIM}objectSet":
             entries.append(_entry(element, stub))
             element.clear()

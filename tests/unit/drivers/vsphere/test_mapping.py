@@ -1,0 +1,175 @@
+"""vSphere's objects as machines and tasks."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from hybridge.core.identity import Marker
+from hybridge.core.machine import Address, Machine, Power, Task, TaskState
+from hybridge.core.reasons import Reason
+from hybridge.drivers.vsphere import mapping
+from hybridge.drivers.vsphere.sdk import vim
+
+MARKER = Marker("cluster", "uid", "VirtualMachine", "shop", "web-1")
+MARKS = {
+    f'config.extraConfig["{key}"]': vim.option.OptionValue(key=key, value=value)
+    for key, value in MARKER.pairs().items()
+}
+HOSTS = {"host-1": ("esx1", "Cluster")}
+
+
+def disk(key: int, size: int, *, controller: int = 1000, unit: int = 0) -> object:
+    return vim.vm.device.VirtualDisk(
+        key=key, controllerKey=controller, unitNumber=unit, capacityInKB=size // 1024, capacityInBytes=size
+    )
+
+
+def machine(**properties: object) -> Machine:
+    paths = {name.replace("__", "."): value for name, value in properties.items()}
+    return mapping.machine(mapping.seen("vm-1", paths), HOSTS, {7: "team"})
+
+
+def test_a_machine_is_shown_whole() -> None:
+    properties = {
+        "name": "web-1",
+        "parent": vim.Folder("group-v3"),
+        "config.instanceUuid": "ABCD",
+        "config.hardware.numCPU": 2,
+        "config.hardware.memoryMB": 4096,
+        "config.template": False,
+        "config.cpuHotAddEnabled": True,
+        "config.memoryHotAddEnabled": None,
+        "runtime.powerState": "poweredOn",
+        "runtime.host": vim.HostSystem("host-1"),
+        "runtime.connectionState": "connected",
+        "guest.toolsRunningStatus": "guestToolsRunning",
+        "guest.toolsVersionStatus2": "guestToolsUnmanaged",
+        "guest.ipAddress": "10.0.0.2",
+        "guest.hostName": "web",
+        "guest.net": [
+            SimpleNamespace(deviceConfigId=4000, ipAddress=["10.0.0.1", "fe80::1", "10.0.0.2"]),
+            SimpleNamespace(deviceConfigId=-1, ipAddress=["172.17.0.1"]),
+        ],
+        "customValue": [SimpleNamespace(key=7, value="shop"), SimpleNamespace(key=8, value="nobody asks")],
+        mapping.ROOT_DISK: disk(2000, 1 << 34),
+        **MARKS,
+    }
+
+    shown = mapping.machine(mapping.seen("vm-1", properties), HOSTS, {7: "team"})
+
+    assert shown == Machine(
+        id="vm-1",
+        name="web-1",
+        power=Power.RUNNING,
+        marker=MARKER,
+        uuid="abcd",
+        cpus=2,
+        memory=4 << 30,
+        root_disk=1 << 34,
+        host="esx1",
+        zone="Cluster",
+        addresses=(
+            Address("InternalIP", "10.0.0.2"),
+            Address("InternalIP", "10.0.0.1"),
+            Address("Hostname", "web"),
+        ),
+        tags={"team": "shop"},
+        hot_add_cpus=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "connection", "power"),
+    [
+        ("poweredOn", "connected", Power.RUNNING),
+        ("poweredOff", "connected", Power.STOPPED),
+        ("suspended", "connected", Power.SUSPENDED),
+        ("poweredOn", "disconnected", Power.UNKNOWN),
+        ("poweredOff", "inaccessible", Power.UNKNOWN),
+        ("", "connected", Power.UNKNOWN),
+    ],
+)
+def test_power(state: str, connection: str, power: Power) -> None:
+    assert machine(runtime__powerState=state, runtime__connectionState=connection).power is power
+
+
+def test_a_machine_that_is_off_has_no_addresses() -> None:
+    assert machine(runtime__powerState="poweredOff", guest__ipAddress="10.0.0.1").addresses == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "reports"), [("guestToolsNotInstalled", False), ("guestToolsCurrent", True), (None, False)]
+)
+def test_only_tools_report_addresses(status: str | None, reports: bool) -> None:
+    assert machine(guest__toolsVersionStatus2=status).reports_addresses is reports
+
+
+def test_a_marker_that_is_taken_away_is_gone() -> None:
+    seen = mapping.seen("vm-1", MARKS)
+
+    for path in MARKS:
+        mapping.update(seen, path, None)
+
+    assert mapping.machine(seen, {}, {}).marker is None
+
+
+def test_the_first_disk_of_the_first_controller_is_the_root_disk() -> None:
+    devices = [disk(2016, 3, controller=1001), disk(2001, 2, unit=1), disk(2000, 1 << 30), vim.vm.device.VirtualCdrom()]
+
+    assert mapping.root_disk(devices) is devices[2]
+    assert mapping.root_disk([vim.vm.device.VirtualCdrom()]) is None
+
+
+def test_a_disk_with_another_key_is_read_with_the_devices_and_kept() -> None:
+    seen = mapping.seen("vm-1", {mapping.ROOT_DISK: None, mapping.DEVICES: [disk(32000, 1 << 30, controller=31000)]})
+
+    mapping.update(seen, mapping.ROOT_DISK, None)
+
+    assert seen.root_disk == 1 << 30
+    assert not seen.disk_pushed
+
+
+def test_an_attribute_of_hosts_is_none_of_machines() -> None:
+    fields = [
+        SimpleNamespace(key=1, name="team", managedObjectType=vim.VirtualMachine),
+        SimpleNamespace(key=2, name="rack", managedObjectType=vim.HostSystem),
+        SimpleNamespace(key=3, name="everywhere", managedObjectType=None),
+    ]
+
+    assert mapping.attribute_names(fields) == {1: "team", 3: "everywhere"}
+
+
+WANTED = Task("task-1", "Clone", 5.0)
+
+
+def test_a_task_that_made_a_machine() -> None:
+    ended = mapping.task({"info.state": "success", "info.result": vim.VirtualMachine("vm-9")})
+
+    assert ended.task(WANTED) == Task("task-1", "Clone", 5.0, TaskState.SUCCEEDED, result="vm-9")
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_a_task_on_its_way(state: str) -> None:
+    assert mapping.task({"info.state": state, "info.progress": 40}).task(WANTED) == Task(
+        "task-1", "Clone", 5.0, progress=40
+    )
+
+
+def test_a_task_that_failed_tells_the_fault_and_its_reason() -> None:
+    fault = vim.fault.DuplicateName(msg="The name exists.", name="web", object=vim.VirtualMachine("vm-3"))
+
+    failed = mapping.task({"info.state": "error", "info.error": fault})
+
+    assert failed.state is TaskState.FAILED
+    assert failed.error.startswith("DuplicateName: The name exists.")
+    assert failed.reason is Reason.NAME_TAKEN
+    assert failed.holder == "vm-3"
+
+
+@pytest.mark.parametrize(("existing", "state"), [("poweredOn", TaskState.SUCCEEDED), ("suspended", TaskState.FAILED)])
+def test_a_power_change_to_what_is_so_already_is_a_success(existing: str, state: TaskState) -> None:
+    fault = vim.fault.InvalidPowerState(requestedState="poweredOn", existingState=existing)
+
+    assert mapping.task({"info.state": "error", "info.error": fault}).state is state
