@@ -184,8 +184,10 @@ class Restrict(Model, frozen=True, kw_only=True):
 class Limits(Model, frozen=True, kw_only=True):
     """How hard the cloud may be worked."""
 
-    requests_per_second: Annotated[int, number("Requests a second. Default: 10.", 1, 10_000)] = 10
-    burst: Annotated[int, number("Requests that may come at once. Default: 20.", 1, 10_000)] = 20
+    requests_per_second: Annotated[
+        int | None, number("Requests a second. Default: 20 for AWS, else 50.", 1, 10_000)
+    ] = None
+    burst: Annotated[int | None, number("Requests that may come at once. Default: 100.", 1, 10_000)] = None
     concurrent_tasks: Annotated[int, number("Calls and tasks that run at the same time. Default: 8.", 1, 256)] = 8
 
 
