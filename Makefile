@@ -13,6 +13,8 @@ TESTS ?= $(wildcard tests/unit tests/contract tests/integration)
 
 # Where .ci/venv keeps its uv: the lab fetches a Go toolchain with it on a machine that has neither.
 export PATH := $(PATH):$(CACHE)/uv-0.13.9/bin
+# Many networks have a certificate authority of their own.
+export UV_SYSTEM_CERTS ?= true
 export PYTHONPATH := $(CURDIR):$(CURDIR)/operator
 export PYTHONUNBUFFERED := 1
 
