@@ -28,6 +28,8 @@ from hybridge.drivers.vsphere.sdk import soap, version_for, vim
 _CONNECT_TIMEOUT = 3.0
 _READ_TIMEOUT = 20.0
 _FAREWELL_TIMEOUT = 2.0
+#: Seconds after a refused login in which none is tried: five within three minutes lock an account by default.
+_LOGIN_PAUSE = 60.0
 _COOKIE = "vmware_soap_session"
 
 #: Calls that need no session.
@@ -71,6 +73,8 @@ class Session:
         self.calls = Stub(self, _READ_TIMEOUT)
         self.root = vim.ServiceInstance("ServiceInstance", self.calls)
         self._content: Any = None
+        self._refusal: Refused | None = None
+        self._refused_until = 0.0
         self._speak("")
 
     def _speak(self, api_version: str) -> None:
@@ -101,10 +105,16 @@ class Session:
         with self._lock:
             if self._epoch != epoch:
                 return
+            if self._refusal is not None and time.monotonic() < self._refused_until:
+                raise Refused(self._refusal.reason, self._refusal.message)
             credentials = self.settings.credentials
             manager = self.content.sessionManager
             self.cookie = ""
-            manager.Login(credentials["username"], credentials["password"])
+            try:
+                manager.Login(credentials["username"], credentials["password"])
+            except Refused as error:
+                self._refusal, self._refused_until = error, time.monotonic() + _LOGIN_PAUSE
+                raise
             self._epoch += 1
 
     def hurry(self) -> None:

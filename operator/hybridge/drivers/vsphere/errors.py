@@ -40,6 +40,10 @@ def _refused(reason: Reason) -> _Make:
     return lambda words: Refused(reason, words)
 
 
+def _waits(reason: Reason) -> _Make:
+    return lambda words: CloudError(reason, words, disposition=Disposition.WAIT)
+
+
 _FAULTS: dict[str, _Make] = {
     "InvalidLogin": _refused(Reason.AUTHENTICATION_FAILED),
     "NotAuthenticated": lambda words: CloudError(Reason.AUTHENTICATION_FAILED, words),
@@ -47,16 +51,16 @@ _FAULTS: dict[str, _Make] = {
     "RestrictedByAdministrator": _refused(Reason.NOT_PERMITTED),
     "DuplicateName": IdTaken,
     "AlreadyExists": IdTaken,
-    "InsufficientResourcesFault": _refused(Reason.CAPACITY),
-    "InsufficientStorageIops": _refused(Reason.CAPACITY),
-    "NoDiskSpace": _refused(Reason.CAPACITY),
-    "NoCompatibleHost": _refused(Reason.CAPACITY),
-    "NoCompatibleDatastore": _refused(Reason.CAPACITY),
-    "NoActiveHostInCluster": _refused(Reason.CAPACITY),
+    "InsufficientResourcesFault": _waits(Reason.CAPACITY),
+    "InsufficientStorageIops": _waits(Reason.CAPACITY),
+    "NoDiskSpace": _waits(Reason.CAPACITY),
+    "NoCompatibleHost": _waits(Reason.CAPACITY),
+    "NoCompatibleDatastore": _waits(Reason.CAPACITY),
+    "NoActiveHostInCluster": _waits(Reason.CAPACITY),
     "NumVirtualCpusExceedsLimit": _refused(Reason.INVALID_SPEC),
     "InvalidResourcePoolStructureFault": _refused(Reason.INVALID_SPEC),
-    "NotEnoughLicenses": _refused(Reason.QUOTA),
-    "LimitExceeded": _refused(Reason.QUOTA),
+    "NotEnoughLicenses": _waits(Reason.QUOTA),
+    "LimitExceeded": _waits(Reason.QUOTA),
     "CpuHotPlugNotSupported": _refused(Reason.RESTART_REQUIRED),
     "MemoryHotPlugNotSupported": _refused(Reason.RESTART_REQUIRED),
     "TaskInProgress": Busy,

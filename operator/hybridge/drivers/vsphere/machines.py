@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from hybridge.core.errors import Busy, CloudError, Refused
+from hybridge.core.errors import Busy, CloudError, NotProven, Refused
 from hybridge.core.identity import KEYS, Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
@@ -107,6 +108,12 @@ class VsphereMachines:
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
     ) -> Started:
         """Custom attributes one call each; all the rest in one ReconfigVM_Task."""
+        with _present(machine):
+            return self._configure(machine, spec, fields, intent, marker)
+
+    def _configure(
+        self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
+    ) -> Started:
         initialize = "initialize" in fields and intent is not None
         if "tags" in fields or initialize:
             machine = self._set_attributes(machine, spec.tags)
@@ -129,21 +136,23 @@ class VsphereMachines:
         """One ReconfigVM_Task of the marker's keys; empty values take them away."""
         pairs = marker.pairs() if marker else dict.fromkeys(KEYS, "")
         change = vim.vm.ConfigSpec(extraConfig=clone.options(pairs))
-        return self._started(machine.id, self._vm(machine.id).ReconfigVM_Task(change), "Mark")
+        with _present(machine):
+            return self._started(machine.id, self._vm(machine.id).ReconfigVM_Task(change), "Mark")
 
     def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
         """PowerOnVM_Task, PowerOffVM_Task, or ShutdownGuest where VMware Tools run."""
+        soft = power is Power.STOPPED and not hard and spec.power_off is not PowerOff.HARD
         reference = self._vm(machine.id)
         try:
-            if power is Power.RUNNING:
-                return self._started(machine.id, reference.PowerOnVM_Task(), "PowerOn")
-            if not hard and spec.power_off is not PowerOff.HARD and self._shut_down(machine, spec.power_off):
-                task = Task(f"{SHUTDOWN}{machine.id}", "Shutdown", time.time())
-                return Started(id=machine.id, task=task)
-            return self._started(machine.id, reference.PowerOffVM_Task(), "PowerOff")
+            with _present(machine):
+                if power is Power.RUNNING:
+                    return self._started(machine.id, reference.PowerOnVM_Task(), "PowerOn")
+                if soft and self._shut_down(machine, spec.power_off):
+                    return Started(id=machine.id, task=Task(f"{SHUTDOWN}{machine.id}", "Shutdown", time.time()))
+                return self._started(machine.id, reference.PowerOffVM_Task(), "PowerOff")
         except CloudError as error:
-            fault = error.__cause__
-            if caused_by(error, "InvalidPowerState") and getattr(fault, "existingState", None) == _STATE[power]:
+            existing = getattr(error.__cause__, "existingState", None)
+            if caused_by(error, "InvalidPowerState") and existing == _STATE[power]:
                 return Started(id=machine.id, machine=replace(machine, power=power))
             raise
 
@@ -260,6 +269,17 @@ class VsphereMachines:
                 "set spec.powerOff.mode to TrySoft or Hard",
             )
         return False
+
+
+@contextlib.contextmanager
+def _present(machine: Machine) -> Iterator[None]:
+    """Raises NotProven where the vCenter says that the machine is gone."""
+    try:
+        yield
+    except CloudError as error:
+        if caused_by(error, "ManagedObjectNotFound"):
+            raise NotProven(f"{machine.name} ({machine.id}) is gone: {error.message}") from None
+        raise
 
 
 def _carries(machine: Machine, marker: Marker) -> bool:
