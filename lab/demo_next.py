@@ -31,11 +31,17 @@ def next_steps(rows: Sequence[Row], folder: Path, providers: Path) -> Text:
         (
             "Change cpus. It takes a restart, so Hybridge says so and waits until that is allowed.",
             f'{kubectl} patch hvm web-proxmox --type=merge -p \'{{"spec":{{"cpus":4}}}}\'',
+            f"{kubectl} get hvm web-proxmox -o jsonpath='{{.status.plan}}'",
             f'{kubectl} patch hvm web-proxmox --type=merge -p \'{{"spec":{{"lifecycle":{{"disruption":"Allow"}}}}}}\'',
         ),
         (
             "Stop a machine behind its back: seen within a sweep (5 s here), and started again.",
             f"{_LAB} person{here} proxmox stop {ids.get('web-proxmox', '<id>')}",
+        ),
+        (
+            "Delete one behind its back. Hybridge says that it is lost, and makes a new one when it is told to.",
+            f"{_LAB} person{here} aws destroy {ids.get('web-aws', '<id>')}",
+            f'{kubectl} patch hvm web-aws --type=merge -p \'{{"spec":{{"lifecycle":{{"onLost":"Recreate"}}}}}}\'',
         ),
         (
             "Take a cloud away and bring it back. The other two do not notice.",
