@@ -91,3 +91,14 @@ def test_a_refused_read_is_no_absence(bed: Bed, driver: Driver, eye: Eye) -> Non
 
     with bed.connected(credentials=bed.wrong_credentials) as stranger, pytest.raises(CloudError):
         stranger.machines.get(machine.id)
+
+
+def test_a_template_is_told_from_a_machine(bed: Bed, driver: Driver, eye: Eye) -> None:
+    templates = [shown.id for shown in bed.machines().values() if shown.template]
+    if not templates:
+        pytest.skip("images are no machines on this cloud")
+    machine = eye.make(bed.spec(), bed.marker())
+
+    found = [driver.machines.get(machine_id) for machine_id in (*templates, machine.id)]
+
+    assert [one and one.template for one in found] == [True] * len(templates) + [False]

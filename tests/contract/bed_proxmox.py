@@ -1,0 +1,120 @@
+"""Proxmox VE of the lab, as a bed of the contract."""
+
+from __future__ import annotations
+
+import itertools
+import urllib.parse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar, cast
+
+from hybridge.core.identity import read_notes
+from lab.bed import SimulatedCloud
+from lab.faultproxy import Answer
+from lab.pki import Authority
+from lab.proxmox import ProxmoxCloud, ProxmoxMachine
+from tests.contract.bed import GIB, MIB, Bed, Calls, Shown
+
+
+class ProxmoxBed(Bed):
+    """Proxmox VE. Strangers get VMIDs from 5000 on, beyond the Provider's range."""
+
+    kind = "proxmox"
+    calls = Calls(
+        create="POST /nodes/{node}/qemu/{vmid}/clone",
+        start="POST /nodes/{node}/qemu/{vmid}/status/start",
+        resize="P* /nodes/{node}/qemu/{vmid}/config",
+        mark="P* /nodes/{node}/qemu/{vmid}/config",
+        delete="DELETE /nodes/{node}/qemu/{vmid}",
+        list="GET /cluster/resources",
+    )
+    throttle = Answer(429)
+    refusal = Answer(400, message="Parameter verification failed.")
+    permissions = ("VM.Clone", "VM.Allocate", "Datastore.AllocateSpace")
+    deadlines: ClassVar[Mapping[str, object]] = {"hybridge.drivers.proxmox.transport.Login.timeout": (1.0, 1.0)}
+    sweep_cost = 1
+    create_cost = 6
+    repeated_prepare_cost = 1
+    reuses_ids = True
+    shows_user_data = False
+    missing_id = "999999"
+
+    _FROM, _TO = 1000, 1999
+
+    def __init__(self, folder: Path, authority: Authority) -> None:
+        self._vmids = itertools.count(5000)
+        super().__init__(folder, authority)
+
+    @property
+    def _pve(self) -> ProxmoxCloud:
+        return cast("ProxmoxCloud", self.cloud)
+
+    def machines(self) -> dict[str, Shown]:
+        return {str(machine.vmid): self._shown(machine) for machine in self._pve.machines()}
+
+    def given(self, machine_id: str) -> str:
+        machine = self._pve.machine(int(machine_id))
+        return urllib.parse.unquote("\n".join([machine.name, *map(str, machine.config.values())]))
+
+    def leftovers(self) -> set[str]:
+        used = {str(word) for machine in self._pve.machines() for word in machine.config.values()}
+        return {volume for volume in self._pve.isos() if not any(volume in word for word in used)}
+
+    def pace(self, seconds: float) -> None:
+        self._pve.tune(task_seconds=seconds)
+
+    def power(self, machine_id: str, *, on: bool) -> None:
+        self._pve.power(int(machine_id), on=on)
+
+    def destroy(self, machine_id: str) -> None:
+        self._pve.destroy(int(machine_id))
+
+    def copy(self, machine_id: str) -> str:
+        copy = str(next(self._vmids))
+        self.copy_to(machine_id, copy)
+        return copy
+
+    def unknown_task(self, known: str) -> str:
+        words = known.split(":")  # UPID:node:pid:pstart:starttime:type:id:user:
+        return ":".join([*words[:2], "0000FFFF", *words[3:]])
+
+    def copy_to(self, machine_id: str, new_id: str) -> None:
+        self._pve.clone_by_hand(int(machine_id), int(new_id), name=f"copy-{new_id}", full=1)
+
+    def stranger(self, name: str, machine_id: str | None = None) -> str:
+        vmid = int(machine_id) if machine_id else next(self._vmids)
+        self._pve.create(vmid, name, cores=1, memory=512)
+        return str(vmid)
+
+    def resize(self, machine_id: str) -> None:
+        self._pve.set_config(int(machine_id), cores=4, sockets=1)
+
+    def _start(self, folder: Path) -> SimulatedCloud:
+        return ProxmoxCloud(folder, self.authority).start().wait()
+
+    def _block(self, endpoint: str) -> Mapping[str, object]:
+        return {"endpoint": endpoint, "vmIDRange": {"from": self._FROM, "to": self._TO}}
+
+    @property
+    def readonly_credentials(self) -> dict[str, str]:
+        return self._pve.readonly_credentials
+
+    @property
+    def image_id(self) -> str:
+        return str(self._pve.templates[self.image])
+
+    @staticmethod
+    def _shown(machine: ProxmoxMachine) -> Shown:
+        marker = read_notes(machine.description)
+        disk = str(machine.config.get("scsi0", "")).partition("size=")[2].partition(",")[0]
+        return Shown(
+            id=str(machine.vmid),
+            name=machine.name,
+            running=machine.status == "running",
+            cpus=machine.cpus,
+            memory=machine.memory,
+            root_disk=int(disk[:-1]) * {"M": MIB, "G": GIB}[disk[-1]] if disk else None,
+            owner=marker.owner if marker else None,
+            uuid=machine.smbios_uuid or None,
+            template=machine.template,
+        )
