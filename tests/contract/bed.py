@@ -107,7 +107,9 @@ class Bed(ABC):
     #: Options of a machine whose CPUs and memory grow while it runs, where the cloud has such.
     hot_add: ClassVar[Mapping[str, object]] = MappingProxyType({})
     image: ClassVar[str] = "debian-12"
+    #: Ids that nothing has: a machine's and an image's.
     missing_id: ClassVar[str]
+    missing_image: ClassVar[str]
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         """Starts cloud and proxy."""

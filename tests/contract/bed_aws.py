@@ -37,6 +37,7 @@ class AwsBed(Bed):
     sweep_cost = 1
     create_cost = 1
     missing_id = "i-0123456789abcdef0"
+    missing_image = "ami-0123456789abcdef0"
 
     _TRANSITION = 0.1
 

@@ -38,6 +38,7 @@ class ProxmoxBed(Bed):
     reuses_ids = True
     shows_user_data = False
     missing_id = "999999"
+    missing_image = "999999"
 
     _FROM, _TO = 1000, 1999
 

@@ -38,6 +38,7 @@ class VsphereBed(Bed):
     create_cost = 1
     hot_add: ClassVar[Mapping[str, object]] = {"cpuHotAdd": True, "memoryHotAdd": True}
     missing_id = "vm-999999"
+    missing_image = "vm-999999"
 
     @property
     def _vcenter(self) -> VsphereCloud:

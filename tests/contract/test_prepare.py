@@ -30,10 +30,8 @@ def test_a_missing_image_is_answered_with_near_names(bed: Bed, driver: Driver) -
 
 
 def test_an_image_of_an_id_that_does_not_exist(bed: Bed, driver: Driver) -> None:
-    missing = {"aws": "ami-0123456789abcdef0"}.get(bed.kind, bed.missing_id)
-
     with pytest.raises(Refused) as caught:
-        bed.prepared(driver, bed.spec(image=missing))
+        bed.prepared(driver, bed.spec(image=bed.missing_image))
 
     assert caught.value.reason is Reason.IMAGE_NOT_FOUND
 
