@@ -62,6 +62,7 @@ class Demo:
         self.lab.start().wait(lambda name: self.say(f"  {name} is ready after {time.monotonic() - started:.1f} s"))
         if self.borrowed:
             self._cleanup.callback(self._uninstall)
+        (self.folder / "operator.log").unlink(missing_ok=True)
         operator = Operator(self.folder, install(self.lab.cluster), options=["--log-format", "plain"])
         self._operator = operator
         if self.lab.prometheus is not None:
