@@ -19,7 +19,11 @@ RECHECK_FIRST = 60.0
 
 @dataclass(slots=True)
 class Memo:
-    """``absent``: the id that the cloud said nothing has. ``after_task``: how the machine will be when the task is done."""
+    """``absent``: the id that the cloud said nothing has. ``after_task``: how the machine will be when the task is done.
+
+    ``drifted_since``: when the machine was first seen to differ from a spec that it had met, in Unix seconds.
+    ``was_ready``: it was Ready once, or may have been before a restart.
+    """
 
     uid: str
     id: str | None = None
@@ -31,6 +35,8 @@ class Memo:
     token_spent: bool = False
     sync_now: str | None = None
     running_since: float | None = None
+    drifted_since: float | None = None
+    was_ready: bool = False
     unsettled_since: float | None = None
     unsettled_told: int = 0
     waits: int = 0
@@ -49,6 +55,8 @@ class Memo:
             id=status.id,
             created_at=parse_time(status.created_at) if status.created_at else None,
             task=desired.task(status.task) if status.task else None,
+            drifted_since=min((parse_time(entry.since) for entry in status.drift if entry.since), default=None),
+            was_ready=status.created_at is not None,
         )
 
     def intent(self, machine: VirtualMachine) -> Intent | None:

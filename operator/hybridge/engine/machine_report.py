@@ -70,6 +70,7 @@ class MachineReporter:
         ours = mine is not None or isinstance(plan.step, Do)
         shown = case.link.inventory.get(memo.id) if ours and memo.id else None
         story = self._story(case, machine, plan, shown or mine)
+        self._count_drift(case, story)
         if settled and machine_status.waits_for_address(story):
             settled, after = False, self._await_address(case)
         if settled:
@@ -133,6 +134,17 @@ class MachineReporter:
             address_timed_out=waited > ADDRESS_PATIENCE,
         )
 
+    def _count_drift(self, case: Case, story: Story) -> None:
+        """Also of drift that is corrected before it is worth a write."""
+        memo, key, now, fields = case.memo, case.key, self._world.clock(), len(machine_status.drift(story))
+        provider = self._world.group(key)
+        if fields and memo.drifted_since is None:
+            memo.drifted_since = now
+            self._meter.drifted(key.kind, provider, fields)
+        elif not fields and memo.drifted_since is not None:
+            self._meter.undrifted(key.kind, provider, now - memo.drifted_since)
+            memo.drifted_since = None
+
     def _await_address(self, case: Case) -> float:
         waited = self._world.clock() - (case.memo.running_since or self._world.clock())
         # Sweeps find the address of a machine that has just come up; a later one has to be asked for.
@@ -149,7 +161,6 @@ class MachineReporter:
     async def _write(self, key: Key, memo: Memo, machine: VirtualMachine, story: Story) -> None:
         now, old = self._world.clock(), machine.status
         generation = machine.metadata.generation
-        was_ready = conditions.is_true(old.conditions, Type.READY)
         told = conditions.write(old.conditions, machine_status.conditions(story), generation=generation, now=now)
         task = memo.task
         status = msgspec.structs.replace(
@@ -172,13 +183,9 @@ class MachineReporter:
         self._meter.state(
             key.kind, key.namespace, key.name, provider, ready=ready, synced=conditions.is_true(told, Type.SYNCED)
         )
-        if ready and not was_ready and machine.metadata.creation_timestamp:
+        if ready and not memo.was_ready and machine.metadata.creation_timestamp:
+            memo.was_ready = True
             self._meter.became_ready(key.kind, provider, now - parse_time(machine.metadata.creation_timestamp))
-        if status.drift and not old.drift:
-            self._meter.drifted(key.kind, provider, len(status.drift))
-        elif old.drift and not status.drift:
-            began = min(parse_time(entry.since) for entry in old.drift if entry.since)
-            self._meter.undrifted(key.kind, provider, now - began)
 
 
 def _with_machine(status: VirtualMachineStatus, machine: Machine) -> VirtualMachineStatus:
