@@ -31,9 +31,9 @@ class MachineSteps:
         """Changes the cloud and keeps what is known of the result. Raises CloudError, Conflict, NotLeading."""
         try:
             started = await self._call(case, step, mine)
-        except NotProven:
-            # What was seen is not what is there: forget the picture, so that the next plan asks the cloud.
-            if mine is not None:
+        except CloudError as error:
+            if mine is not None and (isinstance(error, NotProven) or error.reason is Reason.NOT_FOUND):
+                # What was seen is not what is there: forget the picture, so that the next plan asks the cloud.
                 case.link.inventory.forget(mine.id)
             raise
         self._keep(case, step, mine, started)
