@@ -219,7 +219,7 @@ class ProviderKind:
             return
         old = current.status
         generation = provider.metadata.generation
-        told = _conditions(error, link, paused=_paused(provider), since=self._since(key.name, link))
+        told = _conditions(error, link, provider, since=self._since(key.name, link))
         status = msgspec.structs.replace(
             old,
             observed_generation=generation,
@@ -290,7 +290,7 @@ def _settings_key(provider: Provider, secret: Secret | None) -> str:
 
 
 def _conditions(
-    error: CloudError | None, link: Link | None, *, paused: bool, since: float | None
+    error: CloudError | None, link: Link | None, provider: Provider, *, since: float | None
 ) -> tuple[Condition, ...]:
     if error is not None:
         when = f" (since {format_time(since)})" if since is not None else ""
@@ -308,9 +308,10 @@ def _conditions(
             Condition(Type.SYNCED, FALSE, Reason.CONNECTING),
             Condition(Type.RECONCILING, TRUE, Reason.CONNECTING),
         )
-    reason = Reason.PAUSED if paused else Reason.CONNECTED
+    reason = Reason.PAUSED if _paused(provider) else Reason.CONNECTED
+    insecure = "; its certificate is not verified" if provider.spec.tls.insecure_skip_verify else ""
     return (
-        Condition(Type.READY, TRUE, reason, link.connection.identity),
+        Condition(Type.READY, TRUE, reason, f"{link.connection.identity}{insecure}"),
         Condition(Type.SYNCED, TRUE, Reason.IN_SYNC),
     )
 
