@@ -13,6 +13,8 @@ from hybridge.drivers.base import Meter
 from hybridge.engine.link import Link
 
 _OBJECT = ("kind", "namespace", "name")
+#: Codes by which the clouds' drivers say that a request was one too many.
+_THROTTLES = frozenset({"429", "RequestLimitExceeded", "Throttled", "Throttling", "ThrottlingException"})
 _SECONDS = (0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 
 
@@ -94,7 +96,7 @@ class Metrics:
         def count(operation: str, code: str, duration: float) -> None:
             self._requests.labels(provider, operation, code).inc()
             seconds.observe(duration)
-            if code in {"429", "503", "RequestLimitExceeded", "Throttling"}:
+            if code in _THROTTLES:
                 self._throttled.labels(provider).inc()
 
         return count
