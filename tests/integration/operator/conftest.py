@@ -7,7 +7,7 @@ own: nobody else notices.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -59,17 +59,20 @@ def scene(bed: OperatorBed, persons: dict[Cloud, Person], cloud: Cloud) -> Itera
 
 @pytest.fixture
 def make_scene(bed: OperatorBed, persons: dict[Cloud, Person], tmp_path: Path) -> Iterator[MakeScene]:
-    """Makes scenes with a Provider and a fault proxy of their own: ``make_scene(cloud, connect=True, **provider_spec)``."""
+    """Makes scenes with a Provider and a fault proxy of their own: ``make_scene(cloud, **provider_spec)``.
+
+    ``connect=False`` does not wait for the Provider; ``keys`` replaces keys of its Secret.
+    """
     with contextlib.ExitStack() as ends:
 
-        def make(cloud: Cloud, *, connect: bool = True, **spec: object) -> Scene:
+        def make(cloud: Cloud, *, connect: bool = True, keys: Mapping[str, str] | None = None, **spec: object) -> Scene:
             name = unique(f"own-{cloud}")
             (tmp_path / name).mkdir()
             proxy = bed.lab._proxy(cloud, tmp_path / name)
             ends.enter_context(proxy)
             scene = Scene(bed, persons[cloud], bed.namespace(), name, proxy)
             ends.callback(_remove, scene)
-            bed.apply(scene.secret(), scene.provider_manifest(**spec))
+            bed.apply(scene.secret(**(keys or {})), scene.provider_manifest(**spec))
             if connect:
                 scene.wait_provider("Ready", "True")
             return scene

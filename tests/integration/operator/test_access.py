@@ -12,6 +12,7 @@ import pytest
 from lab.faultproxy import Cloud
 from lab.pki import Authority
 from tests.integration.operator.conftest import MakeScene
+from tests.integration.operator.people import Person
 from tests.integration.operator.scene import Scene
 from tests.integration.operator.series import value
 from tests.operator_bed import condition_of
@@ -68,18 +69,18 @@ def test_a_secret_without_a_key_names_it(make_scene: MakeScene, cloud: Cloud) ->
     assert PASSWORDS[cloud] in told["message"]
 
 
-def test_a_missing_permission_is_named(own: Scene) -> None:
-    own.bed.apply(own.secret(**own.person.readonly))
-    own.apply()
+def test_a_missing_permission_is_named(make_scene: MakeScene, persons: Mapping[Cloud, Person], cloud: Cloud) -> None:
+    scene = make_scene(cloud, keys=persons[cloud].readonly)
+    scene.apply()
 
-    synced = own.wait("web", "Synced", "False", "NotPermitted")
-    assert own.person.missing_permission in synced["message"]
-    assert condition_of(own.body(), "Stalled")["reason"] == "NotPermitted"
-    assert own.here() == set()
+    synced = scene.wait("web", "Synced", "False", "NotPermitted")
+    assert scene.person.missing_permission in synced["message"]
+    assert condition_of(scene.body(), "Stalled")["reason"] == "NotPermitted"
+    assert scene.here() == set()
 
-    own.bed.apply(own.secret())
-    own.ready()
-    assert own.here() == {own.machine().id}
+    scene.bed.apply(scene.secret())
+    scene.ready()
+    assert scene.here() == {scene.machine().id}
 
 
 @pytest.mark.parametrize("cloud", ["proxmox", "vsphere"])
