@@ -35,6 +35,17 @@ class Killer:
             self._bed.operator.start().wait()
 
 
+def slow_down(bed: OperatorBed, cloud: Cloud) -> None:
+    """Has the cloud take its time, so that kills meet tasks under way and machines that cannot be seen yet."""
+    match cloud:
+        case "aws":
+            bed.lab.aws.tune(transition_seconds=0.5, consistency_lag=1.0)
+        case "proxmox":
+            bed.lab.proxmox.tune(task_seconds=0.5, resources_lag=2.0)
+        case "vsphere":
+            bed.lab.vsphere.tune(task_delay=0.3)
+
+
 def create_and_delete(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int, kills: int) -> None:
     """``number`` creations, then as many deletions, with ``kills`` kills in each."""
     namespace = bed.namespace()

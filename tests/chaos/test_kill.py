@@ -9,7 +9,7 @@ import pytest
 
 from lab.bed import CLOUDS
 from lab.faultproxy import Cloud
-from tests.kills import OPTIONS, Killer, assert_exactly, create, create_and_delete, uids
+from tests.kills import OPTIONS, Killer, assert_exactly, create, create_and_delete, slow_down, uids
 from tests.operator_bed import OperatorBed, operator_bed
 
 NUMBER = 30
@@ -23,10 +23,12 @@ def cloud(request: pytest.FixtureRequest) -> Cloud:
     return chosen
 
 
-@pytest.fixture
-def bed(cloud: Cloud, tmp_path: Path) -> Iterator[OperatorBed]:
-    """An operator that may be killed."""
+@pytest.fixture(params=["instant", "slow"])
+def bed(request: pytest.FixtureRequest, cloud: Cloud, tmp_path: Path) -> Iterator[OperatorBed]:
+    """An operator that may be killed, and a cloud that answers at once or takes its time."""
     with operator_bed(tmp_path, clouds=[cloud], options=OPTIONS) as bed:
+        if request.param == "slow":
+            slow_down(bed, cloud)
         yield bed
 
 
