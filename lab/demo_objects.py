@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,10 @@ _KINDS = "providers.hybridge.io,virtualmachines.hybridge.io"
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 #: From these widths of the screen on a column is shown; the others are there always.
 _FROM_WIDTH = {"AGE": 90, "SYNCED": 100, "ADDRESS": 110, "MESSAGE": 130}
+
+
+#: Columns of a table stand this far apart.
+_GAP = 2
 
 
 class _Condition(msgspec.Struct):
@@ -105,19 +110,24 @@ def objects(cluster: Cluster, namespace: str) -> list[Row]:
     return [_row(item) for item in sorted(found, key=lambda item: (item.kind, item.metadata.name))]
 
 
-def live_table(rows: Iterable[Row], width: int) -> Table:
-    """The objects for a screen of this many columns; what does not fit is left out."""
+def live_table(rows: Sequence[Row], width: int) -> RenderableType:
+    """The objects for a screen of this many columns; what does not fit is left out, messages stand below."""
     columns = [name for name in _COLUMNS if width >= _FROM_WIDTH.get(name, 0)]
     now = datetime.now(UTC)
     lines = [_cells(row, now) for row in rows]
+    widths = {name: max([len(name), *(len(cells[name]) for cells in lines)]) for name in columns}
+    if "MESSAGE" in widths:
+        # It gets what the others leave; a table that is too wide would take it from all of them.
+        others = sum(length + _GAP for name, length in widths.items() if name != "MESSAGE")
+        widths["MESSAGE"] = max(len("MESSAGE"), width - others - _GAP)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        # The message gets what the others leave.
-        widest = 0 if name == "MESSAGE" else max((len(cells[name]) for cells in lines), default=0)
-        table.add_column(name, no_wrap=True, overflow="ellipsis", min_width=max(widest, len(name)))
+    for name, length in widths.items():
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=length)
     for cells in lines:
         table.add_row(*(cells[name] for name in columns))
-    return table
+    if "MESSAGE" in widths:
+        return table
+    return Group(table, *(Text(f"{row.label}: {row.message}", "yellow") for row in rows if row.message))
 
 
 def changes(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
