@@ -198,7 +198,8 @@ class MachineKind:
         record = memo.record(machine, deleting=case.deleting)
         traits = link.driver.machines.traits
         if self._world.visibility is not None:
-            traits = replace(traits, visibility=min(traits.visibility, self._world.visibility))
+            most = self._world.visibility
+            traits = replace(traits, visibility=min(traits.visibility, most), lag=min(traits.lag, most))
         inventory = link.inventory
         intent_id = record.intent.id if record.intent and not record.intent.rejected else None
         known_id = record.id or intent_id

@@ -29,6 +29,7 @@ class Machines:
         chooses_uuid=False,
         initialize=False,
         visibility=300.0,
+        lag=300.0,
         token_lifetime=3600.0,
     )
 
