@@ -99,7 +99,8 @@ class World:
         if body is None:
             return
         old: Mapping[str, Any] = body["status"]
-        new: dict[str, Any] = msgspec.to_builtins(status)
+        # By way of JSON: the models' tuples would never equal the lists that the API server gives back.
+        new: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(status))
         if "lastSyncTime" in old:
             new["lastSyncTime"] = old["lastSyncTime"]
         patch = merge_patch(old, new)
