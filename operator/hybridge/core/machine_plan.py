@@ -246,7 +246,7 @@ def _plan_life(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
     intent, sight = situation.intent, situation.sight
     if _running(sight.task):
         return Plan(Wait(_doing(situation), _progress(sight.task)), (create,))
-    if isinstance(found, Absent) and (situation.record.created or intent is None):
+    if isinstance(found, Absent) and _is_loss(situation):
         denied = _search_denied(situation)
         if denied:
             return Plan(denied)
@@ -260,9 +260,18 @@ def _plan_life(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
     if isinstance(found, Absent) and sight.recorded is not None:
         # The id that the intent chose is somebody else's, or its machine ended at once: not this attempt.
         return Plan(Do((create,), anew=True), (create,))
-    if not sight.token_spent and situation.now < intent.started_at + situation.traits.token_lifetime:
+    repeatable = intent.attempt > 0 and not sight.token_spent
+    if repeatable and situation.now < intent.started_at + situation.traits.token_lifetime:
         return Plan(Do((create,)), (create,))
     return Plan(_search_until_visible(situation, intent) or Do((create,), anew=True), (create,))
+
+
+def _is_loss(situation: Situation) -> bool:
+    """Whether what is absent is known to have existed: seen whole, adopted, or given its id by the cloud."""
+    record, intent = situation.record, situation.intent
+    if record.created or intent is None or intent.attempt == 0:
+        return True
+    return record.id is not None and record.id != intent.id
 
 
 def _plan_first(situation: Situation, create: Action) -> Plan:
