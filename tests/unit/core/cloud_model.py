@@ -182,18 +182,20 @@ class Cloud:
         if intent.token in self.spent and intent.token in self._tokens:
             raise TokenSpent
         guest: list[Guest] = []
-        self._meet_fate(lambda: guest.extend(self._made(intent, spec, marker)))
+        sent_at = self.now
+        self._meet_fate(lambda: guest.extend(self._made(intent, spec, marker, sent_at)))
         if not guest:
             raise NoEffect
-        task = self._task("Clone") if self.nature.tasks else None
         machine = guest[0].machine
+        task = self._task("Clone") if self.nature.tasks and not guest[0].dead else None
         return (None if task and not self.nature.chooses_id else machine), task
 
-    def _made(self, intent: Intent, spec: MachineSpec, marker: Marker) -> list[Guest]:
-        """Nothing, when the id is taken."""
+    def _made(self, intent: Intent, spec: MachineSpec, marker: Marker, sent_at: float) -> list[Guest]:
+        """Nothing, when the id is taken. A request that was overtaken by its repetition makes nothing more."""
         traits = self.nature.traits
-        if traits.token_lifetime and intent.token in self._tokens:
-            return [self._tokens[intent.token]]
+        known = self._tokens.get(intent.token) if traits.token_lifetime else None
+        if known is not None and (self.nature.remembers or not known.dead or self.now > sent_at):
+            return [known]
         if intent.id and self.living(intent.id):
             return []
         if self.ours():

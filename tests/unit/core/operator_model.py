@@ -233,7 +233,8 @@ class Operator:
             memory.picture[machine.id] = machine
 
     def _free_id(self) -> str:
-        taken = {guest.machine.id for guest in self.cloud.guests if not guest.dead}
+        cloud = self.cloud
+        taken = {guest.machine.id for guest in cloud.guests if cloud.nature.remembers or not guest.dead}
         return next(str(number) for number in itertools.count(1000) if str(number) not in taken)
 
     def _adopt(self, machine_id: str) -> None:

@@ -96,8 +96,12 @@ records = st.builds(
 
 @st.composite
 def situations(draw: st.DrawFn) -> Situation:
-    """Only what Sight promises is kept: carriers carry our marker, and what is on record has the id on record."""
+    """Only what Sight promises is kept: carriers carry our marker, what is on record has the id on record,
+    and what was seen has an id.
+    """
     situation = Situation(draw(specs), draw(records), Sight(settled=True), draw(traits), MINE, IDENTITY, NOW)
+    if situation.id is None:
+        situation = replace(situation, record=replace(situation.record, created=False))
     seen = draw(st.lists(machines, max_size=3, unique_by=lambda machine: machine.id))
     recorded = draw(st.one_of(st.none(), machines))
     others = [machine for machine in seen if machine.detailed and machine.marker]

@@ -24,6 +24,11 @@ def carries_our_marker(machine: Machine) -> bool:
     return machine.marker is not None and machine.marker.owner == MINE.owner
 
 
+def chosen_id(situation: Situation) -> str | None:
+    """The id that the operator chose itself."""
+    return situation.intent.id if situation.intent else None
+
+
 def is_elsewhere(situation: Situation) -> bool:
     intent = situation.record.intent
     return intent is not None and intent.provider_identity != IDENTITY
@@ -158,9 +163,12 @@ def no_machine_is_created_beside_another(situation: Situation) -> None:
     if not isinstance(step, Do) or step.verb is not Verb.CREATE:
         return
     assert not record.deleting
+    # Only what was begun as a create can be repeated as one, and only while it may not have led to a machine.
+    assert step.anew or (situation.intent and situation.intent.attempt > 0 and not record.created)
+    assert step.anew or not record.id or record.id == chosen_id(situation)
     assert isinstance(locate(situation), Absent) or all(machine.power is Power.GONE for machine in sight.carriers)
     assert sight.task is None or sight.task.state is not TaskState.RUNNING
-    if step.anew and situation.intent and not record.created and sight.recorded is None:
+    if step.anew and situation.intent and not record.created and not record.id and sight.recorded is None:
         visible = situation.intent.started_at + situation.traits.visibility
         assert sight.searched_at is not None
         assert visible <= sight.searched_at
