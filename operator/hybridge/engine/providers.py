@@ -219,6 +219,8 @@ class ProviderKind:
             return
         old = current.status
         generation = provider.metadata.generation
+        if error is None and self._is_restarting(current, link):
+            return
         told = _conditions(error, link, provider, since=self._since(key.name, link))
         status = msgspec.structs.replace(
             old,
@@ -229,6 +231,13 @@ class ProviderKind:
         if link is not None:
             status = self._with_link(status, link)
         await self._world.write_status(key, status)
+
+    @staticmethod
+    def _is_restarting(provider: Provider, link: Link | None) -> bool:
+        """Whether the first sweep of a new connection is under way to what was Ready: that is no news."""
+        settled = link is not None and link.inventory.settled
+        known = provider.status.observed_generation == provider.metadata.generation
+        return not settled and known and conditions.is_true(provider.status.conditions, Type.READY)
 
     def _since(self, name: str, link: Link | None) -> float | None:
         failure = self._world.failures.get(name)
@@ -248,8 +257,8 @@ class ProviderKind:
         sweep = link.last_sweep
         if sweep is None or not link.inventory.settled:
             return status
-        strays, orphans = self._strays(link)
-        inventory = InventoryStatus(virtual_machines=len(link.owners), unmanaged=strays)
+        owned, strays, orphans = self._count(link)
+        inventory = InventoryStatus(virtual_machines=owned, unmanaged=strays)
         self._meter.strays(link.name, unmanaged=strays, orphans=orphans)
         told = status.last_sweep
         stale = told is None or sweep.time - parse_time(told.time) >= HEARTBEAT
@@ -259,17 +268,23 @@ class ProviderKind:
             )
         return msgspec.structs.replace(status, inventory=inventory, last_sweep=told)
 
-    def _strays(self, link: Link) -> tuple[int, int]:
-        """Machines without an object here, and those of them that carry this cluster's marker all the same."""
-        strays = orphans = 0
+    def _count(self, link: Link) -> tuple[int, int, int]:
+        """Machines of this Provider's objects, machines without an object here, and those of the latter that carry this
+        cluster's marker all the same.
+        """
+        owned = strays = orphans = 0
+        users = self._world.store.users(link.name)
         for machine in link.inventory.machines():
+            if machine.template or machine.power is Power.GONE:
+                continue
             marker = machine.marker
             ours = marker is not None and marker.cluster == self._world.cluster_id
-            known = ours and marker is not None and self._world.store.by_uid(marker.uid) is not None
-            if not (machine.template or known or machine.power is Power.GONE):
+            key = self._world.store.by_uid(marker.uid) if ours and marker is not None else None
+            owned += key in users
+            if key is None:
                 strays += 1
                 orphans += ours
-        return strays, orphans
+        return owned, strays, orphans
 
 
 def _open(cloud: str, settings: Settings) -> tuple[Driver, Connection]:
