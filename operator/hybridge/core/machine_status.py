@@ -8,7 +8,7 @@ from enum import StrEnum
 from hybridge.core.conditions import FALSE, TRUE, Condition, Type
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.machine import Machine, MachineSpec, Power
-from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
+from hybridge.core.plan import Action, Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from hybridge.core.reasons import Reason
 
 #: Errors that tell nothing about the machine: it is as it was when it was last seen.
@@ -110,7 +110,9 @@ def _ready(story: Story, synced: Condition) -> Condition:
         return Condition(Type.READY, FALSE, synced.reason, synced.message)
     if waits_for_address(story):
         return Condition(Type.READY, FALSE, Reason.WAITING_FOR_ADDRESS, Reason.WAITING_FOR_ADDRESS.hint)
-    return Condition(Type.READY, TRUE, _STATES[machine.power], f"{machine.id} is {machine.power.value.lower()}")
+    waiting = f"; {synced.message}" if synced.status != TRUE and synced.message else ""
+    words = f"{machine.id} is {machine.power.value.lower()}{waiting}"
+    return Condition(Type.READY, TRUE, _STATES[machine.power], words)
 
 
 def _is_blind(story: Story) -> bool:
@@ -157,7 +159,7 @@ def _progress(story: Story) -> tuple[Reason, str]:
         case Wait(reason, message) | Refuse(reason, message):
             return reason, message
         case Do() as step:
-            return _VERBS[step.verb], ", ".join(_words(action.field, action.after) for action in step.actions)
+            return _VERBS[step.verb], ", ".join(_words(action) for action in step.actions)
         case Bind(machine_id):
             return Reason.SEARCHING, f"{machine_id} carries this object's marker"
         case Look() | Search():
@@ -181,8 +183,18 @@ _VERBS = {
 }
 
 
-def _words(field: str, after: str) -> str:
-    return f"{field} to {after}" if after else field
+def _words(action: Action) -> str:
+    match action.verb:
+        case Verb.CREATE:
+            return f"creating {action.after}"
+        case Verb.INITIALIZE:
+            return f"{action.after} is configured for its first start"
+        case Verb.ADOPT:
+            return f"taking over {action.after}"
+        case Verb.DELETE | Verb.DETACH:
+            return f"{'deleting' if action.verb is Verb.DELETE else 'letting go of'} {action.before}"
+        case _:
+            return f"{action.field} from {action.before or 'nothing'} to {action.after}"
 
 
 def _drifted(story: Story) -> Condition:

@@ -50,7 +50,7 @@ class TokenBucket:
 class Breaker:
     """Opens after ``threshold`` answers in a row that did not come; tries again after a growing pause."""
 
-    def __init__(self, clock: Clock, *, threshold: int = 3, first: float = 1.0, longest: float = 30.0) -> None:
+    def __init__(self, clock: Clock, *, threshold: int = 2, first: float = 1.0, longest: float = 30.0) -> None:
         self._clock = clock
         self._threshold = threshold
         self._first = first

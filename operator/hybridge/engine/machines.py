@@ -103,7 +103,8 @@ class MachineKind:
         foreign = foreign_blocks(machine.spec, provider.spec.type)
         if foreign and not deleting:
             raise Refused(
-                Reason.INVALID_SPEC, f"spec.{foreign[0]} is given, but {provider.metadata.name} is {provider.spec.type}"
+                Reason.INVALID_SPEC,
+                f"spec.{foreign[0]} is given, but Provider {provider.metadata.name} is of type {provider.spec.type}",
             )
         link = self._link(provider.metadata.name)
         spec = machine_spec(machine, provider.spec.type)
@@ -294,6 +295,11 @@ class MachineKind:
         if wait > 0:
             case.link.expect(case.key)
             return await self._reporter.report(case, plan, mine, settled=False, after=wait)
+        for action in step.actions:
+            log.info(
+                "%s %s: %s -> %s", action.verb, action.field, action.before or "-", action.after or "-",
+                extra={"object": str(case.key), "provider": case.link.name},
+            )  # fmt: skip
         await self._steps.take(case, step, mine)
         memo.did(step, now)
         return await self._reporter.report(case, plan, mine, settled=False, after=0.0)

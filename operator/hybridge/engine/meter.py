@@ -10,7 +10,19 @@ if TYPE_CHECKING:
     from hybridge.engine.link import Link
 
 
-class ProviderMeter(Protocol):
+class ObjectMeter(Protocol):
+    """How objects stand. Labels: kind, namespace, name, provider."""
+
+    def state(self, kind: str, namespace: str, name: str, provider: str, *, ready: bool, synced: bool) -> None:
+        """How the object stands."""
+        ...
+
+    def gone(self, kind: str, namespace: str, name: str) -> None:
+        """The object is gone, and its series go with it."""
+        ...
+
+
+class ProviderMeter(ObjectMeter, Protocol):
     """Figures of Providers."""
 
     def requests(self, provider: str) -> Meter:
@@ -38,12 +50,8 @@ class ProviderMeter(Protocol):
         ...
 
 
-class MachineMeter(Protocol):
-    """Figures of objects. Labels: kind, namespace, name, provider."""
-
-    def state(self, kind: str, namespace: str, name: str, provider: str, *, ready: bool, synced: bool) -> None:
-        """How the object stands."""
-        ...
+class MachineMeter(ObjectMeter, Protocol):
+    """Figures of machines."""
 
     def became_ready(self, kind: str, provider: str, seconds: float) -> None:
         """The object became Ready for the first time, so many seconds after its creation."""
@@ -55,8 +63,4 @@ class MachineMeter(Protocol):
 
     def undrifted(self, kind: str, provider: str, seconds: float) -> None:
         """Drift is no more, after so many seconds."""
-        ...
-
-    def gone(self, kind: str, namespace: str, name: str) -> None:
-        """The object is gone, and its series go with it."""
         ...

@@ -209,6 +209,7 @@ class ProviderKind:
         await self._disconnect(key.name)
         self._world.failures.pop(key.name, None)
         self._meter.forget(key.name)
+        self._meter.gone(key.kind, "", key.name)
         await self._world.drop_finalizer(key)
         return Done()
 

@@ -65,6 +65,13 @@ class World:
         for key in self.store.users(provider):
             self.enqueue(key, priority)
 
+    def enqueue_leaving(self, provider: str) -> None:
+        """Has a Provider reconciled that is on its way out and waits for its last user."""
+        key = Key("Provider", "", provider)
+        body = self.store.get(key)
+        if body is not None and body["metadata"].get("deletionTimestamp"):
+            self.enqueue(key)
+
     def group(self, key: Key) -> str:
         """The Provider whose turn it is when ``key`` is worked on."""
         if key.kind == "Provider":

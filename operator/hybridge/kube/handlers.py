@@ -37,6 +37,7 @@ class Watch:
             group = self._world.group(key)
             self._world.store.drop(key, metadata["uid"])
             self._world.queue.add(key, group)
+            self._world.enqueue_leaving(group)
         elif self._world.store.put(key, {"kind": kind, **body}):
             self._world.enqueue(key, Priority.USER)
             if kind == "Provider":

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
 
-import urllib3.exceptions as wire
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 
 from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Throttled, TokenMismatch, Unreachable
 from hybridge.core.reasons import Reason
+from hybridge.drivers import wire
 
 
 def _refused(reason: Reason) -> Callable[[str], CloudError]:
@@ -78,7 +79,7 @@ _CREDENTIALS = (
 )
 
 #: Failures that came before the request could have left. botocore's own HTTP fetches credentials and nothing else.
-_NOT_SENT = (wire.NewConnectionError, wire.ConnectTimeoutError, boto.HTTPClientError, boto.ConnectionError)
+_NOT_SENT = (NewConnectionError, ConnectTimeoutError, boto.HTTPClientError, boto.ConnectionError)
 
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:\s*\S+")
 _ACTION = re.compile(r"not authorized to perform:\s*([\w-]+:\w+)")
@@ -102,11 +103,11 @@ def classify(operation: str, failure: Exception, caller: str = "") -> CloudError
         return _answer(operation, failure, caller)
     if isinstance(failure, _CREDENTIALS):
         return Refused(Reason.AUTHENTICATION_FAILED, f"no credentials: {failure}")
-    if isinstance(failure, (wire.SSLError, boto.SSLError)) and _is_certificate(failure):
-        return Refused(Reason.TLS_NOT_VERIFIED, f"{operation}: {failure}")
-    if isinstance(failure, (*_NOT_SENT, wire.HTTPError, ResponseParserError)):
+    if isinstance(failure, (SSLError, boto.SSLError)) and _is_certificate(failure):
+        return Refused(Reason.TLS_NOT_VERIFIED, f"{operation}: {wire.words(failure)}")
+    if isinstance(failure, (*_NOT_SENT, HTTPError, ResponseParserError)):
         sent = not isinstance(failure, _NOT_SENT)
-        return Unreachable(f"{operation}: {failure}", took_effect_possible=sent and mutating(operation))
+        return Unreachable(f"{operation}: {wire.words(failure)}", took_effect_possible=sent and mutating(operation))
     return CloudError(Reason.CLOUD_ERROR, f"{operation}: {failure}", took_effect_possible=mutating(operation))
 
 

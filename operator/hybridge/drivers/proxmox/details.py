@@ -40,13 +40,17 @@ class Known:
 
 
 class Book:
-    """Details by VMID. ``ids`` are the VMIDs that new guests get. Safe for threads; times are monotonic seconds."""
+    """Details by VMID. ``ids`` are the VMIDs that new guests get. Safe for threads; times are monotonic seconds.
+
+    ``asked``: guests whose agents were asked for addresses since they came up.
+    """
 
     def __init__(self, ids: Collection[int] | range, interval: float) -> None:
         self._ids = ids
         self._interval = interval
         self._known: dict[str, Known] = {}
         self._made: dict[str, float] = {}
+        self.asked: set[str] = set()
         self._lock = threading.Lock()
 
     def get(self, vmid: str) -> Known | None:
@@ -68,6 +72,8 @@ class Book:
             known = self._known.get(vmid)
             if known is not None and known.addresses != addresses:
                 self._known[vmid] = replace(known, addresses=addresses)
+            if not addresses:
+                self.asked.discard(vmid)
 
     def made(self, vmid: str, now: float) -> None:
         """This process is cloning the guest: reading it before it is configured would tell nothing new."""

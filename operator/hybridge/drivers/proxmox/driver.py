@@ -45,7 +45,6 @@ class Driver:
         self._client = self._estate.client
         self.machines = Machines(self._estate, settings)
         #: Running guests whose agents have been asked since they were started.
-        self._asked: set[str] = set()
 
     def check(self) -> Connection:
         """See the port. The identity is the cluster's name (a single node's own) and the fingerprint of its own CA."""
@@ -143,17 +142,18 @@ class Driver:
                 return
             known = self._estate.book.get(vmid)
         if running and known is not None and known.details.agent and (owned or known.details.marker is not None):
-            self._asked.add(vmid)
+            self._estate.book.asked.add(vmid)
             self._estate.ask_agent(row.node, vmid)
 
     def _reach(self, machines: Mapping[str, Machine]) -> list[str]:
         """Asks the agents of guests of ours that have come up since; those that have answered."""
         up = {vmid for vmid, seen in machines.items() if seen.power is Power.RUNNING and seen.marker is not None}
-        self._asked &= up
+        asked = self._estate.book.asked
+        asked &= up
         answered = []
-        for vmid in islice(sorted(up - self._asked), _AGENTS):
+        for vmid in islice(sorted(up - asked), _AGENTS):
             seen = machines[vmid]
-            self._asked.add(vmid)
+            asked.add(vmid)
             if not seen.reports_addresses or seen.addresses or seen.host is None:
                 continue
             try:

@@ -7,16 +7,16 @@ statuses 595 to 599 are AnyEvent::HTTP's, given when the node that was asked can
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 import requests
-import urllib3.exceptions as wire
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, Refused, Throttled, Unreachable
 from hybridge.core.reasons import Reason
+from hybridge.drivers import wire
 
 
 class Missing(Refused):
@@ -138,38 +138,12 @@ def reason_of(words: str) -> Reason | None:
 
 def transport(operation: str, error: requests.RequestException, *, changing: bool) -> tuple[str, CloudError]:
     """A code for the meter and the meaning of a request that got no answer."""
-    causes = list(_causes(error))
-    words = f"{operation}: {_told(causes)}"
-    if any(_is_untrusted(cause) for cause in causes):
+    causes = list(wire.causes(error))
+    words = f"{operation}: {wire.words(error)}"
+    if wire.is_untrusted(error):
         return "tls", Refused(Reason.TLS_NOT_VERIFIED, words)
-    if any(isinstance(cause, wire.NewConnectionError | wire.ConnectTimeoutError) for cause in causes):
+    if any(isinstance(cause, NewConnectionError | ConnectTimeoutError) for cause in causes):
         return "unreachable", Unreachable(words)
-    if isinstance(error, requests.Timeout) or any(isinstance(cause, wire.ReadTimeoutError) for cause in causes):
+    if isinstance(error, requests.Timeout) or any(isinstance(cause, ReadTimeoutError) for cause in causes):
         return "timeout", Unreachable(words, took_effect_possible=changing)
     return "reset", Unreachable(words, took_effect_possible=changing)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what is inside it: requests and urllib3 wrap in arguments, in ``reason`` and as causes."""
-    todo: list[object] = [error]
-    seen: set[int] = set()
-    while todo:
-        one = todo.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        todo += [getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
-
-
-def _is_untrusted(error: BaseException) -> bool:
-    return isinstance(error, ssl.SSLCertVerificationError) or (
-        isinstance(error, wire.SSLError) and "ingerprint" in str(error)
-    )
-
-
-def _told(causes: list[BaseException]) -> str:
-    """The innermost words, without the addresses of objects that urllib3 prints."""
-    inner = causes[-1]
-    text = getattr(inner, "verify_message", "") or str(inner) or type(inner).__name__
-    return re.sub(r"<[^>]*>[:,]? ?|\w*HTTPS?Connection(?:Pool)?\([^)]*\):? ?", "", text)

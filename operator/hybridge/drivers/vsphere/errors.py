@@ -6,13 +6,13 @@ of the nearest type that it extends, so new faults are classified too.
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 
 import urllib3.exceptions
 
 from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, Refused, Throttled, Unreachable
 from hybridge.core.reasons import Reason
+from hybridge.drivers import wire
 from hybridge.drivers.vsphere.sdk import ancestry, fault_name
 
 #: Calls that change nothing in the cloud beyond our own session. Whatever is not named here may have taken effect.
@@ -130,18 +130,12 @@ def status(code: int, operation: str, retry_after: str | None) -> CloudError:
 
 def transport(error: urllib3.exceptions.HTTPError, operation: str) -> CloudError:
     """The error that a failed exchange means: nothing took effect where no connection came about."""
-    words = f"{operation}: {error}"
-    if isinstance(error, urllib3.exceptions.SSLError) and _not_trusted(error):
+    words = f"{operation}: {wire.words(error)}"
+    if wire.is_untrusted(error):
         return Refused(Reason.TLS_NOT_VERIFIED, words)
     if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
         return Unreachable(words)
     return Unreachable(words, took_effect_possible=operation not in READS)
-
-
-def _not_trusted(error: urllib3.exceptions.SSLError) -> bool:
-    """Whether the server's certificate was refused, and not a connection lost in the middle of TLS."""
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, ssl.SSLCertVerificationError) or "ingerprint" in str(cause)
 
 
 def code(error: CloudError) -> str:

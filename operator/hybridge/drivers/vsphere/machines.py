@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -42,6 +43,7 @@ class VsphereMachines:
         self._defaults = settings.defaults
         self._inventory = inventory
         self._picture = picture
+        self._defining = threading.Lock()
         self._templates = Templates(session, inventory, picture)
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
@@ -228,10 +230,12 @@ class VsphereMachines:
         for name, text in tags.items():
             if machine.tags.get(name) == text:
                 continue
-            key = self._picture.attributes().get(name)
-            if key is None:
-                key = int(manager.AddCustomFieldDef(name, vim.VirtualMachine).key)
-                self._picture.add_attribute(key, name)
+            with self._defining:
+                # Machines that are tagged at once must not both define the same name.
+                key = self._picture.attributes().get(name)
+                if key is None:
+                    key = int(manager.AddCustomFieldDef(name, vim.VirtualMachine).key)
+                    self._picture.add_attribute(key, name)
             manager.SetField(self._vm(machine.id), key, text)
             machine = replace(machine, tags={**machine.tags, name: text})
         return machine
