@@ -214,6 +214,10 @@ def around(situation: Situation) -> Iterator[Situation]:
         if sight.recorded:
             proven = replace(sight.recorded, marker=MINE, uuid=UUID, detailed=True, lock=None)
             yield replace(near, sight=replace(near.sight, recorded=proven, task=None))
+            fresh = replace(sight.recorded, detailed=False, power=Power.STOPPED, lock=None)
+            yield replace(
+                near, record=replace(near.record, created=False), sight=replace(near.sight, recorded=fresh, task=None)
+            )
 
 
 @often
