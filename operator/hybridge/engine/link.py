@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,8 @@ from hybridge.engine.keys import Clock, Key
 QUICK, SLOWEST_QUICK = 0.2, 5.0
 #: Least seconds between two pushed answers, so that a flood of changes comes in bunches.
 PUSH_PAUSE = 0.1
+#: How many ended tasks are remembered that nobody has asked for yet.
+MOST_EARLY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Link:
         self._refresh: set[str] = set()
         self._tasks: dict[str, Task] = {}
         self._waiting: dict[str, Key] = {}
+        self._early: OrderedDict[str, Task] = OrderedDict()
         self._quick = QUICK
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
@@ -115,7 +119,7 @@ class Link:
 
     def watch_task(self, task: Task, key: Key) -> Task:
         """Has this task followed for ``key``; its newest known state. An ended task is told once."""
-        known = self._tasks.setdefault(task.id, task)
+        known = self._tasks.setdefault(task.id, self._early.pop(task.id, task))
         self._waiting[task.id] = key
         if known.state is not TaskState.RUNNING:
             del self._tasks[task.id], self._waiting[task.id]
@@ -160,8 +164,8 @@ class Link:
             return PUSH_PAUSE
         if not self._expecting:
             return self._interval
-        # Never sweep more than half of the time, however large the cloud is.
-        return max(self._quick, duration)
+        # Never sweep more than two thirds of the time, however large the cloud is.
+        return max(self._quick, duration / 2)
 
     def _take(self, sweep: Sweep, began: int, duration: float) -> None:
         recovered, self.error = self.error is not None, None
@@ -173,6 +177,11 @@ class Link:
                 self._tasks[task.id] = replace(task, started_at=self._tasks[task.id].started_at)
                 if task.state is not TaskState.RUNNING:
                     ended.append(task)
+            elif task.state is not TaskState.RUNNING:
+                # It ended before the call that started it has returned.
+                self._early[task.id] = task
+        while len(self._early) > MOST_EARLY:
+            self._early.popitem(last=False)
         self.last_sweep = LastSweep(self._clock(), duration, sweep.requests)
         first = self.inventory.settled and not was_settled
         self._quick = QUICK if ids or ended else min(self._quick * 1.5, SLOWEST_QUICK)

@@ -15,6 +15,8 @@ from hybridge.drivers.proxmox.errors import Missing, reason_of
 
 #: Tasks that are asked for one by one in a sweep, when the cluster's list does not have them (or hides them).
 _SINGLES = 20
+#: From so many tasks of a node on its whole list is read; seconds by which its clock may differ from ours; rows of the list.
+_SEVERAL, _CLOCKS, _PAGE = 4, 600, 1000
 _LOG_LINES = 3
 _MOST_LOG = 500
 #: Ends of tasks that found the guest in the state that they should bring about.
@@ -43,13 +45,17 @@ def _part(upid: str, index: int) -> str:
 
 
 def poll(client: Client, wanted: Collection[Task]) -> dict[str, Task]:
-    """The state of tasks, by id: one request for all; those missing from the list one by one, some each time.
+    """The state of tasks, by id: one request for all; then one for each node that has several left, because the
+    cluster's list holds but the newest of each node; the others one by one, some each time.
 
     A task whose node does not answer is left out. Raises CloudError.
     """
     if not wanted:
         return {}
     rows = {row.upid: row for row in client.get("Tasks", list[TaskRow], "cluster", "tasks")}
+    for node, left in _by_node(task for task in wanted if task.id not in rows).items():
+        if len(left) >= _SEVERAL:
+            rows |= {row.upid: row for row in _listed(client, node, min(task.started_at for task in left))}
     found: dict[str, Task] = {}
     singles = _SINGLES
     for task in wanted:
@@ -60,6 +66,24 @@ def poll(client: Client, wanted: Collection[Task]) -> dict[str, Task]:
             singles -= 1
             found |= {asked.id: asked for asked in _ask(client, task)}
     return found
+
+
+def _by_node(tasks: Iterable[Task]) -> dict[str, list[Task]]:
+    nodes: dict[str, list[Task]] = {}
+    for task in tasks:
+        nodes.setdefault(node_of(task.id), []).append(task)
+    return nodes
+
+
+def _listed(client: Client, node: str, since: float) -> Iterable[TaskRow]:
+    """The tasks of a node that began after ``since``, running or ended; none when the node does not answer."""
+    limits = {"source": "all", "since": int(since) - _CLOCKS, "limit": _PAGE}
+    try:
+        return client.get("NodeTasks", list[TaskRow], "nodes", node, "tasks", **limits)
+    except (Unreachable, Throttled):
+        raise
+    except CloudError:
+        return ()
 
 
 def _ask(client: Client, task: Task) -> Iterable[Task]:

@@ -85,6 +85,7 @@ class Watch:
             if (machine := self._picture.machine(machine_id)) is not None:
                 machines[machine_id] = machine
         tasks |= self._known_tasks(request, changed)
+        self._picture.claim(task for task in tasks.values() if _ended(task))
         self._delivered = {task.id for task in request.tasks if task.id in tasks and _ended(tasks[task.id])}
         if full:
             machines = {machine.id: machine for machine in self._picture.machines()}
