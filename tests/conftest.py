@@ -1,10 +1,9 @@
-"""What all tests share: how Hypothesis looks for counterexamples, and names of cases."""
+"""What all tests share: how Hypothesis looks for counterexamples."""
 
 from __future__ import annotations
 
 import os
 
-import pytest
 from hypothesis import HealthCheck, settings
 
 # The same examples in every run, and no deadline: a slow machine is no failure. No folder of examples is left behind.
@@ -14,9 +13,3 @@ settings.register_profile(
 # For a long search on a machine of one's own: HYPOTHESIS_PROFILE=search.
 settings.register_profile("search", parent=settings.get_profile("ci"), derandomize=False, max_examples=3_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
-
-
-@pytest.hookimpl
-def pytest_make_parametrize_id(val: object) -> str | None:
-    """A function is called by its name: an address would be another one in each worker."""
-    return val.__name__ if callable(val) and hasattr(val, "__name__") else None
