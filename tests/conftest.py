@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
 
-# The same examples in every run, and no deadline: a slow machine is no failure. No folder of examples is left behind.
+# What Hypothesis keeps between runs is no part of the checkout.
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+set_hypothesis_home_dir(_CACHE / "hybridge" / "hypothesis")
+
+# The same examples in every run, and no deadline: a slow machine is no failure.
 settings.register_profile(
     "ci", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
