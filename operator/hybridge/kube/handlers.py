@@ -75,14 +75,14 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.peering.standalone = True
-    # One task an object lives for this long after its last event.
-    settings.queueing.idle_timeout = 0.1
+    # A task an object lives for so many seconds after its last event, and takes the echo of our own write as well.
+    settings.queueing.idle_timeout = 5.0
     settings.queueing.exit_timeout = 1.0
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.networking.error_backoffs = (0.5, 1, 2, 3, 5, 5, 5, 5, 5, 5, 5, 5)
-    # kopf takes away a finalizer of this name when no handler needs it: it must not be ours.
     settings.persistence.diffbase_storage = NoDiff()
     settings.persistence.progress_storage = NoProgress()
+    # kopf takes away a finalizer of this name when no handler needs it: it must not be ours.
     settings.persistence.finalizer = f"{GROUP}/kopf-unused"
     return settings

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from hybridge.core.errors import CloudError, Refused, Throttled, Unreachable
@@ -25,7 +26,7 @@ _ROOT_CA = "pve-root-ca.pem"
 #: Seconds for which a guest whose address is waited for is asked only for that.
 _WAITING = 60.0
 #: Guests that came up by themselves, and are asked for their addresses in one sweep.
-_AGENTS = 50
+_AGENTS, _ASKERS = 100, 4
 #: The certificates cannot be read by this account, or not in this version.
 _UNREADABLE = {Reason.NOT_PERMITTED, Reason.UNSUPPORTED}
 
@@ -44,7 +45,8 @@ class Driver:
         self._estate = Estate(settings)
         self._client = self._estate.client
         self.machines = Machines(self._estate, settings)
-        #: Running guests whose agents have been asked since they were started.
+        #: Agents answer slowly, or not at all, and must not hold up the sweep one after the other.
+        self._agents = ThreadPoolExecutor(_ASKERS, thread_name_prefix=f"{settings.provider}-agents")
 
     def check(self) -> Connection:
         """See the port. The identity is the cluster's name (a single node's own) and the fingerprint of its own CA."""
@@ -71,18 +73,20 @@ class Driver:
         self._estate.book.keep(picture)
         now = time.monotonic()
         machines = {vmid: self._machine(vmid, row, picture, now) for vmid, row in picture.guests.items()}
-        for vmid in self._reach(machines):
+        reached = self._reach(machines)
+        for vmid in reached:
             machines[vmid] = self._machine(vmid, picture.guests[vmid], picture, now)
         return Sweep(
             machines=machines,
             full=True,
             settled=not self._estate.book.unread(picture),
             tasks=tasks,
-            requests=self._client.sent - before,
+            requests=self._client.sent - before + len(reached),
         )
 
     def close(self) -> None:
         """See the port."""
+        self._agents.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     # ------------------------------------------------------------------ check
@@ -150,19 +154,20 @@ class Driver:
         up = {vmid for vmid, seen in machines.items() if seen.power is Power.RUNNING and seen.marker is not None}
         asked = self._estate.book.asked
         asked &= up
-        answered = []
-        for vmid in islice(sorted(up - asked), _AGENTS):
-            seen = machines[vmid]
-            asked.add(vmid)
-            if not seen.reports_addresses or seen.addresses or seen.host is None:
-                continue
-            try:
-                self._estate.ask_agent(seen.host, vmid)
-            except CloudError as error:
-                _log.debug("guest %s has no address yet: %s", vmid, error.message)
-            else:
-                answered.append(vmid)
-        return answered
+        new = list(islice(sorted(up - asked), _AGENTS))
+        asked.update(new)
+        return [vmid for vmid in self._agents.map(self._answers, map(machines.__getitem__, new)) if vmid is not None]
+
+    def _answers(self, seen: Machine) -> str | None:
+        """The VMID of a guest whose agent has told addresses that were not known."""
+        if not seen.reports_addresses or seen.addresses or seen.host is None:
+            return None
+        try:
+            self._estate.ask_agent(seen.host, seen.id)
+        except CloudError as error:
+            _log.debug("guest %s has no address yet: %s", seen.id, error.message)
+            return None
+        return seen.id
 
     def _power(self, vmid: str, row: Resource, picture: Picture, now: float) -> Power:
         online = picture.online(row.node)
