@@ -234,11 +234,26 @@ class VsphereMachines:
                 # Machines that are tagged at once must not both define the same name.
                 key = self._picture.attributes().get(name)
                 if key is None:
-                    key = int(manager.AddCustomFieldDef(name, vim.VirtualMachine).key)
+                    key = self._define(manager, name)
                     self._picture.add_attribute(key, name)
             manager.SetField(self._vm(machine.id), key, text)
             machine = replace(machine, tags={**machine.tags, name: text})
         return machine
+
+    def _define(self, manager: Any, name: str) -> int:
+        """The key of a new custom attribute, or of one that somebody else has defined since we last heard."""
+        try:
+            return int(manager.AddCustomFieldDef(name, vim.VirtualMachine).key)
+        except CloudError as error:
+            if not caused_by(error, "DuplicateName"):
+                raise
+            chosen = collector.selection({vim.CustomFieldsManager: ("field",)}, collector.start(manager))
+            (found,) = collector.retrieve(self._session, chosen)
+            known = mapping.attribute_names(found.properties.get("field"))
+            for key, known_name in known.items():
+                if known_name == name:
+                    return key
+            raise
 
     def _disk_growth(self, machine: Machine, size: int) -> list[Any]:
         """The edit that grows the machine's first disk; none when it is large enough."""
