@@ -163,6 +163,10 @@ class MachineReporter:
         generation = machine.metadata.generation
         told = conditions.write(old.conditions, machine_status.conditions(story), generation=generation, now=now)
         task = memo.task
+        phase = Phase(machine_status.phase(story).value)
+        if story.error is not None and phase is Phase.UNKNOWN:
+            # What cannot be looked at now is told as it was last seen.
+            phase = old.phase or phase
         status = msgspec.structs.replace(
             old,
             observed_generation=generation,
@@ -171,7 +175,7 @@ class MachineReporter:
             task=desired.task_status(task) if task else None,
             plan=_plan(story),
             drift=_drift(story, old.drift, now),
-            phase=Phase(machine_status.phase(story).value),
+            phase=phase,
             created_at=format_time(memo.created_at) if memo.created_at is not None else None,
             restart_required=_restart_required(story),
         )
