@@ -10,7 +10,7 @@ from prometheus_client.samples import Sample
 from lab.operator import Operator
 
 
-def samples(operator: Operator, **labels: str) -> list[Sample]:
+def samples(operator: Operator, /, **labels: str) -> list[Sample]:
     """All samples that have these labels."""
     return [
         sample
@@ -20,7 +20,7 @@ def samples(operator: Operator, **labels: str) -> list[Sample]:
     ]
 
 
-def value(operator: Operator, name: str, **labels: str) -> float:
+def value(operator: Operator, name: str, /, **labels: str) -> float:
     """The sum of the samples of this name and these labels; 0 when there is none."""
     return sum(sample.value for sample in samples(operator, **labels) if sample.name == f"hybridge_{name}")
 

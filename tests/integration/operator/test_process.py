@@ -22,7 +22,7 @@ from tests.integration.operator.people import person
 from tests.integration.operator.scene import Scene
 from tests.integration.operator.series import families, samples, value
 from tests.integration.operator.test_create import user_data
-from tests.operator_bed import OperatorBed, operator_bed
+from tests.operator_bed import OperatorBed, condition_of, operator_bed
 
 LEASE_SECONDS = 6
 #: Families of the contract that exist for what exists.
@@ -197,7 +197,7 @@ def test_at_rest_nothing_is_written_anywhere(bed: OperatorBed, scenes: list[Scen
     make_all(scenes)
     before = {scene.cloud: scene.body(scene.cloud) for scene in scenes}
     providers = {item["metadata"]["name"]: item["status"]["conditions"] for item in bed.objects("providers")}
-    _sweeps(bed, 1)
+    _sweeps(bed, 2)
     for proxy in bed.lab.proxies.values():
         proxy.reset_counts()
     writes = value(bed.operator, "kubernetes_writes_total", verb="PATCH")
@@ -287,6 +287,30 @@ def test_after_kill_9_it_goes_on_where_it_was(bed: OperatorBed, scenes: list[Sce
     for scene in scenes:
         names = [f"new-{scene.cloud}", f"more-{scene.cloud}"] + ([] if scene.cloud == "aws" else [scene.cloud])
         assert scene.here() == {scene.machine(name).id for name in names}
+
+
+def test_what_was_ready_stays_so_when_it_comes_back_to_a_dark_cloud(bed: OperatorBed, scenes: list[Scene]) -> None:
+    (scene,) = (scene for scene in scenes if scene.cloud == "proxmox")
+    ready = scene.make()
+    proxy = bed.lab.proxies["proxmox"]
+    bed.operator.kill()
+    proxy.dark("refuse")
+    try:
+        bed.operator.start().wait()
+        synced = scene.wait("web", "Synced", "False", "ProviderDown")
+        body = scene.body()
+    finally:
+        proxy.light()
+
+    assert "since 20" in synced["message"]
+    assert condition_of(body, "Ready")["status"] == "True"
+    kept = ("id", "phase", "powerState", "addresses", "cpus", "memory")
+    assert {key: body["status"].get(key) for key in kept} == {key: ready["status"].get(key) for key in kept}
+    scene.wait("web", "Synced", "True")
+    scene.wait_provider("Ready", "True")
+    assert scene.here() == {scene.machine().id}
+    scene.delete()
+    scene.gone()
 
 
 def test_it_survives_a_restart_of_the_api_server(bed: OperatorBed, scenes: list[Scene]) -> None:
