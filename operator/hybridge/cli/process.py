@@ -122,14 +122,14 @@ class _Operator:
         cluster_id = await self._wait_for_cluster()
         await self._lease.acquire()
         self._metrics.leading(leads=True)
-        queue = WorkQueue(time.time)
+        queue = WorkQueue(time.monotonic)
         world = World(
             Store(), queue, self._kubernetes, time.time, cluster_id, self._lease.held, self._options.visibility
         )
         self._metrics.follow_queue(queue.depth, queue.oldest)
         self._providers = ProviderKind(world, self._metrics)
         kinds: Mapping[str, Kind] = {"Provider": self._providers, "VirtualMachine": MachineKind(world, self._metrics)}
-        reconciler = Reconciler(queue, kinds, self._metrics, clock=time.time)
+        reconciler = Reconciler(queue, kinds, self._metrics, clock=time.monotonic)
         watch = Watch(world)
         self._audit = WatchAudit(world, self._kubernetes, watch)
         self._started = True

@@ -20,7 +20,7 @@ class Closed(Exception):
 
 
 class TokenBucket:
-    """A rate limit for threads: ``rate`` requests a second, ``burst`` at once."""
+    """A rate limit for threads: ``rate`` requests a second, ``burst`` at once. ``clock`` is monotonic."""
 
     def __init__(self, rate: float, burst: float, clock: Clock) -> None:
         self._rate = rate
@@ -35,12 +35,17 @@ class TokenBucket:
         """Takes one token; blocks this thread until there is one. Raises Closed after ``close``."""
         with self._lock:
             now = self._clock()
-            self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate) - 1
+            passed = max(0.0, now - self._at)
+            self._tokens = min(self._burst, self._tokens + passed * self._rate) - 1
             self._at = now
             debt = -self._tokens / self._rate
         # Threads that come later go deeper into debt, so they are served in turn.
         if self._closed.wait(max(0.0, debt)):
             raise Closed
+
+    def is_closed(self) -> bool:
+        """Whether nothing is let through any more."""
+        return self._closed.is_set()
 
     def close(self) -> None:
         """Wakes whoever waits."""
@@ -48,10 +53,23 @@ class TokenBucket:
 
 
 class Breaker:
-    """Opens after ``threshold`` answers in a row that did not come; tries again after a growing pause."""
+    """Opens after ``threshold`` answers in a row that did not come; after a growing pause one call tries again.
 
-    def __init__(self, clock: Clock, *, threshold: int = 2, first: float = 1.0, longest: float = 30.0) -> None:
+    ``clock`` is monotonic; ``wall`` tells ``down_since``.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        wall: Clock | None = None,
+        threshold: int = 2,
+        first: float = 1.0,
+        longest: float = 30.0,
+    ) -> None:
         self._clock = clock
+        self._wall = wall or clock
+        self._probing = False
         self._threshold = threshold
         self._first = first
         self._longest = longest
@@ -63,7 +81,18 @@ class Breaker:
     @property
     def open(self) -> bool:
         """Whether calls should not be made now."""
-        return self._failures >= self._threshold and self._clock() < self._until
+        return self._failures >= self._threshold and (self._probing or self._clock() < self._until)
+
+    def admit(self) -> bool:
+        """Whether a call may be made now. After the pause it is one call, and nobody else until that has ended."""
+        if self.open:
+            return False
+        self._probing = self._failures >= self._threshold
+        return True
+
+    def ended(self) -> None:
+        """A call that was admitted has ended, however."""
+        self._probing = False
 
     @property
     def just_opened(self) -> bool:
@@ -82,11 +111,13 @@ class Breaker:
         self.error = None
 
     def failed(self, error: CloudError) -> None:
-        """No answer came."""
+        """No answer came. What fails while it is open belongs to the same outage and does not make the pause longer."""
+        if self._failures >= self._threshold and self._clock() < self._until:
+            return
         self._failures += 1
         self.error = error
         if self.down_since is None:
-            self.down_since = self._clock()
+            self.down_since = self._wall()
         extra = self._failures - self._threshold
         if extra >= 0:
             self._until = self._clock() + min(self._longest, self._first * 2.0 ** min(extra, 20))
@@ -105,20 +136,30 @@ class Bulkhead:
         self.breaker = breaker
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs ``function`` in a thread. Raises Unreachable at once while the breaker is open."""
-        if self.breaker.open:
+        """Runs ``function`` in a thread. Raises Unreachable at once while the breaker is open, Closed after ``close``."""
+        if not self.breaker.admit():
             words = self.breaker.error.message if self.breaker.error else "no answer"
             raise Unreachable(words)
-        return await self._run(self._changes, function, *args, **kwargs)
+        try:
+            return await self._run(self._changes, function, *args, **kwargs)
+        finally:
+            self.breaker.ended()
 
     async def sweep(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs ``function`` in the sweeps' thread, breaker or not: sweeps are what finds out that a cloud is back."""
         return await self._run(self._sweeps, function, *args, **kwargs)
 
     async def _run(self, pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        loop = asyncio.get_running_loop()
+        if self.bucket.is_closed():
+            raise Closed
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
         try:
             result = await loop.run_in_executor(pool, lambda: function(*args, **kwargs))
+        except asyncio.CancelledError:
+            # The pool was closed before the call had its turn: that does not cancel who waits for it.
+            if self.bucket.is_closed() and task is not None and not task.cancelling():
+                raise Closed from None
+            raise
         except Unreachable as error:
             self.breaker.failed(error)
             raise

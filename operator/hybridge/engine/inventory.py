@@ -26,6 +26,7 @@ class Inventory:
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._owners: defaultdict[str, set[str]] = defaultdict(set)
+        self._forgotten: dict[str, int] = {}
         self._count = 0
         self.settled = False
 
@@ -46,7 +47,9 @@ class Inventory:
                 if machine_id not in sweep.machines and entry.stamp <= began
             }
         for machine_id in missing:
-            self.forget(machine_id)
+            self._drop(machine_id)
+        if sweep.full:
+            self._forgotten = {machine_id: at for machine_id, at in self._forgotten.items() if at > began}
         self.settled = self.settled or sweep.settled
         return changed | missing
 
@@ -56,6 +59,11 @@ class Inventory:
 
     def forget(self, machine_id: str) -> None:
         """The machine is not in sight; whether it is gone only the cloud can tell, asked by id."""
+        self._count += 1
+        self._forgotten[machine_id] = self._count
+        self._drop(machine_id)
+
+    def _drop(self, machine_id: str) -> None:
         entry = self._entries.pop(machine_id, None)
         if entry is not None:
             self._unlink(entry.machine)
@@ -84,15 +92,17 @@ class Inventory:
 
     def _see(self, machine: Machine, began: int | None) -> bool:
         entry = self._entries.get(machine.id)
-        if entry is not None and began is not None and entry.stamp > began:
+        newest = entry.stamp if entry is not None else self._forgotten.get(machine.id, 0)
+        if began is not None and newest > began:
             return False
         changed = entry is None or entry.machine != machine
-        if changed:
+        if changed or began is None:
             self._put(machine)
         return changed
 
     def _put(self, machine: Machine) -> None:
         self._count += 1
+        self._forgotten.pop(machine.id, None)
         entry = self._entries.get(machine.id)
         if entry is not None:
             self._unlink(entry.machine)

@@ -54,6 +54,7 @@ class Link:
         bulkhead: Bulkhead,
         *,
         clock: Clock,
+        monotonic: Clock,
         interval: float,
         on_change: Callable[[Link, Change], None],
         on_error: Callable[[Link, CloudError], None],
@@ -68,6 +69,7 @@ class Link:
         self.owners: dict[str, Key] = {}
         self.max_age: dict[str, float] = {}
         self._clock = clock
+        self._monotonic = monotonic
         self._interval = interval
         self._on_change = on_change
         self._on_error = on_error
@@ -143,7 +145,7 @@ class Link:
     async def _sweep_once(self) -> float:
         """One sweep; seconds until the next one is due."""
         began = self.inventory.begin()
-        started = self._clock()
+        started = self._monotonic()
         refresh, self._refresh = self._refresh, set()
         request = SweepRequest(
             tasks=[task for task in self._tasks.values() if task.state is TaskState.RUNNING],
@@ -158,7 +160,7 @@ class Link:
             self.error = error
             self._on_error(self, error)
             return max(error.retry_after or 0.0, self.bulkhead.breaker.retry_in, 1.0)
-        duration = self._clock() - started
+        duration = self._monotonic() - started
         self._take(sweep, began, duration)
         if self.driver.push:
             return PUSH_PAUSE
@@ -188,12 +190,12 @@ class Link:
         self._on_change(self, Change(ids, ended, first=first, recovered=recovered))
 
     async def _pause(self, seconds: float) -> None:
-        deadline = self._clock() + seconds
-        while (left := deadline - self._clock()) > 0:
+        deadline = self._monotonic() + seconds
+        while (left := deadline - self._monotonic()) > 0:
             try:
                 await asyncio.wait_for(self._wake.wait(), left)
             except TimeoutError:
                 return
             self._wake.clear()
             if not self.driver.push and self.error is None:
-                deadline = min(deadline, self._clock() + self._quick)
+                deadline = min(deadline, self._monotonic() + self._quick)

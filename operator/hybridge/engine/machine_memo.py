@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 
 from hybridge.api import desired
 from hybridge.api.virtualmachine import VirtualMachine
@@ -15,6 +16,8 @@ from hybridge.core.units import parse_time
 REPEAT_FIRST, REPEAT_MOST = 1.0, 600.0
 #: Seconds after which an error that needs a person is looked at again although nothing changed, at first.
 RECHECK_FIRST = 60.0
+#: Seconds of quiet after which doing the same thing again is nothing unusual.
+CALM = 900.0
 
 
 @dataclass(slots=True)
@@ -42,9 +45,7 @@ class Memo:
     waits: int = 0
     stops: int = 0
     generation: int = 0
-    done: tuple[object, ...] = ()
-    done_at: float = 0.0
-    repeats: int = 0
+    done: dict[tuple[object, ...], tuple[float, int]] = field(default_factory=dict)
 
     @classmethod
     def resume(cls, machine: VirtualMachine) -> Memo:
@@ -73,33 +74,37 @@ class Memo:
             protected=machine.spec.lifecycle.deletion_protection,
         )
 
-    def hold_back(self, step: Do, now: float, *, calm: float) -> float:
-        """Seconds to wait before this step, if the very same one was done before and somebody undid it.
+    def began(self, generation: int) -> None:
+        """The spec has this generation: what was done for an earlier one is no repetition."""
+        if generation != self.generation:
+            self.generation, self.stops = generation, 0
+            self.done.clear()
 
-        Steps that make or remove the machine are not held back: their own answers tell how they went.
+    def hold_back(self, step: Do, now: float, *, calm: float = CALM) -> float:
+        """Seconds to wait before this step, if the very same one was done for this spec and did not last.
+
+        Steps that take the machine away are not held back: their own answers tell how they went.
         """
-        if step.verb in {Verb.CREATE, Verb.DELETE, Verb.DETACH, Verb.ADOPT} or _signature(step) != self.done:
+        at, repeats = self.done.get(_signature(step), (-inf, 0))
+        if step.verb in {Verb.DELETE, Verb.DETACH, Verb.ADOPT} or now - at > calm:
             return 0.0
-        if now - self.done_at > calm:
-            self.repeats = 0
-        return max(0.0, self.done_at + min(REPEAT_MOST, REPEAT_FIRST * 4.0 ** min(self.repeats, 10)) - now)
+        return max(0.0, at + min(REPEAT_MOST, REPEAT_FIRST * 4.0 ** min(repeats, 10)) - now)
 
-    def did(self, step: Do, now: float) -> None:
+    def did(self, step: Do, now: float, *, calm: float = CALM) -> None:
         """The step was taken."""
-        signature = _signature(step)
-        self.repeats = self.repeats + 1 if signature == self.done else 0
-        self.done, self.done_at, self.waits = signature, now, 0
+        at, repeats = self.done.get(_signature(step), (-inf, 0))
+        self.done[_signature(step)] = (now, repeats + 1 if -inf < at and now - at <= calm else 0)
+        self.waits = 0
 
     def patience(self) -> float:
         """Seconds until something that others have to finish is looked at again: a growing number."""
         self.waits += 1
         return 0.5 * 2.0 ** min(self.waits - 1, 10)
 
-    def recheck(self, generation: int) -> float:
+    def recheck(self) -> float:
         """Seconds until something that a person has to mend is looked at again: a growing number for each spec."""
-        self.stops = self.stops + 1 if generation == self.generation else 0
-        self.generation = generation
-        return RECHECK_FIRST * 2.0 ** min(self.stops, 4)
+        self.stops += 1
+        return RECHECK_FIRST * 2.0 ** min(self.stops - 1, 4)
 
 
 def _signature(step: Do) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import msgspec
 
 from hybridge.api import desired
 from hybridge.api.virtualmachine import VirtualMachine
-from hybridge.core.errors import CloudError, Disposition, IdTaken, NotProven, Refused, TokenMismatch
+from hybridge.core.errors import CloudError, NotProven, Refused, TokenMismatch
 from hybridge.core.identity import machine_uuid, token
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, SecretVersion
 from hybridge.core.plan import Do, Verb
@@ -32,9 +32,10 @@ class MachineSteps:
         try:
             started = await self._call(case, step, mine)
         except CloudError as error:
-            if mine is not None and (isinstance(error, NotProven) or error.reason is Reason.NOT_FOUND):
+            target = mine.id if mine is not None else step.actions[0].after if step.verb is Verb.ADOPT else None
+            if target is not None and (isinstance(error, NotProven) or error.reason is Reason.NOT_FOUND):
                 # What was seen is not what is there: forget the picture, so that the next plan asks the cloud.
-                case.link.inventory.forget(mine.id)
+                case.link.inventory.forget(target)
             raise
         self._keep(case, step, mine, started)
 
@@ -72,6 +73,7 @@ class MachineSteps:
         machine = case.machine
         spec, secrets = await self._with_user_data(case)
         intent = case.memo.intent(machine)
+        first = anew or intent is None
         if anew or intent is None:
             intent = await self._intend(case, spec, secrets, attempt=intent.attempt + 1 if intent else 1)
         self._world.require_leadership()
@@ -80,11 +82,9 @@ class MachineSteps:
         except TokenMismatch:
             case.memo.token_spent = True
             raise
-        except IdTaken:
-            await self._reject(case, intent)
-            raise
         except CloudError as error:
-            if not error.took_effect_possible and error.disposition is not Disposition.WAIT:
+            # What a repetition is told says nothing of the first request, which may have taken effect.
+            if first and _rules_out(error):
                 await self._reject(case, intent)
             raise
 
@@ -138,6 +138,8 @@ class MachineSteps:
         machine = case.link.inventory.get(machine_id)
         if body is None or body["metadata"]["uid"] != case.machine.metadata.uid or machine is None:
             raise Conflict
+        known = case.memo.intent(case.machine)
+        adopting = known is not None and known.attempt == 0 and known.id == machine_id
         intent = Intent(
             attempt=0,
             token="",
@@ -147,7 +149,8 @@ class MachineSteps:
             started_at=self._world.clock(),
             id=machine_id,
         )
-        await self._record(case, intent)
+        if not adopting:
+            await self._record(case, intent)
         self._world.require_leadership()
         return await case.link.bulkhead.call(case.link.driver.machines.mark, machine, case.marker)
 
@@ -193,6 +196,13 @@ class MachineSteps:
             inventory.forget(mine.id)
 
 
+def _rules_out(error: CloudError) -> bool:
+    """Whether an attempt is over: nothing was changed, and what was asked for cannot be had in this way."""
+    return not error.took_effect_possible and error.reason not in _PASSING
+
+
+#: Reasons for which the very same request may succeed in a moment.
+_PASSING = frozenset({Reason.THROTTLED, Reason.PROVIDER_DOWN, Reason.LOCKED})
 #: Where a transition of power leads when its task succeeds.
 _SOON = {Power.STARTING: Power.RUNNING, Power.STOPPING: Power.STOPPED}
 

@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds after which something that others have to finish is looked at again, at most.
 PATIENCE = 60.0
-#: Seconds of quiet after which doing the same thing again is nothing unusual.
-CALM = 900.0
 
 
 class MachineKind:
@@ -57,6 +55,7 @@ class MachineKind:
             self._forget(key)
             return Done()
         memo = self._memo(key, machine)
+        memo.began(machine.metadata.generation)
         if self._is_connecting(machine.spec.provider_ref.name):
             return Done()
         try:
@@ -291,7 +290,7 @@ class MachineKind:
 
     async def _do(self, case: Case, plan: Plan, step: Do, mine: Machine | None) -> Outcome:
         memo, now = case.memo, self._world.clock()
-        wait = memo.hold_back(step, now, calm=CALM)
+        wait = memo.hold_back(step, now)
         if wait > 0:
             case.link.expect(case.key)
             return await self._reporter.report(case, plan, mine, settled=False, after=wait)
@@ -308,8 +307,7 @@ class MachineKind:
         """Reports an error; how soon it is tried again depends on what it says."""
         await self._reporter.report_error(key, memo, error, case)
         if error.disposition is Disposition.STOP:
-            generation = case.machine.metadata.generation if case else 0
-            return Failed(error.reason.value, after=memo.recheck(generation))
+            return Failed(error.reason.value, after=memo.recheck())
         if error.disposition is Disposition.WAIT:
             if case is not None:
                 case.link.expect(key)

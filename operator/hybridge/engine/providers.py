@@ -106,6 +106,7 @@ class ProviderKind:
             connection,
             bulkhead,
             clock=self._world.clock,
+            monotonic=self._world.monotonic,
             interval=parse_duration(provider.spec.sweep_interval),
             on_change=self._changed,
             on_error=self._lost,
@@ -132,8 +133,13 @@ class ProviderKind:
     def _bulkhead(self, name: str, provider: Provider) -> Bulkhead:
         limits = provider.spec.limits
         rate, burst = RATES[provider.spec.type]
-        bucket = TokenBucket(limits.requests_per_second or rate, limits.burst or burst, self._world.clock)
-        return Bulkhead(name, threads=limits.concurrent_tasks, bucket=bucket, breaker=Breaker(self._world.clock))
+        bucket = TokenBucket(limits.requests_per_second or rate, limits.burst or burst, self._world.monotonic)
+        return Bulkhead(
+            name,
+            threads=limits.concurrent_tasks,
+            bucket=bucket,
+            breaker=Breaker(self._world.monotonic, wall=self._world.clock),
+        )
 
     def _make_settings(self, name: str, provider: Provider, secret: Secret | None, bulkhead: Bulkhead) -> Settings:
         spec = provider.spec

@@ -28,10 +28,10 @@ class _Lane:
     running: int = 0
 
     def add(self, key: Key, priority: Priority, now: float) -> None:
-        for line in self.lines:
+        for rank, line in enumerate(self.lines):
             if key in line:
-                since = line.pop(key)
-                self.lines[min(priority, self.lines.index(line))][key] = since
+                if priority < rank:
+                    self.lines[priority][key] = line.pop(key)
                 return
         self.lines[priority][key] = now
 
@@ -116,13 +116,18 @@ class WorkQueue:
 
     def oldest(self) -> float:
         """Seconds for which the longest-waiting due key has waited."""
-        ready = [next(iter(line.values())) for lane in self._lanes.values() for line in lane.lines if line]
+        ready = [since for lane in self._lanes.values() for line in lane.lines for since in line.values()]
         return max(0.0, self._clock() - min(ready)) if ready else 0.0
 
     def _delay(self, key: Key, group: str, priority: Priority, due: float) -> None:
-        known = self._due.get(key)
-        if (known is not None and known[0] <= due) or key in self._ready or key in self._again:
+        if key in self._ready or key in self._again:
             return
+        known = self._due.get(key)
+        if known is not None:
+            priority = min(priority, known[3])
+            if known[0] <= due:
+                self._due[key] = (*known[:3], priority)
+                return
         number = next(self._numbers)
         self._due[key] = (due, number, group, priority)
         heapq.heappush(self._delayed, (due, number, key))

@@ -58,9 +58,8 @@ class Reconciler:
         self._running.discard(task)
         self._slots.release()
         self._queue.done(key)
-        if task.cancelled():
-            return
-        result = self._settle(key, task.exception() or task.result())
+        outcome = Closed() if task.cancelled() else task.exception() or task.result()
+        result = self._settle(key, outcome)
         self._observer.reconciled(key.kind, result, self._clock() - started)
 
     def _settle(self, key: Key, outcome: Outcome | BaseException) -> str:

@@ -40,7 +40,7 @@ def trim(body: Body) -> dict[str, Any]:
 
 
 class Store:
-    """Bodies by key. An older version of an object never replaces a newer one of the same uid."""
+    """Bodies by key. An older body never replaces a newer one, also of an object that was made anew."""
 
     def __init__(self) -> None:
         self._bodies: dict[Key, dict[str, Any]] = {}
@@ -51,7 +51,7 @@ class Store:
         """Keeps the body; True when something besides its status and version changed."""
         new = trim(body)
         old = self._bodies.get(key)
-        if old is not None and old["metadata"]["uid"] == new["metadata"]["uid"] and _version(old) >= _version(new):
+        if old is not None and _version(old) >= _version(new):
             return False
         if old is not None:
             self._forget(key, old)

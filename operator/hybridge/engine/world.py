@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -52,6 +53,7 @@ class World:
     cluster_id: str
     leads: Callable[[], bool]
     visibility: float | None = None
+    monotonic: Clock = time.monotonic
     links: dict[str, Link] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     _namespaces: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)

@@ -92,8 +92,7 @@ class Lease:
         except (ClusterUnavailable, Conflict) as error:
             log.info("the Lease could not be renewed: %s", error or "somebody else was faster")
             return False
-        if taken:
-            self._renewed = sent
+        self._renewed = sent if taken else float("-inf")
         return taken
 
     async def _take(self) -> bool:

@@ -219,3 +219,54 @@ def test_changes_take_no_place_from_sweeps(bulkhead: Bulkhead) -> None:
         assert await asyncio.gather(*changes) == [True] * 4
 
     asyncio.run(story())
+
+
+def test_one_outage_felt_by_many_threads_counts_once() -> None:
+    breaker = Breaker(Clock(), first=1.0)
+    for _ in range(8):
+        breaker.failed(Unreachable("timeout"))
+
+    assert breaker.retry_in <= 1.0
+
+
+def test_after_the_pause_one_call_tries_and_the_others_wait_for_it() -> None:
+    clock = Clock()
+    breaker = Breaker(clock, first=1.0)
+    for _ in range(3):
+        breaker.failed(Unreachable("timeout"))
+    clock.now += 2.0
+
+    assert [breaker.admit() for _ in range(3)] == [True, False, False]
+
+    breaker.succeeded()
+    breaker.ended()
+    assert [breaker.admit() for _ in range(3)] == [True, True, True]
+
+
+def test_calls_of_a_provider_that_was_disconnected_end_as_closed() -> None:
+    async def story() -> None:
+        clock = Clock()
+        bulkhead = Bulkhead("x", threads=1, bucket=bucket(clock, 1, 1), breaker=Breaker(clock))
+        gate = threading.Event()
+        calls = [asyncio.create_task(bulkhead.call(gate.wait)) for _ in range(2)]
+        await asyncio.sleep(0)
+        bulkhead.close()
+        gate.set()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert results[0] is True
+        assert isinstance(results[1], Closed)
+        with pytest.raises(Closed):
+            await bulkhead.call(gate.wait)
+
+    asyncio.run(story())
+
+
+def test_a_clock_that_goes_back_stops_nobody() -> None:
+    clock = Clock()
+    limited = bucket(clock, 10, 10)
+    clock.now -= 3600
+
+    before = clock.now
+    limited.acquire()
+
+    assert clock.now == before

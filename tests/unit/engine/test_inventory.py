@@ -145,3 +145,27 @@ def test_after_any_sweep_the_picture_is_that_of_the_sweep(
     if late and before:
         expected[before[0].id] = replace(before[0], name="newer")
     assert {machine.id: machine for machine in inventory.machines()} == expected
+
+
+def test_a_slow_list_does_not_bring_back_what_was_forgotten_meanwhile() -> None:
+    inventory = Inventory()
+    taken(inventory, full(OLD))
+    began = inventory.begin()
+    inventory.forget("1")
+
+    inventory.apply(full(OLD), began)
+    assert inventory.get("1") is None
+
+    taken(inventory, full(OLD))
+    assert inventory.get("1") == OLD
+
+
+def test_a_push_that_confirms_is_newer_too() -> None:
+    inventory = Inventory()
+    taken(inventory, full(OLD))
+    began = inventory.begin()
+    taken(inventory, pushed(OLD))
+
+    inventory.apply(full(), began)
+
+    assert inventory.get("1") == OLD

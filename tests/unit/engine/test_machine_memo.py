@@ -36,8 +36,8 @@ def test_after_a_calm_time_a_repetition_is_nothing_unusual() -> None:
     assert memo.hold_back(START, 105.0 + CALM + 1.0, calm=CALM) == 0.0
 
 
-def test_what_makes_or_removes_the_machine_is_not_held_back() -> None:
-    for verb in (Verb.CREATE, Verb.DELETE, Verb.DETACH, Verb.ADOPT):
+def test_what_takes_the_machine_away_is_not_held_back() -> None:
+    for verb in (Verb.DELETE, Verb.DETACH, Verb.ADOPT):
         memo, step = Memo("u1"), Do((Action(verb, "machine"),))
         memo.did(step, 100.0)
         assert memo.hold_back(step, 100.0, calm=CALM) == 0.0
@@ -55,3 +55,41 @@ def test_patience_grows_while_others_do_not_finish_and_starts_anew_with_a_step()
     assert max(memo.patience() for _ in range(50)) == 512.0
     memo.did(START, 100.0)
     assert memo.patience() == 0.5
+
+
+def test_power_cycles_that_do_not_help_are_held_back() -> None:
+    memo, at, waits = Memo("u1"), 0.0, []
+    cycle = [
+        Do((Action(Verb.SET_POWER, "powerState", "", Power.STOPPED),)),
+        Do((Action(Verb.RESIZE, "memory", "", "5Gi"),)),
+        Do((Action(Verb.SET_POWER, "powerState", "", Power.RUNNING),)),
+    ]
+    for _ in range(5):
+        for step in cycle:
+            waits.append(memo.hold_back(step, at))
+            memo.did(step, at)
+            at += 1.0
+
+    assert not any(waits[:3])
+    assert all(waits[-3:])
+
+
+def test_what_dies_at_once_is_made_anew_less_and_less_often() -> None:
+    memo, create = Memo("u1"), Do((Action(Verb.CREATE, "machine", "", "web"),), anew=True)
+    waits = []
+    for second in range(3):
+        waits.append(memo.hold_back(create, float(second)))
+        memo.did(create, float(second))
+
+    assert waits[0] == 0.0
+    assert waits[2] > 1.0
+
+
+def test_another_spec_is_no_repetition() -> None:
+    memo = Memo("u1")
+    memo.began(1)
+    memo.did(STOP, 100.0)
+
+    memo.began(2)
+
+    assert memo.hold_back(STOP, 100.0) == 0.0

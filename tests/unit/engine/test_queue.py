@@ -258,3 +258,37 @@ def test_a_key_whose_group_changes_is_still_handed_out_once(added: list[tuple[st
         assert sorted(names) == sorted({name for name, _ in added})
 
     in_virtual_time(story)
+
+
+def test_a_key_added_again_keeps_its_place_in_the_line() -> None:
+    async def story() -> None:
+        queue = WorkQueue(now)
+        for name in ("a", "b", "a"):
+            queue.add(key(name), "g")
+        assert (await queue.get()).name == "a"
+
+    run(story())
+
+
+def test_oldest_is_the_longest_waiting() -> None:
+    async def story() -> None:
+        queue = WorkQueue(now)
+        queue.add(key("a"), "g", Priority.RETRY)
+        await asyncio.sleep(10)
+        queue.add(key("b"), "g")
+        queue.add(key("a"), "g")
+        assert queue.oldest() >= 10
+
+    run(story())
+
+
+def test_the_highest_priority_wins_among_delayed_ones_too() -> None:
+    async def story() -> None:
+        queue = WorkQueue(now)
+        queue.add(key("a"), "g", Priority.RETRY, after=5)
+        queue.add(key("a"), "g", Priority.USER, after=9)
+        queue.add(key("b"), "g", Priority.SWEEP, after=5)
+        await asyncio.sleep(6)
+        assert (await queue.get()).name == "a"
+
+    run(story())

@@ -153,3 +153,31 @@ def test_what_is_added_during_a_reconcile_comes_after_it() -> None:
     kind = Script([], effort=60.0)
     assert lived(kind, seconds=100.0, story=lambda queue: queue.add(KEY, KEY.name)) == ["done", "done"]
     assert gaps(kind) == [pytest.approx(60.0, abs=0.1)]
+
+
+def test_a_reconcile_that_was_cancelled_from_below_comes_again() -> None:
+    calls: list[Key] = []
+
+    class Cancelled:
+        def group(self, key: Key) -> str:
+            return key.name
+
+        async def reconcile(self, key: Key) -> Outcome:
+            calls.append(key)
+            if len(calls) == 1:
+                raise asyncio.CancelledError
+            return Done()
+
+    class Nobody:
+        def reconciled(self, kind: str, result: str, seconds: float) -> None: ...
+
+    async def story() -> None:
+        queue = WorkQueue(now)
+        work = asyncio.create_task(Reconciler(queue, {"VirtualMachine": Cancelled()}, Nobody(), clock=now).run())
+        queue.add(KEY, "aws")
+        await asyncio.sleep(60)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    run(story())
+    assert calls == [KEY, KEY]

@@ -102,3 +102,12 @@ def test_objects_are_found_by_kind_and_by_provider() -> None:
     assert set(store.keys("Provider")) == {provider}
     assert store.users("aws") == {KEY, other}
     assert provider_of({"spec": {}}) == provider_of({"spec": {"providerRef": None}}) == ""
+
+
+def test_a_late_answer_about_an_earlier_object_does_not_replace_the_new_one() -> None:
+    store = Store()
+    store.put(KEY, body(20, "new"))
+
+    assert not store.put(KEY, body(12, "old"))
+
+    assert store.by_uid("new") == KEY

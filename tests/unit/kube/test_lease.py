@@ -346,3 +346,18 @@ async def befall(candidate: Candidate, trouble: str, length: float, delay: float
     await asyncio.sleep(length)
     connection.running.set()
     connection.delay, connection.cut, connection.deaf = 0.01, False, False
+
+
+def test_a_holder_that_sees_another_holder_stops_at_once() -> None:
+    async def story() -> None:
+        server = ApiServer()
+        first = Candidate(server, "first")
+        await first.lease.acquire()
+        taken = server.objects[f"{FOLDER}/hybridge"]
+        taken["spec"]["holderIdentity"] = "second"
+        taken["metadata"]["resourceVersion"] = "99"
+
+        assert not await first.lease._try()
+        assert not first.lease.held()
+
+    run(story())
