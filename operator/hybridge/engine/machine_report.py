@@ -161,7 +161,17 @@ class MachineReporter:
     async def _write(self, key: Key, memo: Memo, machine: VirtualMachine, story: Story) -> None:
         now, old = self._world.clock(), machine.status
         generation = machine.metadata.generation
-        told = conditions.write(old.conditions, machine_status.conditions(story), generation=generation, now=now)
+        new = machine_status.conditions(story)
+        plan, drift, restart = _plan(story), _drift(story, old.drift, now), _restart_required(story)
+        if story.error is not None:
+            # Nothing was compared: what was told of differences stays.
+            plan, drift, restart = old.plan, old.drift, old.restart_required
+            before = conditions.read(old.conditions)
+            new = (
+                *(one for one in new if one.type is not Type.DRIFTED),
+                *(o for o in before if o.type is Type.DRIFTED),
+            )
+        told = conditions.write(old.conditions, new, generation=generation, now=now)
         task = memo.task
         phase = Phase(machine_status.phase(story).value)
         if story.error is not None and phase is Phase.UNKNOWN:
@@ -173,11 +183,11 @@ class MachineReporter:
             id=memo.id,
             conditions=told,
             task=desired.task_status(task) if task else None,
-            plan=_plan(story),
-            drift=_drift(story, old.drift, now),
+            plan=plan,
+            drift=drift,
             phase=phase,
             created_at=format_time(memo.created_at) if memo.created_at is not None else None,
-            restart_required=_restart_required(story),
+            restart_required=restart,
         )
         if story.machine is not None:
             status = _with_machine(status, story.machine)

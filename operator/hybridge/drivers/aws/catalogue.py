@@ -157,7 +157,7 @@ class Catalogue:
         offered = self._offered()
         fitting = [kind for kind in offered if kind.fits(cpus, memory) and _runs(kind, architectures)]
         if fitting:
-            return min(fitting).name
+            return min(fitting, key=self._rank).name
         families = ", ".join(self._families)
         if not offered:
             raise Refused(Reason.INVALID_SPEC, f"{self._client.region} offers no type of the families {families}")
@@ -168,6 +168,12 @@ class Catalogue:
             f"{' on ' + ' or '.join(sorted(architectures)) if architectures else ''}; the largest, {largest.name}, has"
             f" {largest.cpus} and {format_bytes(largest.memory)}",
         )
+
+    def _rank(self, kind: InstanceType) -> tuple[int, int, int, str]:
+        """The smaller first; of equals the one whose family the Provider names first."""
+        family = kind.name.partition(".")[0]
+        place = self._families.index(family) if family in self._families else len(self._families)
+        return kind.cpus, kind.memory, place, kind.name
 
     def _named(self, name: str, cpus: int, memory: int, architectures: Collection[str]) -> str:
         kind = self.types([name]).get(name)
