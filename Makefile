@@ -36,7 +36,7 @@ test: venv ## unit, contract and integration tests; builds what the lab needs fi
 	@$(PYTHON) -m lab build
 	@$(PYTHON) -m pytest -n $(JOBS) $(TESTS) $(ARGS)
 
-chaos: venv ## kill -9, lost answers, outages: exactly one machine for each object, whatever happens (long)
+chaos: venv ## kill -9 at random moments: exactly one machine for each object, whatever happens (long)
 	@$(PYTHON) -m lab build
 	@$(PYTHON) -m pytest tests/chaos $(ARGS)
 
