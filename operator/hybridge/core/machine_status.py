@@ -108,6 +108,9 @@ def _ready(story: Story, synced: Condition) -> Condition:
         return Condition(Type.READY, TRUE, state or synced.reason, f"last known state: {synced.message}")
     if machine is None or not story.created or machine.power is not story.spec.power:
         return Condition(Type.READY, FALSE, synced.reason, synced.message)
+    if not story.was_ready and story.plan and not isinstance(story.plan.step, Rest | Refuse):
+        # A machine becomes Ready once all that was asked for has arrived; it stays so while it is changed.
+        return Condition(Type.READY, FALSE, synced.reason, synced.message)
     if waits_for_address(story):
         return Condition(Type.READY, FALSE, Reason.WAITING_FOR_ADDRESS, Reason.WAITING_FOR_ADDRESS.hint)
     waiting = f"; {synced.message}" if synced.status != TRUE and synced.message else ""

@@ -25,7 +25,7 @@ class Memo:
     """``absent``: the id that the cloud said nothing has. ``after_task``: how the machine will be when the task is done.
 
     ``drifted_since``: when the machine was first seen to differ from a spec that it had met, in Unix seconds.
-    ``was_ready``: it was Ready once, or may have been before a restart.
+    ``synced``: the generation of the spec that it last met. ``was_ready``: it was Ready once, or may have been before a restart.
     """
 
     uid: str
@@ -39,6 +39,7 @@ class Memo:
     sync_now: str | None = None
     running_since: float | None = None
     drifted_since: float | None = None
+    synced: int | None = None
     was_ready: bool = False
     unsettled_since: float | None = None
     unsettled_told: int = 0

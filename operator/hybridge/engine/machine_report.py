@@ -14,7 +14,7 @@ from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
 from hybridge.core.machine import Intent, Machine, MachineSpec
 from hybridge.core.machine_status import Story
-from hybridge.core.plan import Action, Do, Plan, Refuse, Verb
+from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Verb
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes, format_time, parse_time
 from hybridge.engine import conditions
@@ -70,6 +70,8 @@ class MachineReporter:
         ours = mine is not None or isinstance(plan.step, Do)
         shown = case.link.inventory.get(memo.id) if ours and memo.id else None
         story = self._story(case, machine, plan, shown or mine)
+        if isinstance(plan.step, Rest):
+            memo.synced = machine.metadata.generation
         self._count_drift(case, story)
         if settled and machine_status.waits_for_address(story):
             settled, after = False, self._await_address(case)
@@ -130,7 +132,7 @@ class MachineReporter:
             deleting=case.deleting,
             created=memo.created_at is not None,
             was_ready=conditions.is_true(machine.status.conditions, Type.READY),
-            synced_before=synced or bool(machine.status.drift),
+            synced_before=synced or memo.synced == machine.metadata.generation or bool(machine.status.drift),
             address_timed_out=waited > ADDRESS_PATIENCE,
         )
 

@@ -129,6 +129,7 @@ class AwsPerson(Person):
 
     def __init__(self, cloud: AwsCloud) -> None:
         self._aws = cloud
+        self._ec2 = cloud.client()
         self._types: dict[str, tuple[int, int]] = {}
 
     def machines(self) -> list[Facts]:
@@ -136,7 +137,7 @@ class AwsPerson(Person):
         self._learn({machine.type for machine in found} - self._types.keys())
         disks = {
             where["InstanceId"]: volume["Size"] * GIB
-            for volume in self._aws.client().describe_volumes()["Volumes"]
+            for volume in self._ec2.describe_volumes()["Volumes"]
             for where in volume["Attachments"]
         }
         return [
@@ -158,10 +159,12 @@ class AwsPerson(Person):
         ]
 
     def given(self, machine_id: str) -> str:
-        answer = self._aws.client().describe_instance_attribute(InstanceId=machine_id, Attribute="userData")
+        answer = self._ec2.describe_instance_attribute(InstanceId=machine_id, Attribute="userData")
         return base64.b64decode(answer.get("UserData", {}).get("Value", "")).decode()
 
     def power(self, machine_id: str, *, on: bool) -> None:
+        if on and any(machine.id == machine_id and machine.state == "stopping" for machine in self._aws.machines()):
+            self._await("instance_stopped", machine_id)
         self._aws.power(machine_id, on=on)
 
     def shrink(self, machine_id: str) -> None:
@@ -187,9 +190,12 @@ class AwsPerson(Person):
     def readonly(self) -> Mapping[str, str]:
         return self._aws.readonly_credentials
 
+    def _await(self, waiter: str, machine_id: str) -> None:
+        self._ec2.get_waiter(waiter).wait(InstanceIds=[machine_id], WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+
     def _learn(self, names: set[str]) -> None:
         if names:
-            found = self._aws.client().describe_instance_types(InstanceTypes=sorted(names))["InstanceTypes"]
+            found = self._ec2.describe_instance_types(InstanceTypes=sorted(names))["InstanceTypes"]
             for kind in found:
                 size = (kind["VCpuInfo"]["DefaultVCpus"], kind["MemoryInfo"]["SizeInMiB"] * MIB)
                 self._types[kind["InstanceType"]] = size

@@ -43,9 +43,10 @@ def test_a_paused_machine_keeps_its_state_and_is_brought_to_its_spec_afterwards(
     assert own.status()["id"] == own.machine().id
 
     own.annotate(paused=None)
+    own.wait_machine(
+        lambda machine: not machine.running and machine.tags.get("team") == "shop", "to be as the spec says"
+    )
     own.wait("web", "Synced", "True")
-    machine = own.machine()
-    assert (machine.running, machine.tags.get("team")) == (False, "shop")
 
 
 def test_a_paused_machine_that_runs_stays_ready(scene: Scene) -> None:
