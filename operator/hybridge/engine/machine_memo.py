@@ -25,7 +25,8 @@ class Memo:
     """``absent``: the id that the cloud said nothing has. ``after_task``: how the machine will be when the task is done.
 
     ``drifted_since``: when the machine was first seen to differ from a spec that it had met, in Unix seconds.
-    ``synced``: the generation of the spec that it last met. ``was_ready``: it was Ready once, or may have been before a restart.
+    ``synced``: the generation of the spec that it last met. ``was_ready``: it was Ready once, or may have been before
+    a restart.
     """
 
     uid: str

@@ -71,7 +71,7 @@ class MachineReporter:
         shown = case.link.inventory.get(memo.id) if ours and memo.id else None
         story = self._story(case, machine, plan, shown or mine)
         if isinstance(plan.step, Rest):
-            memo.synced = machine.metadata.generation
+            memo.synced = case.machine.metadata.generation
         self._count_drift(case, story)
         if settled and machine_status.waits_for_address(story):
             settled, after = False, self._await_address(case)
