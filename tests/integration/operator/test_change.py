@@ -98,7 +98,7 @@ class TestTypesOfEc2:
         return "aws"
 
     @pytest.mark.parametrize(
-        ("cpus", "memory", "kind"), [(1, "1Gi", "t3.micro"), (2, "3Gi", "t3.medium"), (4, "32Gi", "r5.xlarge")]
+        ("cpus", "memory", "kind"), [(1, "1Gi", "t3.micro"), (2, "8Gi", "t3.large"), (4, "32Gi", "r5.xlarge")]
     )
     def test_the_smallest_that_fits_is_chosen(self, scene: Scene, cpus: int, memory: str, kind: str) -> None:
         body = scene.make(cpus=cpus, memory=memory)
