@@ -59,6 +59,8 @@ async def operate(options: Options) -> None:
         raise Trouble(f"no cluster: KUBECONFIG names none, and this is no pod ({error})") from error
     try:
         await _serve(options, kubernetes, metrics, stop)
+    except ClusterUnavailable as error:
+        raise Trouble(f"the API server does not answer: {error}") from error
     except OSError as error:
         raise Trouble(f"port {options.metrics_port}: {error.strerror}; choose another with --metrics-port") from error
     finally:
@@ -132,6 +134,9 @@ class _Operator:
         reconciler = Reconciler(queue, kinds, self._metrics, clock=time.monotonic)
         watch = Watch(world)
         self._audit = WatchAudit(world, self._kubernetes, watch)
+        # Before any object that needs one: else it would be told that its Provider does not exist.
+        for body in await self._kubernetes.list("Provider"):
+            watch.receive("Provider", None, body)
         self._started = True
         try:
             async with asyncio.TaskGroup() as group:
