@@ -61,18 +61,27 @@ def scene(bed: OperatorBed, persons: dict[Cloud, Person], cloud: Cloud) -> Itera
 def make_scene(bed: OperatorBed, persons: dict[Cloud, Person], tmp_path: Path) -> Iterator[MakeScene]:
     """Makes scenes with a Provider and a fault proxy of their own: ``make_scene(cloud, **provider_spec)``.
 
-    ``connect=False`` does not wait for the Provider; ``keys`` replaces keys of its Secret.
+    ``connect=False`` does not wait for the Provider, ``secret=False`` makes no Secret for it, ``keys`` replaces keys of it.
     """
     with contextlib.ExitStack() as ends:
 
-        def make(cloud: Cloud, *, connect: bool = True, keys: Mapping[str, str] | None = None, **spec: object) -> Scene:
+        def make(
+            cloud: Cloud,
+            *,
+            connect: bool = True,
+            secret: bool = True,
+            keys: Mapping[str, str] | None = None,
+            **spec: object,
+        ) -> Scene:
             name = unique(f"own-{cloud}")
             (tmp_path / name).mkdir()
             proxy = bed.lab._proxy(cloud, tmp_path / name)
             ends.enter_context(proxy)
             scene = Scene(bed, persons[cloud], bed.namespace(), name, proxy)
             ends.callback(_remove, scene)
-            bed.apply(scene.secret(**(keys or {})), scene.provider_manifest(**spec))
+            if secret:
+                bed.apply(scene.secret(**(keys or {})))
+            bed.apply(scene.provider_manifest(**spec))
             if connect:
                 scene.wait_provider("Ready", "True")
             return scene

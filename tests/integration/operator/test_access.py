@@ -49,8 +49,7 @@ def test_a_wrong_password_is_told_and_a_corrected_one_taken_without_a_restart(ow
 
 
 def test_a_missing_secret_is_told_and_waited_for(make_scene: MakeScene, cloud: Cloud) -> None:
-    scene = make_scene(cloud, connect=False)
-    scene.bed.delete("secret", scene.provider, namespace="hybridge-system")
+    scene = make_scene(cloud, connect=False, secret=False)
     scene.apply()
 
     told = scene.wait_provider("Ready", "False", "SecretNotFound")
@@ -62,8 +61,7 @@ def test_a_missing_secret_is_told_and_waited_for(make_scene: MakeScene, cloud: C
 
 
 def test_a_secret_without_a_key_names_it(make_scene: MakeScene, cloud: Cloud) -> None:
-    scene = make_scene(cloud, connect=False)
-    scene.bed.delete("secret", scene.provider, namespace="hybridge-system")
+    scene = make_scene(cloud, connect=False, secret=False)
     scene.bed.apply({**scene.secret(), "stringData": {"nonsense": "x"}})
 
     told = scene.until(lambda: _names(scene, PASSWORDS[cloud]), "the missing key to be named")

@@ -57,6 +57,8 @@ def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorBed]:
     """
     options = ["--visibility-grace", "2", "--identity", "first", "--lease-duration", "60"]
     with operator_bed(tmp_path_factory.mktemp("process"), options=options) as bed:
+        for cloud in CLOUDS:
+            bed.patch("provider", cloud, {"spec": {"sweepInterval": "2s"}})
         yield bed
 
 
