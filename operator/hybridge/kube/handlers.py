@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import kopf
@@ -49,10 +50,11 @@ class Watch:
         for kind in KINDS:
             self._register(registry, kind)
         kopf.on.login(registry=registry)(_login)
-        await kopf.operator(
+        tasks = await kopf.spawn_tasks(
             registry=registry, settings=_settings(), standalone=True, clusterwide=True, stop_flag=self._stop,
             ready_flag=self.listed,
         )  # fmt: skip
+        await kopf.run_tasks(tasks, ignored=_Others())
 
     def stop(self) -> None:
         """Ends the watch."""
@@ -64,6 +66,22 @@ class Watch:
         @kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id=f"store-{kind.plural}")
         async def store(event: Any, **_: Any) -> None:
             self.receive(name, event["type"], event["object"])
+
+
+class _Others(Collection[asyncio.Task[Any]]):
+    """All tasks of the loop that kopf did not begin: at its end it would wait for them, and then cancel them.
+
+    They are the engine's, which finishes what is under way by itself.
+    """
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
