@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import requests
 
 from lab.bed import CLOUDS
 from lab.controlplane import ControlPlane
+from lab.faultproxy import Delay, FaultControl, Rule
 from lab.operator import ACCOUNT, NAMESPACE, ROOT, Operator, install
 from lab.process import clean_environment
 from tests.integration.operator.people import person
@@ -247,6 +249,33 @@ def test_sigterm_ends_it_well_and_gives_the_lease_back(bed: OperatorBed) -> None
     assert not _holder(bed)
 
 
+def test_what_is_under_way_at_its_end_is_finished(bed: OperatorBed, scenes: list[Scene]) -> None:
+    """Each creation takes longer than kopf would wait for it."""
+    rules = {}
+    for scene in scenes:
+        proxy = bed.lab.proxies[scene.cloud]
+        proxy.reset_counts()
+        rules[scene.cloud] = proxy.inject(Rule(scene.person.calls.create, Delay(6), times=1))
+        scene.apply(scene.cloud)
+    for scene in scenes:
+        proxy = bed.lab.proxies[scene.cloud]
+        bed.wait_for(partial(_hit, proxy), "the creation to be under way")
+
+    bed.operator.stop()
+
+    assert bed.operator.process.returncode == 0
+    for scene in scenes:
+        assert len(scene.here()) == 1
+    bed.operator.start().wait()
+    for scene in scenes:
+        scene.ready(scene.cloud)
+        proxy = bed.lab.proxies[scene.cloud]
+        assert proxy.counts()[scene.person.calls.create].requests == 1
+        assert scene.here() == {scene.machine(scene.cloud).id}
+        proxy.lift(rules[scene.cloud])
+    delete_all(scenes)
+
+
 def test_another_one_waits_in_reserve_and_takes_over(bed: OperatorBed, scenes: list[Scene]) -> None:
     make_all(scenes)
     ids = {scene.cloud: scene.machine(scene.cloud).id for scene in scenes}
@@ -369,6 +398,10 @@ def test_without_a_cluster_it_ends_with_a_sentence(tmp_path: Path) -> None:
 
 def _is_secret(key: str) -> bool:
     return key in {"secretAccessKey", "tokenSecret", "password"}
+
+
+def _hit(proxy: FaultControl) -> bool:
+    return any(fault.hit for fault in proxy.faults())
 
 
 def _without_managers(body: dict[str, Any]) -> dict[str, Any]:
