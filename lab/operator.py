@@ -21,8 +21,13 @@ _RULES = ROOT / "helm" / "hybridge" / "files"
 
 
 def install(cluster: Cluster) -> Path:
-    """Installs the CRDs and the operator's account with the rights that the Helm chart grants; its kubeconfig."""
+    """Installs the CRDs and the operator's account; its kubeconfig."""
     cluster.apply(ROOT / "crds")
+    return make_account(cluster)
+
+
+def make_account(cluster: Cluster) -> Path:
+    """Makes the operator's account, with the rights that the Helm chart grants, and no more; its kubeconfig."""
     cluster.apply(_account())
     return cluster.kubeconfig_for(NAMESPACE, ACCOUNT)
 

@@ -18,7 +18,7 @@ import requests
 from lab.bed import CLOUDS
 from lab.controlplane import ControlPlane
 from lab.faultproxy import Delay, FaultControl, Rule
-from lab.operator import ACCOUNT, NAMESPACE, ROOT, Operator, install
+from lab.operator import ACCOUNT, NAMESPACE, ROOT, Operator, make_account
 from lab.process import clean_environment
 from tests.integration.operator.people import person
 from tests.integration.operator.scene import Scene
@@ -364,8 +364,7 @@ def test_it_survives_a_restart_of_the_api_server(bed: OperatorBed, scenes: list[
 
 def test_without_the_crds_it_waits_and_says_so(tmp_path: Path) -> None:
     with ControlPlane(tmp_path / "kubernetes") as controlplane:
-        kubeconfig = install(controlplane)
-        controlplane.kube("delete", "-f", str(ROOT / "crds"), "--wait=true")
+        kubeconfig = make_account(controlplane)
         operator = Operator(tmp_path, kubeconfig, options=["--log-format", "json"])
         operator.start()
         try:
