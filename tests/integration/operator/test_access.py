@@ -73,9 +73,9 @@ def test_a_missing_permission_is_named(make_scene: MakeScene, persons: Mapping[C
     scene = make_scene(cloud, keys=persons[cloud].readonly)
     scene.apply()
 
+    scene.wait("web", "Stalled", "True", "NotPermitted")
     synced = scene.wait("web", "Synced", "False", "NotPermitted")
     assert scene.person.missing_permission in synced["message"]
-    assert condition_of(scene.body(), "Stalled")["reason"] == "NotPermitted"
     assert scene.here() == set()
 
     scene.bed.apply(scene.secret())

@@ -26,11 +26,11 @@ NOT_YET: dict[str, dict[str, Any]] = {
 
 def refused(scene: Scene, reason: str, name: str = "web") -> str:
     """Waits until a machine is refused for a reason that a person has to deal with; the sentence."""
+    stalled = scene.wait(name, "Stalled", "True", reason)
+    assert stalled["message"], "a person has to act, and is not told how"
     synced = scene.wait(name, "Synced", "False", reason)
     body = scene.body(name)
     assert condition_of(body, "Ready")["status"] == "False"
-    assert condition_of(body, "Stalled")["reason"] == reason
-    assert condition_of(body, "Stalled")["message"], "a person has to act, and is not told how"
     assert body["status"]["phase"] in {"Failed", "Pending"}
     assert scene.mine(name) == []
     return str(synced["message"])
