@@ -180,7 +180,8 @@ class MachineSteps:
             memo.id = started.id
         memo.task = started.task
         memo.after_task = None
-        if started.machine is not None:
+        if started.machine is not None and (mine is None or inventory.get(mine.id) is not None):
+            # A push that told its end while it was being changed is newer than this answer.
             inventory.see(started.machine)
         if started.task is not None:
             case.link.watch_task(started.task, case.key)

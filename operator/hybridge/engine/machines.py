@@ -190,8 +190,14 @@ class MachineKind:
             inventory.forget(after.id)
             return
         seen = inventory.get(after.id)
-        if seen is None or seen.power is not after.power:
-            inventory.see(replace(seen or after, power=after.power))
+        if seen is None or seen.power is after.power:
+            # What went out of sight meanwhile is asked for by its id; it must not come back by what was expected.
+            return
+        if case.link.driver.push:
+            # Nothing would ever correct the picture if somebody was faster than we: the cloud itself is asked.
+            inventory.forget(after.id)
+        else:
+            inventory.see(replace(seen, power=after.power))
 
     def _situation(self, case: Case) -> Situation:
         memo, link, machine = case.memo, case.link, case.machine
