@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hybridge.core.errors import CloudError
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task, TaskState
-from hybridge.core.machine_diff import differences
+from hybridge.core.machine_diff import differences, driver_field
 from hybridge.drivers.base import Driver, Started, Sweep, SweepRequest
 from tests.contract.bed import Bed
 
@@ -125,10 +125,10 @@ class Eye:
         machine = self.see(machine_id, lambda machine: machine.power in {Power.RUNNING, Power.STOPPED})
         for change in differences(spec, machine, machines.traits):
             assert not change.disruptive, change
-            machine = self.configure(machine, spec, {change.field.partition(".")[0]}, marker, intent)
-        if machine.power is not spec.power:
+            machine = self.configure(machine, spec, {driver_field(change.field)}, marker, intent)
+        if spec.power is not None and machine.power is not spec.power:
             self.finish(machines.set_power(machine, spec, spec.power))
-        return self.see(machine_id, lambda machine: machine.power is spec.power)
+        return self.see(machine_id, lambda machine: spec.power in {None, machine.power})
 
     def stop(self, machine: Machine, spec: MachineSpec) -> Machine:
         """Stops a machine, hard."""

@@ -23,7 +23,7 @@ def test_a_stopped_machine_takes_other_sizes(bed: Bed, driver: Driver, eye: Eye)
     machine = eye.configure(machine, wanted, {"cpus", "memory"}, marker)
 
     shown = bed.machines()[machine.id]
-    assert (machine.cpus, machine.memory, machine.pending) == (4, 16 * GIB, ())
+    assert (machine.cpus, machine.memory, machine.pending) == (4, 16 * GIB, {})
     assert (shown.cpus, shown.memory, shown.running) == (4, 16 * GIB, False)
 
 
@@ -66,7 +66,7 @@ def test_a_pending_change_arrives_with_the_next_start(bed: Bed, driver: Driver, 
     machine = eye.configure(machine, wanted, {"cpus", "memory"}, marker)
     machine = eye.start(machine, wanted)
 
-    assert (machine.cpus, machine.memory, machine.pending) == (4, 16 * GIB, ())
+    assert (machine.cpus, machine.memory, machine.pending) == (4, 16 * GIB, {})
     assert bed.machines()[machine.id].cpus == 4
 
 
@@ -117,7 +117,7 @@ def test_a_repeated_change_has_no_second_effect(bed: Bed, driver: Driver, eye: E
 
     assert bed.machines()[machine.id] == before
     assert machine.power is power
-    assert machine.pending == ()
+    assert machine.pending == {}
 
 
 def test_an_initialization_may_be_repeated(bed: Bed, driver: Driver, eye: Eye) -> None:

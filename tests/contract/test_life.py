@@ -22,7 +22,7 @@ def test_a_machine_is_made_as_the_spec_says(bed: Bed, eye: Eye) -> None:
     assert (shown.cpus, shown.memory) == (2, 4 * GIB)
     assert (machine.cpus, machine.memory, machine.marker) == (2, 4 * GIB, marker)
     assert machine.name == spec.name
-    assert machine.pending == ()
+    assert machine.pending == {}
 
 
 def test_a_machine_can_be_made_to_stay_off(bed: Bed, eye: Eye) -> None:

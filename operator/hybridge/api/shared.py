@@ -22,6 +22,7 @@ from hybridge.api.fields import (
     pairs,
     text,
 )
+from hybridge.core.lifecycle import Drift
 
 GROUP = "hybridge.io"
 VERSION = "v1alpha1"
@@ -66,14 +67,6 @@ class OnDelete(StrEnum):
 
     DELETE = "Delete"
     DETACH = "Detach"
-
-
-class Drift(StrEnum):
-    """What is done when somebody changed the cloud object."""
-
-    CORRECT = "Correct"
-    REPORT = "Report"
-    IGNORE = "Ignore"
 
 
 class OnLost(StrEnum):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hybridge.core.identity import Marker
+from hybridge.core.lifecycle import Drift, Import
 from hybridge.core.reasons import Reason
 
 
@@ -57,6 +58,9 @@ class MachineSpec:
     """What the user wants. None means *chosen at create, not managed afterwards*.
 
     ``placement`` and ``options`` (the block of the machine's own cloud) are keyed as in the custom resource.
+    ``named``: the user has chosen the name, so that it is kept also on a machine that was not made by this object.
+    ``observed``: nothing is ever written. ``restart_token``: a new value restarts once. ``group`` is the anti-affinity
+    group.
     """
 
     name: str
@@ -66,7 +70,7 @@ class MachineSpec:
     root_disk: int | None = None
     root_disk_class: str | None = None
     networks: tuple[Nic, ...] = ()
-    power: Power = Power.RUNNING
+    power: Power | None = Power.RUNNING
     power_off: PowerOff = PowerOff.TRY_SOFT
     power_off_timeout: float = 120.0
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -76,6 +80,12 @@ class MachineSpec:
     disruption: bool = False
     recreate_lost: bool = False
     detach: bool = False
+    named: bool = False
+    observed: bool = False
+    imports: Import | None = None
+    drift: Drift = Drift.CORRECT
+    restart_token: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +96,30 @@ class Address:
     address: str
 
 
+#: All words under which something is known in its cloud (name, id), the one that people read first. Empty: there is none.
+Known = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A network interface that a machine has. ``mac`` is in lower case."""
+
+    network: Known
+    mac: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """One machine as its cloud shows it.
 
     ``uuid`` is the SMBIOS or instance UUID where the cloud lets us choose it, else None. ``lock`` names a task that
-    holds the machine. ``pending`` lists fields whose new value the cloud holds back until the next power cycle.
-    ``detailed`` is False while only a bulk list has been read: marker, uuid, disk and tags are then unknown.
+    holds the machine. ``ports`` are its interfaces in order, None while they are not known. ``settings`` are the other
+    fields that a spec can set and this cloud shows, by path: ``placement.node``, ``rootDisk.class``, and those of the
+    block of options under its name: ``aws.keyName``; truth values are ``true`` and ``false``, lists sorted and joined by
+    commas. ``pending`` holds what the cloud keeps back until the next power cycle: the coming value by field (``cpus``,
+    ``memory``, a path of ``settings``) in the words of ``Action``. ``agent``: whether the guest's agent or tools run; None
+    where the cloud does not say. ``detailed`` is False while only a bulk list has been read: marker, uuid, disk, tags,
+    ports and settings are then unknown.
     """
 
     id: str
@@ -112,7 +139,10 @@ class Machine:
     hot_add_cpus: bool = False
     hot_add_memory: bool = False
     lock: str | None = None
-    pending: tuple[str, ...] = ()
+    ports: tuple[Port, ...] | None = None
+    settings: Mapping[str, Known] = field(default_factory=dict)
+    pending: Mapping[str, str] = field(default_factory=dict)
+    agent: bool | None = None
     template: bool = False
     detailed: bool = True
 
@@ -146,6 +176,39 @@ class Intent:
     rejected: bool = False
 
 
+class RestartPhase(StrEnum):
+    """How far an asked-for restart is: the machine is being stopped, it is started again, all is done."""
+
+    STOPPING = "Stopping"
+    STARTING = "Starting"
+    DONE = "Done"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """The write-ahead record of one restart, by its token."""
+
+    token: str
+    phase: RestartPhase = RestartPhase.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a machine is, or is going to be. ``why`` tells people how the place was chosen, where it was not given."""
+
+    host: str | None = None
+    zone: str | None = None
+    why: str = ""
+
+
+class Change(StrEnum):
+    """What changing a field takes: nothing, a stopped machine, or another machine."""
+
+    ONLINE = "Online"
+    STOPPED = "Stopped"
+    REPLACE = "Replace"
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """How a cloud differs where the plan has to know.
@@ -159,6 +222,9 @@ class Traits:
     ``lag``: seconds after the begin of a create for which the cloud may deny a machine, even by its id, that it has
     answered for before (eventual consistency).
     ``token_lifetime``: seconds for which repeating a create with its token is certain to give the same machine; 0: never.
+    ``block``: the name of the cloud's options in a spec. ``changes``: what changing a field takes, by path as in
+    ``Machine.settings``, and ``networks`` and ``networks.first`` (the first interface); what is not listed takes another
+    machine, but networks can be changed online.
     """
 
     exact_sizes: bool = True
@@ -168,6 +234,8 @@ class Traits:
     visibility: float = 300.0
     lag: float = 0.0
     token_lifetime: float = 0.0
+    block: str = ""
+    changes: Mapping[str, Change] = field(default_factory=dict)
 
 
 class TaskState(StrEnum):

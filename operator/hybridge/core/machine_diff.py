@@ -1,55 +1,171 @@
-"""Where a machine differs from its spec: the source of changes, of drift and of what is shown before it is done."""
+"""Where a machine differs from its spec: the source of changes, of drift and of what is shown before it is done.
+
+What the spec leaves open and what the cloud does not show is not compared.
+"""
 
 from __future__ import annotations
 
-from hybridge.core.machine import Machine, MachineSpec, Traits
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from hybridge.core.machine import Change, Machine, MachineSpec, Port, Traits
 from hybridge.core.plan import Action, Verb
 from hybridge.core.units import format_bytes
 
+#: The path of the first interface and of all others in ``Traits.changes``.
+FIRST_NETWORK, NETWORKS = "networks.first", "networks"
+#: Fields of many parts, of which a driver brings all to the spec at once.
+_WHOLE = frozenset({"tags", NETWORKS})
 
-def differences(spec: MachineSpec, machine: Machine, traits: Traits) -> tuple[Action, ...]:
-    """What has to change besides power. ``disruptive``: not possible while the machine runs.
 
-    What the spec leaves open and what the cloud does not show are not compared.
+def differences(spec: MachineSpec, machine: Machine, traits: Traits, *, named: bool = False) -> tuple[Action, ...]:
+    """What has to change besides power. ``disruptive``: not possible while the machine runs. ``named``: its name counts.
+
+    Verb REPLACE stands for what no change of this machine can bring about.
     """
-    return (*_size(spec, machine, traits), *_disk(spec, machine), *_tags(spec, machine))
+    changes = (
+        *_name(spec, machine, named=named),
+        *_size(spec, machine, traits),
+        *_disk(spec, machine),
+        *_tags(spec, machine),
+        *_networks(spec, machine, traits),
+        *_settings(spec, machine, traits),
+    )
+    return tuple(_with_pending(change, machine) for change in changes)
 
 
-def _size(spec: MachineSpec, machine: Machine, traits: Traits) -> tuple[Action, ...]:
+def driver_field(field: str) -> str:
+    """The field of ``MachineDriver.configure`` that brings this field of an action to the spec."""
+    first = field.partition(".")[0].partition("[")[0]
+    return first if first in _WHOLE else field
+
+
+def wanted_settings(spec: MachineSpec, block: str) -> Mapping[str, str]:
+    """The paths of ``Machine.settings`` that the spec sets, as text. ``block``: the name of the cloud's own options."""
+    settings = {f"placement.{key}": value for key, value in spec.placement.items()}
+    if spec.root_disk_class is not None:
+        settings["rootDisk.class"] = spec.root_disk_class
+    settings |= {
+        f"{block}.{key}": setting_text(value)
+        for key, value in spec.options.items()
+        if key != "instanceType" and value is not None
+    }
+    if spec.cloud_init.hostname is not None:
+        settings["cloudInit.hostname"] = spec.cloud_init.hostname
+    if spec.cloud_init.ssh_keys:
+        settings["cloudInit.sshKeys"] = setting_text(spec.cloud_init.ssh_keys)
+    return settings
+
+
+def setting_text(value: object) -> str:
+    """A value of the spec in the form of ``Machine.settings``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(sorted(str(one) for one in value))
+    return str(value)
+
+
+def _name(spec: MachineSpec, machine: Machine, *, named: bool) -> Iterator[Action]:
+    if named and machine.name and machine.name != spec.name:
+        yield Action(Verb.RENAME, "name", machine.name, spec.name)
+
+
+def _size(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[Action]:
     wanted_type = spec.options.get("instanceType")
     if wanted_type is not None:
-        if machine.instance_type in {None, wanted_type}:
-            return ()
-        return (Action(Verb.RESIZE, "instanceType", str(machine.instance_type), str(wanted_type), disruptive=True),)
-    changes = []
-    if _differs(spec.cpus, machine.cpus, traits):
-        hot = machine.hot_add_cpus and (spec.cpus or 0) > (machine.cpus or 0)
-        changes.append(Action(Verb.RESIZE, "cpus", str(machine.cpus), str(spec.cpus), disruptive=not hot))
-    if _differs(spec.memory, machine.memory, traits):
-        hot = machine.hot_add_memory and (spec.memory or 0) > (machine.memory or 0)
-        before, after = format_bytes(machine.memory or 0), format_bytes(spec.memory or 0)
-        changes.append(Action(Verb.RESIZE, "memory", before, after, disruptive=not hot))
-    return tuple(changes)
-
-
-def _differs(wanted: int | None, found: int | None, traits: Traits) -> bool:
-    if wanted is None or found is None:
-        return False
-    return wanted != found if traits.exact_sizes else found < wanted
-
-
-def _disk(spec: MachineSpec, machine: Machine) -> tuple[Action, ...]:
-    if spec.root_disk is None or machine.root_disk is None or machine.root_disk >= spec.root_disk:
-        return ()
-    before, after = format_bytes(machine.root_disk), format_bytes(spec.root_disk)
-    return (Action(Verb.GROW_DISK, "rootDisk", before, after),)
-
-
-def _tags(spec: MachineSpec, machine: Machine) -> tuple[Action, ...]:
-    if not machine.detailed:
-        return ()
-    return tuple(
-        Action(Verb.RETAG, f"tags.{key}", machine.tags.get(key, ""), value)
-        for key, value in sorted(spec.tags.items())
-        if machine.tags.get(key) != value
+        if machine.instance_type not in {None, wanted_type}:
+            yield Action(Verb.RESIZE, "instanceType", str(machine.instance_type), str(wanted_type), disruptive=True)
+        return
+    sizes = (
+        _Size("cpus", spec.cpus, machine.cpus, hot=machine.hot_add_cpus),
+        _Size("memory", spec.memory, machine.memory, hot=machine.hot_add_memory),
     )
+    for size in sizes:
+        if size.wanted is None or size.found is None:
+            continue
+        if size.wanted != size.found if traits.exact_sizes else size.found < size.wanted:
+            hot = size.hot and size.wanted > size.found
+            yield Action(Verb.RESIZE, size.field, size.text(size.found), size.text(size.wanted), disruptive=not hot)
+        elif traits.exact_sizes and machine.pending.get(size.field, size.text(size.found)) != size.text(size.found):
+            yield Action(Verb.RESIZE, size.field, size.text(size.found), size.text(size.wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    field: str
+    wanted: int | None
+    found: int | None
+    hot: bool
+
+    def text(self, value: int) -> str:
+        return str(value) if self.field == "cpus" else format_bytes(value)
+
+
+def _disk(spec: MachineSpec, machine: Machine) -> Iterator[Action]:
+    if spec.root_disk is not None and machine.root_disk is not None and machine.root_disk < spec.root_disk:
+        yield Action(Verb.GROW_DISK, "rootDisk", format_bytes(machine.root_disk), format_bytes(spec.root_disk))
+
+
+def _tags(spec: MachineSpec, machine: Machine) -> Iterator[Action]:
+    if machine.detailed:
+        for key, value in sorted(spec.tags.items()):
+            if machine.tags.get(key) != value:
+                yield Action(Verb.RETAG, f"tags.{key}", machine.tags.get(key, ""), value)
+
+
+def _networks(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[Action]:
+    """Interfaces by their order. A spec without networks leaves all as they are."""
+    if not spec.networks or machine.ports is None:
+        return
+    for index, nic in enumerate(spec.networks):
+        port = machine.ports[index] if index < len(machine.ports) else None
+        same_mac = port is None or nic.mac is None or port.mac is None or nic.mac.lower() == port.mac.lower()
+        if port is not None and same_mac and (not nic.network or nic.network in port.network):
+            continue
+        before, after = _port(port), " ".join(filter(None, (nic.network, nic.mac if not same_mac else None)))
+        if not same_mac and port is not None:
+            before = f"{before} {port.mac}"
+        yield _change(Verb.CONNECT, f"{NETWORKS}.{nic.name}", before, after, _network_change(traits, index))
+    for index in range(len(spec.networks), len(machine.ports)):
+        before = _port(machine.ports[index])
+        yield _change(Verb.CONNECT, f"{NETWORKS}[{index}]", before, "", _network_change(traits, index))
+
+
+def _port(port: Port | None) -> str:
+    return next(iter(port.network), "") if port else ""
+
+
+def _network_change(traits: Traits, index: int) -> Change:
+    every = traits.changes.get(NETWORKS, Change.ONLINE)
+    return traits.changes.get(FIRST_NETWORK, every) if index == 0 else every
+
+
+def _settings(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[Action]:
+    for path, wanted in wanted_settings(spec, traits.block).items():
+        found = machine.settings.get(path)
+        if found is None:
+            continue
+        change, shown = traits.changes.get(path, Change.REPLACE), next(iter(found), "")
+        verb = Verb.MIGRATE if path.startswith("placement.") else Verb.RECONFIGURE
+        if wanted not in found:
+            yield _change(verb, path, shown, wanted, change)
+        elif machine.pending.get(path, wanted) != wanted:
+            yield Action(verb, path, shown, wanted)
+
+
+def _change(verb: Verb, field: str, before: str, after: str, change: Change) -> Action:
+    if change is Change.REPLACE:
+        return Action(Verb.REPLACE, field, before, after, disruptive=True, reason="it takes another machine")
+    return Action(verb, field, before, after, disruptive=change is Change.STOPPED)
+
+
+def _with_pending(change: Action, machine: Machine) -> Action:
+    """The change told as what it is where the cloud already holds something for the next power cycle."""
+    coming = machine.pending.get(change.field)
+    if coming is None or change.verb is Verb.REPLACE:
+        return change
+    if coming == change.after:
+        words = "the cloud holds it back until the next power cycle"
+        return replace(change, disruptive=True, reason=words)
+    return replace(change, before=f"{change.before} (from the next power cycle on {coming})")

@@ -331,7 +331,7 @@ def _uninitialized(situation: Situation, machine: Machine) -> bool:
 
 
 def _power_actions(spec: MachineSpec, machine: Machine) -> tuple[Action, ...]:
-    if machine.power is spec.power:
+    if spec.power is None or machine.power is spec.power:
         return ()
     disruptive = spec.power is Power.STOPPED
     return (Action(Verb.SET_POWER, "powerState", machine.power, spec.power, disruptive=disruptive),)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task, Traits
+from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, Task, Traits
 
 #: Called by a driver once for every request it sends: (operation, code, seconds). Code is an HTTP status or a fault name.
 Meter = Callable[[str, str, float], None]
@@ -118,10 +118,13 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The exact parameters of a create, found by reading the cloud. ``id`` where the operator chooses it."""
+    """The exact parameters of a create, found by reading the cloud. ``id`` where the operator chooses it. ``placed``:
+    where the machine will be, as far as that is decided here, and why.
+    """
 
     parameters: Mapping[str, object]
     id: str | None = None
+    placed: Placed = field(default_factory=Placed)
 
 
 class MachineDriver(Protocol):
@@ -141,11 +144,13 @@ class MachineDriver(Protocol):
         """
         ...
 
-    def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
+    def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
         """Reads only. Resolves image, size, placement and networks into exact parameters.
 
-        ``taken``: ids that other objects have on record. Raises Refused: IMAGE_NOT_FOUND with near names, NOT_FOUND,
-        UNSUPPORTED, INVALID_SPEC, CAPACITY…
+        ``taken``: ids that other objects have on record. ``apart``: where the other machines of the anti-affinity group
+        are. What the spec and the Provider's defaults leave open is chosen: the least loaded place that fits, is up and
+        not in maintenance, and away from ``apart``. Raises Refused: IMAGE_NOT_FOUND with near names, NOT_FOUND,
+        UNSUPPORTED, INVALID_SPEC, CAPACITY (also when every place holds a machine of the group)…
         """
         ...
 
@@ -170,9 +175,11 @@ class MachineDriver(Protocol):
     ) -> Started:
         """Brings ``fields`` to the spec, in as few calls as can be.
 
-        Fields: ``cpus``, ``memory``, ``instanceType``, ``rootDisk``, ``tags``, and ``initialize`` (everything that a new
+        Fields: ``name``, ``cpus``, ``memory``, ``instanceType``, ``rootDisk``, ``tags``, ``networks`` (all interfaces, in
+        order), the paths of ``Machine.settings`` that ``traits.changes`` has, and ``initialize`` (everything that a new
         machine gets after its clone: uuid, sizes, disk, tags, networks, cloud-init; it may be started in the same go,
-        where the spec wants it to run). Repeating it is safe.
+        where the spec wants it to run). A path below ``placement`` comes alone: the machine is moved, while it runs where
+        the cloud can. Repeating it is safe.
         """
         ...
 

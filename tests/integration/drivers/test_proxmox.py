@@ -98,7 +98,7 @@ class Bench:
         cloned = self.driver.machines.create(intent, spec, marker)
         machine = self.after(cloned)
         machine = self.after(self.driver.machines.configure(machine, spec, {"initialize"}, intent, marker))
-        if machine.power is spec.power:
+        if spec.power is None or machine.power is spec.power:
             return machine, intent
         return self.after(self.driver.machines.set_power(machine, spec, spec.power)), intent
 

@@ -245,7 +245,7 @@ def test_a_machine_that_is_as_wanted_is_left_alone(spec: MachineSpec, machine: M
         memory=spec.memory or machine.memory,
         root_disk=spec.root_disk or machine.root_disk,
         tags={**machine.tags, **spec.tags},
-        power=spec.power,
+        power=spec.power or machine.power,
     )
     assert plan(proven(wanted, same, traits)) == Plan(Rest())
 

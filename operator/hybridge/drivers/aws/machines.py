@@ -8,7 +8,7 @@ from typing import Any
 
 from hybridge.core.errors import Refused, Unreachable
 from hybridge.core.identity import KEYS, OWNER, Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Traits
+from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, PowerOff, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch, mapping
 from hybridge.drivers.aws.catalogue import Catalogue
@@ -46,9 +46,9 @@ class Machines:
             return spec
         return replace(spec, root_disk=-(-spec.root_disk // GIB) * GIB)
 
-    def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
+    def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
         """Resolves image, type and subnets. ``taken`` says nothing here: EC2 chooses the ids."""
-        del taken
+        del taken, apart
         launch.check(spec)
         if not spec.image:
             raise Refused(Reason.INVALID_SPEC, "spec.image is needed to make a machine")

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from hybridge.core.errors import Busy, IdTaken, NotProven, Refused
 from hybridge.core.identity import Marker, replace_notes, write_notes
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Task, Traits
+from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.proxmox import changes, seed, tags
@@ -50,8 +50,9 @@ class Machines:
         """See the port."""
         return normalize(spec)
 
-    def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
+    def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
         """See the port."""
+        del apart
         return self._placement.prepare(spec, taken)
 
     def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:

@@ -149,7 +149,7 @@ def machine(
         tags=tags.decode(tags.split(words)) if words else {},
         hot_add_memory=known.hot_add_memory,
         lock=held(known.lock if row is None else row.lock),
-        pending=() if state is Power.STOPPED else known.pending,
+        pending={} if state is Power.STOPPED else dict.fromkeys(known.pending, ""),
         template=known.template,
     )
 

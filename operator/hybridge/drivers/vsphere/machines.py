@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from hybridge.core.errors import Busy, CloudError, NotProven, Refused
 from hybridge.core.identity import KEYS, Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Task, Traits
+from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.vsphere import clone, collector, mapping, placement
@@ -50,9 +50,9 @@ class VsphereMachines:
         """Memory in steps of 4 MiB, the disk in whole MiB, and tags that have a value."""
         return clone.normalize(spec)
 
-    def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
+    def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
         """Two requests at most, and none for a minute after that."""
-        del taken  # the vCenter chooses ids
+        del taken, apart  # the vCenter chooses ids
         spec = self.normalize(spec)
         template = self._templates.get(spec.image or "")
         layout = self._inventory.layout()

@@ -29,21 +29,21 @@ def test_a_guest_in_detail() -> None:
     assert seen.uuid == "aaaaaaaa-0000-4000-8000-000000000001"
     assert seen.tags == {"team": "shop"}
     assert seen.detailed
-    assert seen.pending == ()
+    assert seen.pending == {}
 
 
 def test_a_running_guest_shows_what_is_in_effect_and_what_is_held_back() -> None:
     seen = mapping.machine("100", "pve1", PENDING, Power.RUNNING)
 
     assert seen.cpus == 2
-    assert seen.pending == ("bios", "cpus")
+    assert list(seen.pending) == ["bios", "cpus"]
 
 
 def test_a_stopped_guest_shows_what_it_will_start_with() -> None:
     seen = mapping.machine("100", "pve1", PENDING, Power.STOPPED)
 
     assert seen.cpus == 4
-    assert seen.pending == ()
+    assert seen.pending == {}
 
 
 def test_addresses_are_those_of_a_running_guest() -> None:
