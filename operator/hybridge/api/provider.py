@@ -253,8 +253,8 @@ class ProviderSpec(Model, frozen=True, kw_only=True):
         return block
 
 
-class InventoryStatus(Model, frozen=True, kw_only=True):
-    """What the Provider holds."""
+class InventoryStatus(Model, frozen=True, kw_only=True, omit_defaults=False):
+    """What the Provider holds. None of something is a figure, too, and is written."""
 
     virtual_machines: Annotated[int, number("Machines that Hybridge owns.", 0, 2**31 - 1)] = 0
     volumes: Annotated[int, number("Volumes that Hybridge owns.", 0, 2**31 - 1)] = 0

@@ -59,14 +59,35 @@ class Capacity:
     storage: tuple[StorageCapacity, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """A right that the account lacks: its name and place in the cloud's own words, and what it is for."""
+
+    name: str
+    place: str
+    purpose: str
+
+    def __str__(self) -> str:
+        where = f" on {self.place}" if self.place else ""
+        return f"{self.name}{where} ({self.purpose})"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What a successful check found. ``identity`` names the account or cluster itself and must never change."""
+    """What a successful check found. ``identity`` names the account or cluster itself and must never change.
+
+    ``missing``: rights without which machines cannot be made, changed or deleted. ``optional``: rights that only a
+    feature needs, which ``Right.purpose`` names; all else works without them. ``proven``: False while some rights could
+    not be tried, because the cloud shows them only on a machine of ours and there is none yet.
+    """
 
     identity: str
     version: str
     capabilities: tuple[str, ...] = ()
     capacity: Capacity = Capacity()
+    missing: tuple[Right, ...] = ()
+    optional: tuple[Right, ...] = ()
+    proven: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +98,7 @@ class Sweep:
     Otherwise they are those that changed, and ``gone`` those that the cloud itself reported as removed.
     ``settled``: every machine that could carry one of our markers has been read in detail since the driver started.
     ``tasks`` holds the state of tasks asked for, by id, as far as known. ``requests`` is what the sweep cost.
+    ``capacity``: what the cloud could hold now, where the sweep saw it; None: as before.
     """
 
     machines: Mapping[str, Machine]
@@ -85,6 +107,7 @@ class Sweep:
     settled: bool = True
     tasks: Mapping[str, Task] = field(default_factory=dict)
     requests: int = 0
+    capacity: Capacity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +231,11 @@ class Driver(Protocol):
     push: bool
 
     def check(self) -> Connection:
-        """Connects, logs in and reads identity, version and capacity. Raises Unreachable, or Refused with
-        AUTHENTICATION_FAILED, TLS_NOT_VERIFIED, NOT_PERMITTED, NOT_FOUND (region, datacenter).
+        """Connects, logs in and reads identity, version, capacity and which rights the account lacks. Changes nothing.
+
+        It is called again now and then, beside sweeps and changes. Raises Unreachable, or Refused with
+        AUTHENTICATION_FAILED, TLS_NOT_VERIFIED, NOT_PERMITTED (not even reading is allowed), NOT_FOUND (region,
+        datacenter).
         """
         ...
 

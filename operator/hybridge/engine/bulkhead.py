@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from hybridge.core.errors import CloudError, Unreachable
+from hybridge.core.reasons import Reason
 from hybridge.engine.keys import Clock
 
 P = ParamSpec("P")
@@ -134,6 +135,8 @@ class Bulkhead:
         self._sweeps = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-sweep")
         self.bucket = bucket
         self.breaker = breaker
+        #: How many calls the cloud has refused for want of a right.
+        self.denials = 0
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs ``function`` in a thread. Raises Unreachable at once while the breaker is open, Closed after ``close``."""
@@ -163,8 +166,9 @@ class Bulkhead:
         except Unreachable as error:
             self.breaker.failed(error)
             raise
-        except CloudError:
+        except CloudError as error:
             self.breaker.succeeded()
+            self.denials += error.reason is Reason.NOT_PERMITTED
             raise
         self.breaker.succeeded()
         return result

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from hybridge.core.errors import CloudError
 from hybridge.core.machine import Task, TaskState
-from hybridge.drivers.base import Connection, Driver, Sweep, SweepRequest
+from hybridge.core.reasons import Reason
+from hybridge.drivers.base import Capacity, Connection, Driver, Sweep, SweepRequest
 from hybridge.engine.bulkhead import Bulkhead
 from hybridge.engine.inventory import Inventory
 from hybridge.engine.keys import Clock, Key
@@ -62,6 +63,7 @@ class Link:
         self.name = name
         self.driver = driver
         self.connection = connection
+        self.capacity: Capacity = connection.capacity
         self.bulkhead = bulkhead
         self.inventory = Inventory()
         self.last_sweep: LastSweep | None = None
@@ -78,6 +80,7 @@ class Link:
         self._tasks: dict[str, Task] = {}
         self._waiting: dict[str, Key] = {}
         self._early: OrderedDict[str, Task] = OrderedDict()
+        self._denied_tasks = 0
         self._quick = QUICK
         self._wake = asyncio.Event()
         self._runner: asyncio.Task[None] | None = None
@@ -124,6 +127,7 @@ class Link:
         known = self._tasks.setdefault(task.id, self._early.pop(task.id, task))
         self._waiting[task.id] = key
         if known.state is not TaskState.RUNNING:
+            self._denied_tasks += known.reason is Reason.NOT_PERMITTED
             del self._tasks[task.id], self._waiting[task.id]
         return known
 
@@ -135,6 +139,11 @@ class Link:
     def down(self) -> bool:
         """Whether the cloud has stopped to answer."""
         return self.bulkhead.breaker.open or (self.error is not None and self.bulkhead.breaker.down_since is not None)
+
+    @property
+    def denials(self) -> int:
+        """How many calls and tasks the cloud has refused for want of a right."""
+        return self.bulkhead.denials + self._denied_tasks
 
     async def _run(self) -> None:
         while True:
@@ -184,6 +193,8 @@ class Link:
                 self._early[task.id] = task
         while len(self._early) > MOST_EARLY:
             self._early.popitem(last=False)
+        if sweep.capacity is not None:
+            self.capacity = sweep.capacity
         self.last_sweep = LastSweep(self._clock(), duration, sweep.requests)
         first = self.inventory.settled and not was_settled
         self._quick = QUICK if ids or ended else min(self._quick * 1.5, SLOWEST_QUICK)

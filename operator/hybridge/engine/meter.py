@@ -34,7 +34,7 @@ class ProviderMeter(ObjectMeter, Protocol):
         ...
 
     def swept(self, link: Link) -> None:
-        """A sweep ended well."""
+        """A sweep ended well: how it went, what it showed, and which rights are missing."""
         ...
 
     def strays(self, provider: str, *, unmanaged: int, orphans: int) -> None:

@@ -60,12 +60,16 @@ class Metrics:
         self._insecure = self._gauge(
             "tls_verification_disabled", "Whether the endpoint's certificate is not verified.", "provider"
         )
+        self._missing = self._gauge(
+            "provider_missing_permissions", "Rights that the account lacks for the life of machines.", "provider"
+        )
         self._capacity_cpus = self._gauge("capacity_cpus", "Virtual CPUs of the cloud.", "provider")
         self._capacity_memory = self._gauge("capacity_memory_bytes", "Memory of the cloud.", "provider")
         self._capacity_storage = self._gauge("capacity_storage_bytes", "Size of a storage.", "provider", "storage")
         self._used_storage = self._gauge(
             "capacity_storage_used_bytes", "What is used of a storage.", "provider", "storage"
         )
+        self._storages: dict[str, set[str]] = {}
         self._writes = self._counter("kubernetes_writes", "Writes to the API server.", "verb", "code")
         self._leading = self._gauge("leading", "Whether this replica is the one that acts.")
         build = self._gauge("build_info", "The version that runs; always 1.", "version")
@@ -107,8 +111,9 @@ class Metrics:
 
     def swept(self, link: Link) -> None:
         """A sweep ended well."""
-        name, sweep, capacity = link.name, link.last_sweep, link.connection.capacity
+        name, sweep, capacity = link.name, link.last_sweep, link.capacity
         self._up.labels(name).set(1)
+        self._missing.labels(name).set(len(link.connection.missing))
         if sweep is not None:
             self._sweep_seconds.labels(name).observe(sweep.duration)
             self._sweep_requests.labels(name).set(sweep.requests)
@@ -118,6 +123,11 @@ class Metrics:
             self._capacity_cpus.labels(name).set(capacity.cpus)
         if capacity.memory is not None:
             self._capacity_memory.labels(name).set(capacity.memory)
+        storages = {storage.name for storage in capacity.storage}
+        for gone in self._storages.get(name, set()) - storages:
+            self._capacity_storage.remove(name, gone)
+            self._used_storage.remove(name, gone)
+        self._storages[name] = storages
         for storage in capacity.storage:
             self._capacity_storage.labels(name, storage.name).set(storage.total)
             self._used_storage.labels(name, storage.name).set(storage.used)
@@ -135,9 +145,10 @@ class Metrics:
         """The Provider is gone."""
         for family in (
             self._up, self._sweep_requests, self._swept_at, self._machines, self._unmanaged, self._orphans, self._insecure,
-            self._capacity_cpus, self._capacity_memory,
+            self._capacity_cpus, self._capacity_memory, self._missing,
         ):  # fmt: skip
             family.remove_by_labels({"provider": provider})
+        self._storages.pop(provider, None)
         for storages in (self._capacity_storage, self._used_storage):
             storages.remove_by_labels({"provider": provider})
 

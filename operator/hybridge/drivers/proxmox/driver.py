@@ -82,6 +82,7 @@ class Driver:
             settled=not self._estate.book.unread(picture),
             tasks=tasks,
             requests=self._client.sent - before + len(reached),
+            capacity=picture.capacity,
         )
 
     def close(self) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import time
+from dataclasses import replace
 from typing import Final
 
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.reasons import Reason
-from hybridge.drivers.base import Capacity, Connection, Settings, StorageCapacity, Sweep, SweepRequest
-from hybridge.drivers.vsphere import inventory
+from hybridge.drivers.base import Capacity, Connection, Settings, Sweep, SweepRequest
+from hybridge.drivers.vsphere import capacity
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
-from hybridge.drivers.vsphere.inventory import Inventory, Layout
+from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.machines import VsphereMachines
 from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.watch import Watch
+
+#: Seconds after which the capacity is read again.
+CAPACITY_AGE: Final = 300.0
 
 
 class VsphereDriver:
@@ -33,6 +39,7 @@ class VsphereDriver:
         self._session = Session(settings)
         self._inventory = Inventory(self._session, datacenter)
         picture = Picture()
+        self._capacity_at = -math.inf
         self._watch = Watch(self._session, self._inventory.datacenter_reference, picture)
         self.machines = VsphereMachines(self._session, settings, self._inventory, picture)
 
@@ -43,6 +50,7 @@ class VsphereDriver:
             self._session.ensure()
             self._inventory.forget()
             layout = self._inventory.layout()
+            self._capacity_at = time.monotonic()
         except CloudError as error:
             if caused_by(error, "NotAuthenticated"):
                 raise Refused(Reason.AUTHENTICATION_FAILED, error.message) from None
@@ -51,12 +59,24 @@ class VsphereDriver:
             identity=f"vsphere:{about.instanceUuid}",
             version=str(about.fullName),
             capabilities=("VirtualMachine",),
-            capacity=_capacity(layout),
+            capacity=capacity.total(layout.items.values()),
         )
 
     def sweep(self, request: SweepRequest) -> Sweep:
-        """What was pushed since the last call, waited for; everything, the first time in a session."""
-        return self._watch.sweep(request)
+        """What was pushed since the last call, waited for; everything, the first time in a session.
+
+        The capacity is read before: what is taken from the watch must not be lost with a request that comes after.
+        """
+        now = self._read_capacity()
+        sweep = self._watch.sweep(request)
+        return replace(sweep, capacity=now, requests=sweep.requests + 1) if now is not None else sweep
+
+    def _read_capacity(self) -> Capacity | None:
+        """The capacity, when it was not read for a while."""
+        if time.monotonic() - self._capacity_at < CAPACITY_AGE:
+            return None
+        self._capacity_at = time.monotonic()
+        return capacity.read(self._session, self._inventory)
 
     def close(self) -> None:
         """Ends a blocked sweep and the session."""
@@ -69,21 +89,3 @@ class VsphereDriver:
 def connect(settings: Settings) -> VsphereDriver:
     """A driver for these settings; nothing is sent before the first call."""
     return VsphereDriver(settings)
-
-
-def _capacity(layout: Layout) -> Capacity:
-    """Threads and memory of all compute resources, and the datastores."""
-    compute = [entry.properties for entry in layout.of(inventory.COMPUTE)]
-    storage = [
-        StorageCapacity(
-            name=layout.name(entry.id),
-            total=int(entry.properties.get("summary.capacity", 0)),
-            used=int(entry.properties.get("summary.capacity", 0)) - int(entry.properties.get("summary.freeSpace", 0)),
-        )
-        for entry in layout.of(("Datastore",))
-    ]
-    return Capacity(
-        cpus=sum(int(properties.get("summary.numCpuThreads", 0)) for properties in compute) or None,
-        memory=sum(int(properties.get("summary.totalMemory", 0)) for properties in compute) or None,
-        storage=tuple(sorted(storage, key=lambda entry: entry.name)),
-    )

@@ -1,0 +1,121 @@
+"""What a Provider's status tells: conditions, identity, figures of the last sweep."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hybridge.api.provider import InventoryStatus, Provider, ProviderStatus, SweepStatus
+from hybridge.core.conditions import Type
+from hybridge.core.errors import CloudError
+from hybridge.core.machine import Power
+from hybridge.core.units import format_duration, format_time, parse_time
+from hybridge.engine import conditions, provider_conditions
+from hybridge.engine.keys import Key
+from hybridge.engine.link import Link
+from hybridge.engine.meter import ProviderMeter
+from hybridge.engine.provider_capacity import has_moved, status_of
+from hybridge.engine.world import World
+
+#: Seconds after which status.lastSweep moves although nothing else does.
+HEARTBEAT = 300.0
+#: Least seconds between two writes of a capacity that moves.
+CAPACITY_PAUSE = 60.0
+
+
+class ProviderReporter:
+    """Writes the status of Providers, whenever something in it is news."""
+
+    def __init__(self, world: World, meter: ProviderMeter) -> None:
+        self._world = world
+        self._meter = meter
+        self._capacity_told: dict[str, float] = {}
+
+    async def report(self, key: Key, provider: Provider, error: CloudError | None) -> None:
+        """Tells how the Provider stands; ``error`` is why it does not work. Raises Conflict."""
+        link = self._world.links.get(key.name)
+        current = self._world.decode(key, Provider)
+        if current is None:
+            return
+        old = current.status
+        generation = provider.metadata.generation
+        if error is None and self._is_restarting(current, link):
+            return
+        if error is not None:
+            told = provider_conditions.failed(error, since=self._since(key.name, link))
+        elif link is None or not link.inventory.settled:
+            told = provider_conditions.connecting()
+        else:
+            told = provider_conditions.connected(link.connection, provider)
+        status = msgspec.structs.replace(
+            old,
+            observed_generation=generation,
+            type=provider.spec.type,
+            conditions=conditions.write(old.conditions, told, generation=generation, now=self._world.clock()),
+        )
+        if link is not None:
+            status = self._with_link(status, link)
+        await self._world.write_status(key, status)
+
+    def forget(self, name: str) -> None:
+        """The Provider is gone."""
+        self._capacity_told.pop(name, None)
+
+    @staticmethod
+    def _is_restarting(provider: Provider, link: Link | None) -> bool:
+        """Whether the first sweep of a new connection is under way to what was Ready: that is no news."""
+        settled = link is not None and link.inventory.settled
+        known = provider.status.observed_generation == provider.metadata.generation
+        return not settled and known and conditions.is_true(provider.status.conditions, Type.READY)
+
+    def _since(self, name: str, link: Link | None) -> float | None:
+        failure = self._world.failures.get(name)
+        if link is not None:
+            return link.bulkhead.breaker.down_since
+        return failure.since if failure else None
+
+    def _with_link(self, status: ProviderStatus, link: Link) -> ProviderStatus:
+        connection = link.connection
+        status = msgspec.structs.replace(
+            status, identity=connection.identity, version=connection.version, capabilities=connection.capabilities
+        )
+        status = self._with_capacity(status, link)
+        sweep = link.last_sweep
+        if sweep is None or not link.inventory.settled:
+            return status
+        owned, strays, orphans = self._count(link)
+        inventory = InventoryStatus(virtual_machines=owned, unmanaged=strays)
+        self._meter.strays(link.name, unmanaged=strays, orphans=orphans)
+        told = status.last_sweep
+        stale = told is None or sweep.time - parse_time(told.time) >= HEARTBEAT
+        if stale or inventory != status.inventory:
+            told = SweepStatus(
+                time=format_time(sweep.time), duration=format_duration(sweep.duration), requests=sweep.requests
+            )
+        return msgspec.structs.replace(status, inventory=inventory, last_sweep=told)
+
+    def _with_capacity(self, status: ProviderStatus, link: Link) -> ProviderStatus:
+        """The capacity of now when it has moved noticeably; its metrics follow every sweep."""
+        capacity, now = status_of(link.capacity), self._world.monotonic()
+        told_at = self._capacity_told.get(link.name)
+        if not has_moved(status.capacity, capacity) or (told_at is not None and now - told_at < CAPACITY_PAUSE):
+            return status
+        self._capacity_told[link.name] = now
+        return msgspec.structs.replace(status, capacity=capacity)
+
+    def _count(self, link: Link) -> tuple[int, int, int]:
+        """Machines of this Provider's objects, machines without an object here, and those of the latter that carry this
+        cluster's marker all the same.
+        """
+        owned = strays = orphans = 0
+        users = self._world.store.users(link.name)
+        for machine in link.inventory.machines():
+            if machine.template or machine.power is Power.GONE:
+                continue
+            marker = machine.marker
+            ours = marker is not None and marker.cluster == self._world.cluster_id
+            key = self._world.store.by_uid(marker.uid) if ours and marker is not None else None
+            owned += key in users
+            if key is None:
+                strays += 1
+                orphans += ours
+        return owned, strays, orphans
