@@ -24,6 +24,7 @@ from lab.cache import progress
 from lab.controlplane import HOUSEKEEPING
 from lab.faultproxy import Cloud
 from lab.faultproxy_cli import app as fault
+from lab.kstatus import program as kstatus
 from lab.person import app as person
 from lab.process import LabError
 from lab.state import LabState
@@ -101,6 +102,7 @@ def env(folder: Folder = _DEFAULT) -> None:
 def build() -> None:
     """Build and fetch what the lab needs and this machine lacks; the first time takes about ten minutes."""
     _build(CLOUDS)
+    kstatus()
 
 
 def _build(clouds: Sequence[Cloud]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import urllib3
 import yaml
@@ -55,6 +55,30 @@ class ApiServer:
         items: list[dict[str, Any]] = (self._call("GET", _path(kind, namespace)) or {"items": []})["items"]
         return items
 
+    def present(self, kind: str, name: str, namespace: str) -> tuple[str, dict[str, Any] | None]:
+        """The resource version of the kind's present, from where a watch may go on, and the object then, if any."""
+        listed = self._call("GET", f"{_path(kind, namespace)}?{urlencode(_only(name))}")
+        assert listed is not None
+        return listed["metadata"]["resourceVersion"], next(iter(listed["items"]), None)
+
+    def watch(self, kind: str, name: str, namespace: str, since: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """ADDED, MODIFIED or DELETED with every version of one object after a resource version, as they come.
+
+        It ends after half a minute at most. LabError when the API server has forgotten what was then.
+        """
+        asked = {**_only(name), "watch": "1", "resourceVersion": since, "timeoutSeconds": "30"}
+        url = f"{self._url}{_path(kind, namespace)}?{urlencode(asked)}"
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = self._pool.request("GET", url, headers=headers, timeout=40, preload_content=False)
+        try:
+            for line in answer:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    raise LabError(f"the watch broke: {event['object'].get('message')}")
+                yield event["type"], event["object"]
+        finally:
+            answer.close()
+
     def apply(self, document: Mapping[str, Any]) -> dict[str, Any]:
         """Server-side apply, with force."""
         metadata = document["metadata"]
@@ -92,6 +116,10 @@ class ApiServer:
         if answer.status >= 400:
             raise LabError(str(found.get("message", answer.data)))
         return found
+
+
+def _only(name: str) -> dict[str, str]:
+    return {"fieldSelector": f"metadata.name={name}"}
 
 
 def _path(kind: str, namespace: str, name: str = "") -> str:
