@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from hybridge.core.identity import Marker, machine_uuid, token
-from hybridge.core.machine import CloudInit, Intent, MachineSpec
+from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
 from hybridge.drivers.base import Driver, Prepared, Settings
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer, Cloud, FaultProxy
@@ -106,6 +106,9 @@ class Bed(ABC):
     shows_user_data: ClassVar[bool] = True
     #: Options of a machine whose CPUs and memory grow while it runs, where the cloud has such.
     hot_add: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    #: Two values of each field that can be tried here, by path as in ``Machine.settings`` and in the words of a spec.
+    #: A machine of the usual spec can have either of them.
+    choices: ClassVar[Mapping[str, tuple[object, object]]] = MappingProxyType({})
     image: ClassVar[str] = "debian-12"
     #: Ids that nothing has: a machine's and an image's.
     missing_id: ClassVar[str]
@@ -259,6 +262,39 @@ class Bed(ABC):
     def resize(self, machine_id: str) -> None:
         """Gives a stopped machine 4 CPUs."""
 
+    def by_hand(self, machine_id: str, path: str, value: object) -> None:
+        """Changes a field of ``choices`` of a machine, whatever its power, as a person does in the cloud's own console.
+
+        ``networks.first`` is the network of the first interface.
+        """
+        raise NotImplementedError
+
+    def maintain(self, place: str) -> None:
+        """Puts one of ``places`` into maintenance, until the end of the test."""
+        raise NotImplementedError
+
+    def fail(self, place: str) -> None:
+        """Lets one of ``places`` fail, until the end of the test."""
+        raise NotImplementedError
+
+    def handmade(self, **odd: object) -> str:
+        """Makes a machine as people make them, without a thought of Hybridge; its id."""
+        raise NotImplementedError
+
+    def protect(self, machine_id: str) -> None:
+        """Gives a machine the cloud's own protection against deletion."""
+        raise NotImplementedError
+
+    @property
+    def networks(self) -> tuple[str, str]:
+        """Two networks in which one machine can be, as a spec names them."""
+        raise NotImplementedError
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where machines can be: the hosts, or the zones where a cloud shows no hosts."""
+        raise NotImplementedError
+
     # ------------------------------------------------------------------ parts
 
     @abstractmethod
@@ -287,6 +323,24 @@ class Bed(ABC):
     @abstractmethod
     def image_id(self) -> str:
         """The id of ``image``."""
+
+
+def with_choice(spec: MachineSpec, path: str, value: object) -> MachineSpec:
+    """The spec with a field of ``Bed.choices`` set; ``networks`` is the network of a second interface."""
+    block, _, key = path.partition(".")
+    if path == "rootDisk.class":
+        return replace(spec, root_disk_class=str(value))
+    if block == "placement":
+        return replace(spec, placement={**spec.placement, key: str(value)})
+    if path == "cloudInit.hostname":
+        return replace(spec, cloud_init=replace(spec.cloud_init, hostname=str(value)))
+    if path == "cloudInit.sshKeys":
+        return replace(spec, cloud_init=replace(spec.cloud_init, ssh_keys=(str(value),)))
+    if path == "networks.first":
+        return replace(spec, networks=(Nic("nic0", str(value)), *spec.networks[1:]))
+    if path == "networks":
+        return replace(spec, networks=(*spec.networks[:1], Nic("nic1", str(value))))
+    return replace(spec, options={**spec.options, key: value})
 
 
 #: User data that no log and no error may hold.

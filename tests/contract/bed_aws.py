@@ -85,6 +85,14 @@ class AwsBed(Bed):
     def resize(self, machine_id: str) -> None:
         self._ec2.modify_instance_attribute(InstanceId=machine_id, InstanceType={"Value": "m5.xlarge"})
 
+    @property
+    def networks(self) -> tuple[str, str]:
+        return self._aws.subnets[0], self._aws.subnets[1]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return f"{REGION}a", f"{REGION}b"
+
     def _start(self, folder: Path) -> SimulatedCloud:
         cloud = AwsCloud(folder, transition=self._TRANSITION).start().wait()
         cloud.tune(terminated_seconds=5.0)  # or all that ever were would be listed by each sweep

@@ -13,6 +13,7 @@ from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
 from lab.pki import Authority
 from lab.proxmox import ProxmoxCloud, ProxmoxMachine
+from lab.proxmox_estate import BRIDGES, NODES
 from tests.contract.bed import GIB, MIB, Bed, Calls, Shown
 
 
@@ -89,6 +90,14 @@ class ProxmoxBed(Bed):
 
     def resize(self, machine_id: str) -> None:
         self._pve.set_config(int(machine_id), cores=4, sockets=1)
+
+    @property
+    def networks(self) -> tuple[str, str]:
+        return BRIDGES[0], BRIDGES[1]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return NODES
 
     def _start(self, folder: Path) -> SimulatedCloud:
         return ProxmoxCloud(folder, self.authority).start().wait()

@@ -73,6 +73,14 @@ class VsphereBed(Bed):
     def resize(self, machine_id: str) -> None:
         self._vcenter.set_cpus(machine_id, 4)
 
+    @property
+    def networks(self) -> tuple[str, str]:
+        return "VM Network", "DC0_DVPG0"
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return "DC0_C0_H0", "DC0_C0_H1", "DC0_C0_H2"
+
     def _start(self, folder: Path) -> SimulatedCloud:
         return VsphereCloud(folder, self.authority).start().wait()
 

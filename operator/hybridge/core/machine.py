@@ -117,9 +117,10 @@ class Machine:
     fields that a spec can set and this cloud shows, by path: ``placement.node``, ``rootDisk.class``, and those of the
     block of options under its name: ``aws.keyName``; truth values are ``true`` and ``false``, lists sorted and joined by
     commas. ``pending`` holds what the cloud keeps back until the next power cycle: the coming value by field (``cpus``,
-    ``memory``, a path of ``settings``) in the words of ``Action``. ``agent``: whether the guest's agent or tools run; None
-    where the cloud does not say. ``detailed`` is False while only a bulk list has been read: marker, uuid, disk, tags,
-    ports and settings are then unknown.
+    ``memory``, a path of ``settings``, ``networks[1]`` for the second of ``ports``) in the words of ``Action``. ``agent``:
+    whether the guest's agent or tools run; None where the cloud does not say. ``protection``: why the cloud itself forbids
+    to delete it, and where to allow it, for people; empty where it does not, or does not say. ``detailed`` is False while
+    only a bulk list has been read: marker, uuid, disk, tags, ports and settings are then unknown.
     """
 
     id: str
@@ -143,6 +144,7 @@ class Machine:
     settings: Mapping[str, Known] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
     agent: bool | None = None
+    protection: str = ""
     template: bool = False
     detailed: bool = True
 
