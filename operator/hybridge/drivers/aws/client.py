@@ -23,6 +23,7 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 from botocore.httpsession import where
+from botocore.model import StructureShape
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
@@ -33,6 +34,10 @@ from hybridge.drivers.base import Settings
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 20.0
+
+_OK = 200
+#: Where an answer that was not parsed is found in what botocore returns.
+_UNREAD = "Unread"
 
 #: Making a botocore session or client is not thread-safe.
 _MAKING = threading.Lock()
@@ -48,7 +53,7 @@ class Client:
         """Sends nothing. Refused: SECRET_NOT_FOUND when keys are missing, INVALID_SPEC, TLS_NOT_VERIFIED."""
         self.region = str(settings.cloud["region"])
         self.caller = ""
-        self._sent = threading.local()
+        self._local = threading.local()
         self._settings = settings
         self._pool = _pool(settings)
         options: dict[str, Any] = {
@@ -70,6 +75,7 @@ class Client:
                 session.register_component("credential_provider", CredentialResolver([provider]))
             self._sts = self._open(session, "sts", keys)
             self._ec2 = self._open(session, "ec2", keys)
+        self._ec2.meta.events.register("before-parse.ec2", self._keep_unread)
 
     def call(self, operation: str, **words: Any) -> dict[str, Any]:
         """One request to EC2 and its parsed answer. Every failure is a CloudError."""
@@ -85,10 +91,26 @@ class Client:
                 return
             following = {"NextToken": token}
 
+    def unread(self, operation: str, **words: Any) -> bytes:
+        """One request to EC2 and its answer as it came. Every failure is a CloudError."""
+        self._local.unread = True
+        try:
+            answer: bytes = self.call(operation, **words)[_UNREAD]
+        finally:
+            self._local.unread = False
+        return answer
+
+    def shape(self, operation: str) -> StructureShape:
+        """How the answers of an operation are made up."""
+        found = self._ec2.meta.service_model.operation_model(operation).output_shape
+        assert found is not None
+        return found
+
     @property
     def sent(self) -> int:
         """How many requests this thread has sent."""
-        return getattr(self._sent, "count", 0)
+        count: int = getattr(self._local, "sent", 0)
+        return count
 
     def identify(self) -> str:
         """The number of the account that the credentials belong to (STS GetCallerIdentity)."""
@@ -99,7 +121,7 @@ class Client:
     def send(self, service: BaseClient, operation: str, words: dict[str, Any]) -> dict[str, Any]:
         """One rate-limited and metered request. Every failure is a CloudError."""
         self._settings.acquire()
-        self._sent.count = self.sent + 1
+        self._local.sent = self.sent + 1
         started, code = time.monotonic(), "200"
         try:
             answer: dict[str, Any] = getattr(service, xform_name(operation))(**words)
@@ -129,6 +151,14 @@ class Client:
             raise Refused(Reason.INVALID_SPEC, f"Provider {self._settings.provider}: {error}") from error
         client.meta.events.register(f"before-send.{service}", self._exchange)
         return client
+
+    def _keep_unread(
+        self, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
+    ) -> None:
+        """The hook of botocore before it parses: an answer that its caller reads is handed on as it is."""
+        if getattr(self._local, "unread", False) and response_dict["status_code"] == _OK:
+            customized_response_dict[_UNREAD] = response_dict["body"]
+            response_dict["body"] = b"<Unread/>"
 
     def _exchange(self, request: AWSPreparedRequest, **_: object) -> Any:
         """The hook of botocore in place of its own HTTP."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from xml.etree.ElementTree import ParseError
 
+from hybridge.core.errors import Unreachable
 from hybridge.core.machine import Machine
 from hybridge.drivers.aws import disks
 from hybridge.drivers.aws.catalogue import Catalogue
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
-from hybridge.drivers.aws.machines import PAGE, Machines, instances
+from hybridge.drivers.aws.machines import PAGE, Machines
+from hybridge.drivers.aws.mapping import Seen
+from hybridge.drivers.aws.pages import Pages
 from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest
 
 #: Version of the EC2 API.
@@ -35,6 +39,7 @@ class Driver:
         assert isinstance(families, Sequence)
         self._catalogue = Catalogue(self._client, families)
         self._disks = Disks(self._client)
+        self._instances = Pages(self._client.shape("DescribeInstances"))
         self.machines = Machines(self._client, self._catalogue, self._disks, settings.defaults)
 
     def check(self) -> Connection:
@@ -52,12 +57,25 @@ class Driver:
             self._disks.read_all()
             due = set()
         machines: dict[str, Machine] = {}
-        for page in self._client.pages("DescribeInstances", "Reservations", size=PAGE):
-            found = instances(page)
+        for found in self._pages():
             types = self._catalogue.types({seen.machine.instance_type for seen in found if seen.machine.instance_type})
             self._disks.read({seen.root_volume for seen in found if seen.root_volume and seen.machine.id in due})
             machines.update({seen.machine.id: self._disks.complete(seen, types) for seen in found})
         return Sweep(machines, full=True, requests=self._client.sent - before)
+
+    def _pages(self) -> Iterator[list[Seen]]:
+        following: dict[str, str] = {}
+        while True:
+            answer = self._client.unread("DescribeInstances", MaxResults=PAGE, **following)
+            try:
+                page = self._instances.read(answer)
+            except (ParseError, ValueError, KeyError) as error:
+                raise Unreachable(f"DescribeInstances: the answer cannot be read: {error}") from error
+            yield page.found
+            if page.token is None:
+                break
+            following = {"NextToken": page.token}
+        self._instances.forget()
 
     def close(self) -> None:
         """Closes the connections."""
