@@ -16,6 +16,7 @@ from typing import Any, Self
 import boto3  # type: ignore[import-untyped]  # boto3 ships neither annotations nor stubs
 from botocore.config import Config
 
+from lab.fleet import Wanted, batches
 from lab.process import LabError, Process, free_port
 
 ACCOUNT = "210987654321"
@@ -146,13 +147,14 @@ class AwsCloud:
 
     def tune(self, **values: Any) -> None:
         """Turn what ``lab.aws_rules.Tuning`` names while the server runs, for example ``consistency_lag=2.0``."""
-        request = urllib.request.Request(
-            f"{self.endpoint}/lab/tune", data=json.dumps(values).encode(), headers={"Content-Type": "application/json"}
-        )
-        try:
-            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30).close()
-        except urllib.error.HTTPError as error:
-            raise LabError(f"the lab's AWS cannot be tuned so: {error.read().decode()}") from error
+        self._order("/lab/tune", values)
+
+    def seed(self, wanted: Sequence[Wanted]) -> list[str]:
+        """Has these machines from now on, each of type t3.medium; their ids, in the same order."""
+        ids: list[str] = []
+        for part in batches(wanted):
+            ids += self._order("/lab/machines", [machine.words() for machine in part])
+        return ids
 
     def power(self, instance_id: str, *, on: bool) -> None:
         """Start or stop an instance."""
@@ -177,6 +179,17 @@ class AwsCloud:
         return str(made["Instances"][0]["InstanceId"])
 
     # -------------------------------------------------------------- transport
+
+    def _order(self, path: str, content: object) -> Any:
+        request = urllib.request.Request(
+            f"{self.endpoint}{path}", data=json.dumps(content).encode(), headers={"Content-Type": "application/json"}
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise LabError(f"the lab's AWS refused {path}: {error.read().decode()}") from error
 
     def _secret(self, name: str) -> dict[str, str]:
         return {"accessKeyID": self._keys[name]["id"], "secretAccessKey": self._keys[name]["secret"]}

@@ -125,6 +125,12 @@ class Extensions:
         known = self._instances.get(instance_id)
         if known is not None and not self.hidden(instance_id):
             return known
+        if known is None and backend.reservations:
+            # A launch attaches disks to its instances before it returns them: they are in the newest reservation.
+            newest = next(reversed(backend.reservations.values()))
+            launched: Instance | None = next((item for item in newest.instances if item.id == instance_id), None)
+            if launched is not None:
+                return launched
         return original(backend, instance_id)
 
     # --------------------------------------------------------------- creation
@@ -134,12 +140,12 @@ class Extensions:
             _check_type(wanted["instance_type"], wanted["region_name"])
             wanted["is_instance_type_default"] = True  # checked above; moto goes through all offerings again
         self._check_capacity(backend, wanted, count=int(given[1]))
-        before = set(backend.reservations)
+        before = len(backend.reservations)
         saw_all, self.sees_all = self.sees_all, True  # the launch itself attaches disks to its instance
         try:
             made = original(backend, *given, **wanted)
         except BaseException:
-            for half_made in set(backend.reservations) - before:
+            for half_made in [*backend.reservations][before:]:
                 del backend.reservations[half_made]
             raise
         finally:
@@ -160,8 +166,10 @@ class Extensions:
                 f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested ({zone}).",
             )
         limit = self._tuning.vcpu_limit
+        if limit is None:
+            return
         alive = [item.instance_type for item in self._instances.values() if item.id not in self._ended]
-        if limit is not None and sum(map(_vcpus, [*alive, *[kind] * count])) > limit:
+        if sum(map(_vcpus, [*alive, *[kind] * count])) > limit:
             raise Refusal(
                 400,
                 "VcpuLimitExceeded",

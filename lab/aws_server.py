@@ -2,7 +2,8 @@
 
 The configuration is a JSON file: ``{"account", "region", "keys": {"operator": {"id", "secret"}, …}}``. The keys
 ``readonly`` and ``person`` are special: one may not change anything, the other sees all at once and has no limits.
-What the account holds at the start is written to the state file. ``POST /lab/tune`` takes ``lab.aws_rules.Tuning``.
+What the account holds at the start is written to the state file. ``POST /lab/tune`` takes ``lab.aws_rules.Tuning``,
+``POST /lab/machines`` a list of ``lab.fleet.Wanted`` and answers with their ids.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
 from lab.aws_ec2 import Extensions
-from lab.aws_estate import furnish
+from lab.aws_estate import furnish, launch
 from lab.aws_rules import Buckets, Refusal, Tuning
+from lab.fleet import Wanted
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -56,6 +58,7 @@ class Account:
 
     def __init__(self, config: dict[str, Any], tuning: Tuning) -> None:
         self._number = config["account"]
+        self._region = config["region"]
         self._keys = {key["id"]: (name, key["secret"]) for name, key in config["keys"].items()}
         self._tuning = tuning
         self._buckets = Buckets(tuning)
@@ -66,7 +69,8 @@ class Account:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         request = ServerRequest(environ)
-        response = self._tune(request) if request.path == "/lab/tune" else self._serve(request)
+        doors = {"/lab/tune": self._tune, "/lab/machines": self._seed}
+        response = doors.get(request.path, self._serve)(request)
         return response(environ, start_response)
 
     def _tune(self, request: ServerRequest) -> Response:
@@ -76,6 +80,13 @@ class Account:
         except ValueError as error:
             return Response(str(error), status=400)
         return Response("{}", content_type="application/json")
+
+    def _seed(self, request: ServerRequest) -> Response:
+        wanted = [Wanted.read(words) for words in json.loads(request.get_data())]
+        with self._turn:
+            self._extensions.sees_all = True
+            ids = launch(self._number, self._region, wanted)
+        return Response(json.dumps(ids), content_type="application/json")
 
     def _serve(self, request: ServerRequest) -> Response:
         body = request.get_data(cache=True)
