@@ -27,7 +27,7 @@ from lab.demo_figures import metrics_table, requests_table
 from lab.demo_next import next_steps
 from lab.demo_objects import Row, objects
 from lab.demo_screen import Board, board, console
-from lab.operator import Operator, install, uninstall
+from lab.operator import Operator, install, uninstall, unprotect
 from lab.process import LabError
 
 _READY_TIMEOUT = 180.0
@@ -173,6 +173,8 @@ class Demo:
             self.say(f"{error}\nThe simulated clouds end now, so these were let go: {', '.join(released)}")
 
     def _uninstall(self) -> None:
+        # A machine that somebody protected is no reason to leave the rest of the demo behind: its cloud ends now.
+        unprotect(self.lab.cluster)
         stage.clear_namespace(self.lab.cluster)
         uninstall(self.lab.cluster)
 

@@ -17,13 +17,26 @@ from lab.process import Process, clean_environment, free_port
 ROOT = Path(__file__).resolve().parent.parent
 NAMESPACE = "hybridge-system"
 ACCOUNT = "hybridge"
-_RULES = ROOT / "helm" / "hybridge" / "files"
+#: The texts that the Helm chart installs too.
+_FILES = ROOT / "helm" / "hybridge" / "files"
+_PROTECTION = _FILES / "deletion-protection.yaml"
 
 
 def install(cluster: Cluster) -> Path:
-    """Installs the CRDs and the operator's account; its kubeconfig."""
+    """Installs the CRDs, the policy that protects from deletion, and the operator's account; its kubeconfig."""
     cluster.apply(ROOT / "crds")
+    protect(cluster)
     return make_account(cluster)
+
+
+def protect(cluster: Cluster) -> None:
+    """Installs the policy that protects from deletion. The API server follows it a moment later."""
+    cluster.apply(_PROTECTION)
+
+
+def unprotect(cluster: Cluster) -> None:
+    """Takes that policy away: a cluster where the operator's finalizer alone protects."""
+    cluster.kube("delete", "--ignore-not-found", "--wait=true", "-f", _PROTECTION)
 
 
 def make_account(cluster: Cluster) -> Path:
@@ -35,6 +48,7 @@ def make_account(cluster: Cluster) -> Path:
 def uninstall(cluster: Cluster) -> None:
     """Takes away what ``install`` put there, and all objects of the CRDs with them; returns when it is gone."""
     gone = ["delete", "--ignore-not-found", "--wait=true", "--timeout=120s", "-f"]
+    unprotect(cluster)
     cluster.kube(*gone, ROOT / "crds")
     cluster.kube(*gone, "-", stdin=_account())
 
@@ -106,7 +120,7 @@ class Operator:
 
 def _account() -> str:
     cluster, own = (
-        yaml.safe_load((_RULES / name).read_text()) for name in ("cluster-rules.yaml", "namespace-rules.yaml")
+        yaml.safe_load((_FILES / name).read_text()) for name in ("cluster-rules.yaml", "namespace-rules.yaml")
     )
     subject = {"kind": "ServiceAccount", "name": ACCOUNT, "namespace": NAMESPACE}
     group = "rbac.authorization.k8s.io"

@@ -96,6 +96,10 @@ class ApiServer:
         """Asks for the deletion; nothing is done when there is no such object."""
         self._call("DELETE", _path(kind, namespace, name))
 
+    def delete_all(self, kind: str, namespace: str) -> None:
+        """Asks for the deletion of all objects of a kind in a namespace, in one request."""
+        self._call("DELETE", _path(kind, namespace))
+
     @staticmethod
     def knows(kind: str) -> bool:
         """Whether objects of this kind can be had here."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.integration.operator.scene import Scene
-from tests.operator_bed import condition_of
 
 
 def test_a_deleted_machine_is_gone_from_the_cloud_when_its_object_is(scene: Scene) -> None:
@@ -38,22 +37,6 @@ def test_detach_leaves_the_machine_without_the_marker(scene: Scene) -> None:
     assert (after.name, after.running, after.owner) == (before.name, True, "")
     assert after.tags.get("team") == "shop"
     scene.person.destroy(before.id)
-
-
-def test_deletion_protection_holds_until_it_is_taken_away(scene: Scene) -> None:
-    scene.make(lifecycle={"deletionProtection": True})
-    before = scene.machine()
-
-    scene.delete()
-    scene.wait("web", "Synced", "False", "DeletionProtected")
-    body = scene.body()
-    assert condition_of(body, "Stalled")["reason"] == "DeletionProtected"
-    assert condition_of(body, "Ready")["status"] == "False"
-    assert scene.machine() == before
-
-    scene.change(lifecycle={"deletionProtection": False})
-    scene.gone()
-    assert scene.person.machine(before.id) is None
 
 
 def test_one_that_is_gone_already_is_let_go(scene: Scene) -> None:
