@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from lab.permissions import Grant
 from lab.pki import Authority
 from lab.process import LabError, Process, free_port
-from lab.proxmox_estate import OPERATOR, PERSON, READONLY, TEMPLATES
+from lab.proxmox_estate import GRANTS, OPERATOR, PERSON, READONLY, TEMPLATES
 
 _TASK_TIMEOUT = 60.0
 
@@ -135,6 +136,11 @@ class ProxmoxCloud:
         """Change the pace of a running cluster; what is None stays."""
         wanted = {"task_seconds": task_seconds, "resources_lag": resources_lag}
         self._call("POST", "/lab/tune", **{key: value for key, value in wanted.items() if value is not None})
+
+    def grant(self, *grants: Grant) -> None:
+        """Give the operator these rights and no others; without any: those that it had at first."""
+        wanted = grants or GRANTS[OPERATOR]
+        self._call("POST", "/lab/rights", account=OPERATOR, grants=json.dumps([(it.place, it.right) for it in wanted]))
 
     def power(self, vmid: int, *, on: bool) -> None:
         """Start a machine, or pull its plug."""

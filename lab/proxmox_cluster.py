@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from aiohttp import web
 from fakepve import PveError  # type: ignore[import-untyped]  # fakepve ships neither annotations nor stubs
 from fakepve.server import USER, ok, params  # type: ignore[import-untyped]  # as above
 
+from lab.permissions import Grant
 from lab.proxmox_estate import BRIDGES, GIB, NODE_CPUS, NODE_DISK, NODE_MEMORY
 from lab.proxmox_guests import Guests
 from lab.proxmox_tasks import Route
@@ -33,6 +35,7 @@ class Cluster(Guests):
         control.router.add_get("/machines", self._lab_machines)
         control.router.add_get("/isos", self._lab_isos)
         control.router.add_post("/tune", self._lab_tune)
+        control.router.add_post("/rights", self._lab_rights)
         app.add_subapp("/lab", control)
         return app
 
@@ -85,10 +88,13 @@ class Cluster(Guests):
             found.append({key: value for key, value in item.items() if value is not None})
         for name, state in sorted(self.nodes.items()) if kind in {None, "node"} else []:
             online = state.get("online", True)
+            audited = self.allowed(user, f"/nodes/{name}", "Sys.Audit")
             node = {"id": f"node/{name}", "type": "node", "node": name, "level": ""}
-            found.append({**node, "status": "online" if online else "offline", **self._node_stats(online)})
+            stats = self._node_stats(online) if audited else {}
+            found.append({**node, "status": "online" if online else "offline", **stats})
+        visible = [sid for sid in self.storages if self.sees_storage(user, sid)]
         for name in sorted(self.nodes) if kind in {None, "storage"} else []:
-            found += [store for sid in self.storages if (store := self._storage_resource(name, sid)) is not None]
+            found += [store for sid in visible if (store := self._storage_resource(name, sid)) is not None]
         return ok(found)  # type: ignore[no-any-return]  # fakepve is untyped
 
     def _storage_resource(self, node: str, name: str) -> dict[str, Any] | None:
@@ -127,10 +133,11 @@ class Cluster(Guests):
             "wait": 0,
         }
 
-    async def _networks(self, _values: dict[str, Any], _user: str) -> list[dict[str, Any]]:
+    async def _networks(self, _values: dict[str, Any], user: str) -> list[dict[str, Any]]:
         return [
             {"iface": name, "type": "bridge", "active": 1, "autostart": 1, "method": "manual", "bridge_ports": ""}
             for name in BRIDGES
+            if self.sees_bridge(user, name)
         ]
 
     # ---------------------------------------------------------------- volumes
@@ -174,6 +181,12 @@ class Cluster(Guests):
             self.resources_lag = float(wanted["resources_lag"])
             self._announce()
         return web.json_response({"task_seconds": self.task_seconds, "resources_lag": self.resources_lag})
+
+    async def _lab_rights(self, request: web.Request) -> web.Response:
+        _root_only(request)
+        wanted = await params(request)
+        self.allot(wanted["account"], [Grant(*pair) for pair in json.loads(wanted["grants"])])
+        return web.json_response({})
 
 
 def _root_only(request: web.Request) -> None:

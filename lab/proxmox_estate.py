@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab import permissions
+from lab.permissions import Grant
+
 GIB = 2**30
 NODES = ("pve1", "pve2", "pve3")
 BRIDGES = ("vmbr0", "vmbr1")
@@ -35,11 +38,12 @@ _STORAGES: dict[str, dict[str, Any]] = {
     },
 }
 _AUDIT = ("VM.Audit", "VM.GuestAgent.Audit", "Datastore.Audit", "Pool.Audit", "SDN.Audit", "Sys.Audit")
-_GUEST = ("VM.Allocate", "VM.Backup", "VM.Clone", "VM.Migrate", "VM.PowerMgmt", "VM.Snapshot", "VM.Snapshot.Rollback")
-_CONFIG = ("CDROM", "CPU", "Cloudinit", "Disk", "HWType", "Memory", "Network", "Options")
-_SPACE = ("Datastore.Allocate", "Datastore.AllocateSpace", "Datastore.AllocateTemplate", "SDN.Use")
-#: What each token holds on ``/``; the person is root and holds all.
-RIGHTS = {OPERATOR: (*_AUDIT, *_GUEST, *(f"VM.Config.{part}" for part in _CONFIG), *_SPACE), READONLY: _AUDIT}
+_DISKS = permissions.also_on(permissions.proxmox(), "/storage/ceph", "/storage/local-lvm", "/storage/nfs")
+#: What each token holds: the operator's the shipped roles, on all storages; the person is root and holds all.
+GRANTS = {
+    OPERATOR: permissions.also_on(_DISKS, "/storage/nfs", "/storage/local"),
+    READONLY: tuple(Grant("/", right) for right in _AUDIT),
+}
 
 
 def furnish(pve: Any, secrets: dict[str, str]) -> None:
@@ -59,8 +63,8 @@ def furnish(pve: Any, secrets: dict[str, str]) -> None:
             }
         pve.add_vm(vmid, name, node=NODES[0], config=_template(vmid, name), template=True)
     pve.apitokens.update(secrets)
-    for token, privileges in RIGHTS.items():
-        pve.grant(token, "/", *privileges)
+    for token, grants in GRANTS.items():
+        pve.allot(token, grants)
 
 
 def _storage(options: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from fakepve.qemu import (  # type: ignore[import-untyped]  # as above
 )
 from fakepve.server import USER, ok, params  # type: ignore[import-untyped]  # as above
 
-from lab.proxmox_tasks import Route, TimedTasks
+from lab.proxmox_rights import Rights
+from lab.proxmox_tasks import Route
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _NIC = re.compile(r"net\d+")
@@ -38,7 +39,7 @@ _DEFAULT_HOTPLUG = "network,disk,usb"
 _CHANGED = "checksum missmatch (file change by other user?)"
 
 
-class Guests(TimedTasks):
+class Guests(Rights):
     """Typed configuration values, pending changes, hot-plug, disk allocation, resize and the guest agent."""
 
     def _routes_lab_guests(self) -> list[Route]:
@@ -109,6 +110,7 @@ class Guests(TimedTasks):
             raise PveError(500, _CHANGED)
         for key in _words(values.get("revert")):
             vm.pending.pop(key, None)
+        self.check_config(user, vm.vmid, values)
         deleted, before = _words(values.get("delete")), {**vm.config, **vm.pending}
         allocated: list[str] = []
         updates = {
@@ -199,6 +201,15 @@ class Guests(TimedTasks):
                 if "-cloudinit" in volume:
                     vm.config[key] = self._cloud_init_drive(vm.vmid, volume.partition(":")[0])
         return await super().task(*about, **rest)
+
+    async def _qm_clone(self, values: dict[str, Any], user: str) -> str:
+        """Clone a guest; whoever does needs its bridges, too."""
+        source = self.vm(int(values["vmid"]))
+        for key, value in source.config.items() if source is not None else ():
+            if _NIC.fullmatch(key):
+                self.check_bridge(user, str(value))
+        upid: str = await super()._qm_clone(values, user)
+        return upid
 
     async def _do_start(self, vm: FakeVm, user: str, values: dict[str, Any]) -> str:
         """Start a guest; one whose CD is not on its storage fails, in its task."""

@@ -141,7 +141,10 @@ def test_a_read_only_token_may_look_and_not_touch(cloud: ProxmoxCloud, connect: 
 
 
 def test_the_token_can_ask_for_its_rights(pve: Any) -> None:
-    assert {"VM.Clone", "VM.PowerMgmt", "Datastore.AllocateSpace"} <= set(pve.access.permissions.get()["/"])
+    held = pve.access.permissions.get()
+
+    assert {"VM.Clone", "VM.PowerMgmt"} <= set(held["/vms"])
+    assert {"Datastore.Audit", "Datastore.AllocateSpace"} <= set(held["/storage/ceph"])
 
 
 def test_the_certificate_is_of_the_labs_authority(cloud: ProxmoxCloud, monkeypatch: pytest.MonkeyPatch) -> None:

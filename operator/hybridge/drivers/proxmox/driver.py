@@ -13,6 +13,7 @@ from hybridge.core.errors import CloudError, Refused, Throttled, Unreachable
 from hybridge.core.machine import Machine, Power, Task, TaskState
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest
+from hybridge.drivers.proxmox import permissions
 from hybridge.drivers.proxmox.answers import Certificate, Member, Resource, Version
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
@@ -42,6 +43,7 @@ class Driver:
     push = False
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._estate = Estate(settings)
         self._client = self._estate.client
         self.machines = Machines(self._estate, settings)
@@ -60,7 +62,10 @@ class Driver:
         fingerprint = self._fingerprint(local)
         identity = f"proxmox:{name}:{fingerprint}" if fingerprint else f"proxmox:{name}"
         picture = self._estate.look()
-        return Connection(identity, version, self._capabilities(picture), picture.capacity)
+        rights = permissions.check(self._client, picture, self._settings, self._estate.version)
+        return Connection(
+            identity, version, self._capabilities(picture), picture.capacity, rights.missing, rights.optional
+        )
 
     def sweep(self, request: SweepRequest) -> Sweep:
         """See the port: one request for all guests, one for all tasks, and some readings of guests in detail."""

@@ -1,0 +1,71 @@
+"""Proxmox VE's checks of privileges where fakepve has none or others (source: ``PVE/API2/Qemu.pm``, ``Cluster.pm``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fakepve.qemu import split_drive  # type: ignore[import-untyped]  # fakepve ships neither annotations nor stubs
+
+from lab.permissions import Grant
+from lab.proxmox_tasks import TimedTasks
+
+#: The zone that all bridges are in that belong to no zone of their own.
+ZONE = "/sdn/zones/localnetwork"
+_NIC = re.compile(r"net\d+")
+_BRIDGE = re.compile(r"bridge=([^,]+)")
+_CLOUD_INIT = re.compile(r"ci[a-z]+|ipconfig\d+|nameserver|searchdomain|sshkeys")
+_HARDWARE = {"acpi", "hotplug", "kvm", "machine", "scsihw", "smbios1", "tablet", "vga", "watchdog", "audio0", "rng0"}
+_GENERAL = {
+    *("agent", "autostart", "bios", "description", "keyboard", "localtime", "migrate_downtime", "migrate_speed"),
+    *("name", "onboot", "ostype", "protection", "reboot", "startdate", "startup", "tdf", "template", "tags"),
+}
+
+
+class Rights(TimedTasks):
+    """What each account may, and privileges that are one of several (``A|B``)."""
+
+    def allot(self, account: str, grants: Iterable[Grant]) -> None:
+        """Gives an account these rights and no others."""
+        self.grant(account, "/")
+        self.acl[account].clear()
+        for grant in grants:
+            self.grant(account, grant.place, grant.right)
+
+    def allowed(self, user: str, path: str, priv: str) -> bool:
+        """Whether an account holds a privilege, or one of several."""
+        return any(super(Rights, self).allowed(user, path, one) for one in priv.split("|"))
+
+    def _config_priv(self, key: str) -> str:
+        if key in _HARDWARE:
+            return "VM.Config.HWType"
+        if key in _GENERAL:
+            return "VM.Config.Options"
+        if _CLOUD_INIT.fullmatch(key):
+            return "VM.Config.Cloudinit|VM.Config.Network"
+        found: str = super()._config_priv(key)
+        return found
+
+    def check_config(self, user: str, vmid: int, values: Mapping[str, Any]) -> None:
+        """What is asked of who gives a guest a cloud-init drive or a network interface. PveError 403."""
+        for key, value in values.items():
+            if _NIC.fullmatch(key):
+                self.check_bridge(user, str(value))
+            elif key.startswith(("ide", "sata", "scsi")) and "cloudinit" in split_drive(str(value))[0]:
+                self.require(user, f"/vms/{vmid}", "VM.Config.Cloudinit")
+                self.require(user, f"/vms/{vmid}", "VM.Config.CDROM")
+
+    def check_bridge(self, user: str, interface: str) -> None:
+        """SDN.Use on the bridge of a network interface. PveError 403."""
+        found = _BRIDGE.search(interface)
+        if found:
+            self.require(user, f"{ZONE}/{found[1]}", "SDN.Use")
+
+    def sees_storage(self, user: str, name: str) -> bool:
+        """Whether the list of resources shows a storage."""
+        return self.allowed(user, f"/storage/{name}", "Datastore.Audit")
+
+    def sees_bridge(self, user: str, name: str) -> bool:
+        """Whether a node's list of networks shows a bridge."""
+        return self.allowed(user, f"{ZONE}/{name}", "SDN.Audit|SDN.Use")
