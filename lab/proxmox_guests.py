@@ -110,7 +110,7 @@ class Guests(Rights):
             raise PveError(500, _CHANGED)
         for key in _words(values.get("revert")):
             vm.pending.pop(key, None)
-        self.check_config(user, vm.vmid, values)
+        self.check_config(user, vm, values)
         deleted, before = _words(values.get("delete")), {**vm.config, **vm.pending}
         allocated: list[str] = []
         updates = {

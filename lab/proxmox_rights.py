@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fakepve.qemu import split_drive  # type: ignore[import-untyped]  # fakepve ships neither annotations nor stubs
+from aiohttp import web
+from fakepve import FakeVm  # type: ignore[import-untyped]  # fakepve ships neither annotations nor stubs
+from fakepve.qemu import DRIVE_KEY, split_drive  # type: ignore[import-untyped]  # as above
+from fakepve.server import USER  # type: ignore[import-untyped]  # as above
 
 from lab.permissions import Grant
 from lab.proxmox_tasks import TimedTasks
@@ -47,14 +50,19 @@ class Rights(TimedTasks):
         found: str = super()._config_priv(key)
         return found
 
-    def check_config(self, user: str, vmid: int, values: Mapping[str, Any]) -> None:
-        """What is asked of who gives a guest a cloud-init drive or a network interface. PveError 403."""
+    def check_config(self, user: str, vm: FakeVm, values: Mapping[str, Any]) -> None:
+        """What is asked of who gives a guest a network interface, or changes a cloud-init drive. PveError 403."""
         for key, value in values.items():
             if _NIC.fullmatch(key):
                 self.check_bridge(user, str(value))
-            elif key.startswith(("ide", "sata", "scsi")) and "cloudinit" in split_drive(str(value))[0]:
-                self.require(user, f"/vms/{vmid}", "VM.Config.Cloudinit")
-                self.require(user, f"/vms/{vmid}", "VM.Config.CDROM")
+            drives = [split_drive(str(drive))[0] for drive in (vm.config.get(key, ""), value) if DRIVE_KEY.match(key)]
+            if any("cloudinit" in drive for drive in drives):
+                self.require(user, f"/vms/{vm.vmid}", "VM.Config.Cloudinit")
+                self.require(user, f"/vms/{vm.vmid}", "VM.Config.CDROM")
+
+    async def _cluster_status(self, request: web.Request) -> web.Response:
+        self.require(request[USER], "/", "Sys.Audit")
+        return await super()._cluster_status(request)  # type: ignore[no-any-return]  # fakepve is untyped
 
     def check_bridge(self, user: str, interface: str) -> None:
         """SDN.Use on the bridge of a network interface. PveError 403."""

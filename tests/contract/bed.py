@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -22,9 +22,10 @@ from cryptography.hazmat.primitives import hashes
 
 from hybridge.core.identity import Marker, machine_uuid, token
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
-from hybridge.drivers.base import Driver, Prepared, Settings
+from hybridge.drivers.base import Driver, Prepared, Right, Settings
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer, Cloud, FaultProxy
+from lab.permissions import Grant
 from lab.pki import Authority
 
 GIB = 2**30
@@ -92,6 +93,13 @@ class Bed(ABC):
     refusal: ClassVar[Answer]
     #: Words of which one names the permission that a create with ``readonly_credentials`` lacks.
     permissions: ClassVar[Sequence[str]]
+    #: The shipped role, right by right, and the rights in it that only features need.
+    granted: ClassVar[Sequence[Grant]] = ()
+    for_features: ClassVar[Collection[str]] = ()
+    #: Words of a spec that need one of those besides tags and cloud-init.
+    extras: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    #: Some of the rights that ``readonly_credentials`` lack.
+    changing: ClassVar[Collection[str]] = ()
     #: Module constants that hold the deadlines of the transport, and what stands for one second in them.
     deadlines: ClassVar[Mapping[str, object]]
     #: Requests that a sweep of few machines may cost when nothing happens.
@@ -257,6 +265,14 @@ class Bed(ABC):
     def copy_to(self, machine_id: str, new_id: str) -> None:
         """Makes a machine of an id that is free, with the marker of this one; only where ids are reused."""
         raise NotImplementedError
+
+    def hold(self, grants: Sequence[Grant] | None) -> None:
+        """Gives the operator's account these rights and no others; None: those that it had at first."""
+        raise NotImplementedError
+
+    def is_at(self, grant: Grant, right: Right) -> bool:
+        """Whether a right that is told as missing is where this one was granted."""
+        return right.place.startswith(grant.place)
 
     @abstractmethod
     def resize(self, machine_id: str) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
 
 from hybridge.core.identity import read_notes
+from lab import permissions as shipped
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
+from lab.permissions import Grant
 from lab.pki import Authority
 from lab.proxmox import ProxmoxCloud, ProxmoxMachine
 from lab.proxmox_estate import BRIDGES, NODES
@@ -31,6 +33,18 @@ class ProxmoxBed(Bed):
     )
     throttle = Answer(429)
     refusal = Answer(400, message="Parameter verification failed.")
+    granted = shipped.proxmox()
+    for_features = (
+        *(
+            "VM.Config.CDROM",
+            "VM.Config.Cloudinit",
+            "Datastore.AllocateTemplate",
+            "Datastore.Allocate",
+            "Datastore.Audit",
+        ),
+    )
+    extras: ClassVar[Mapping[str, object]] = {"placement": {"storage": "ceph"}}
+    changing = ("VM.Clone", "VM.Allocate", "VM.PowerMgmt", "VM.Config.CPU", "Datastore.AllocateSpace", "SDN.Use")
     permissions = ("VM.Clone", "VM.Allocate", "Datastore.AllocateSpace")
     deadlines: ClassVar[Mapping[str, object]] = {"hybridge.drivers.proxmox.transport.Login.timeout": (1.0, 1.0)}
     sweep_cost = 1
@@ -87,6 +101,9 @@ class ProxmoxBed(Bed):
         vmid = int(machine_id) if machine_id else next(self._vmids)
         self._pve.create(vmid, name, cores=1, memory=512)
         return str(vmid)
+
+    def hold(self, grants: Sequence[Grant] | None) -> None:
+        self._pve.grant(*(grants or ()))
 
     def resize(self, machine_id: str) -> None:
         self._pve.set_config(int(machine_id), cores=4, sockets=1)

@@ -59,7 +59,7 @@ def lacking(answer: Answer, picture: Picture, defaults: Mapping[str, str], versi
     held = Held(answer)
     since, agent, earlier = _AGENT
     guests = {**_GUESTS, agent if version >= since else earlier: "addresses of machines"}
-    home = held.best(["/vms", *held.below("/pool")], (*guests, *_CLOUD_INIT))
+    home = held.best(["/vms", *held.below("/pool")], (*guests, *_CLOUD_INIT), inside=True)
     missing = [Right(name, home, why) for name, why in guests.items() if not held.has(name, _inside(home))]
     missing += _templates(held, picture, home)
     missing += _disks(held, picture, defaults.get("storage"))
@@ -91,9 +91,11 @@ class Held:
         """The paths below this one that something is said of."""
         return sorted(known for known in self._answer if known.startswith(f"{path}/"))
 
-    def best(self, paths: Iterable[str], privileges: Collection[str]) -> str:
-        """The path on which most of these privileges hold, for what is in it; the first of equals."""
-        return max(paths, key=lambda path: sum(self.has(privilege, _inside(path)) for privilege in privileges))
+    def best(self, paths: Iterable[str], privileges: Collection[str], *, inside: bool) -> str:
+        """The path on which most of these privileges hold, or for what is in it; the first of equals."""
+        return max(
+            paths, key=lambda path: sum(self.has(name, _inside(path) if inside else path) for name in privileges)
+        )
 
 
 def _inside(path: str) -> str:
@@ -110,26 +112,30 @@ def _templates(held: Held, picture: Picture, home: str) -> Iterator[Right]:
 
 
 def _disks(held: Held, picture: Picture, default: str | None) -> Iterator[Right]:
-    """Datastore.AllocateSpace has to hold on the default storage, or on one for disk images."""
+    """Datastore.AllocateSpace has to hold on the default storage, or on one for disk images (one not in sight may be)."""
     names = [default] if default else _holding("images", picture.storages.values())
     paths = [f"/storage/{name}" for name in names]
-    if not any(held.has("Datastore.AllocateSpace", path) for path in paths or held.below("/storage")):
+    able = paths if default else [*paths, *_unseen(held)]
+    if not any(held.has("Datastore.AllocateSpace", path) for path in able):
         yield Right("Datastore.AllocateSpace", _some(paths) or "/storage", "disks of machines")
 
 
 def _media(held: Held, picture: Picture) -> Iterator[Right]:
     """User data needs a storage for ISO images where they can be uploaded and removed."""
-    names = _holding("iso", picture.storages.values())
-    best = held.best([f"/storage/{name}" for name in names] or ["/storage"], _MEDIA)
-    at = best if names else _inside(best)
-    return (Right(name, best, "user data") for name in _MEDIA if not held.has(name, at))
+    paths = [f"/storage/{name}" for name in _holding("iso", picture.storages.values())]
+    best = held.best([*paths, *_unseen(held)] or ["/storage"], _MEDIA, inside=False)
+    return (Right(name, best, "user data") for name in _MEDIA if not held.has(name, best))
+
+
+def _unseen(held: Held) -> list[str]:
+    """Storages on which something is granted, but not to see them."""
+    return [path for path in held.below("/storage") if not held.has("Datastore.Audit", path)]
 
 
 def _views(held: Held) -> Iterator[Right]:
     """What is used without being seen: where it can be used, and how much room it has."""
-    for path in held.below("/storage"):
-        used = any(held.has(name, path) for name in ("Datastore.AllocateSpace", *_MEDIA))
-        if used and not held.has("Datastore.Audit", path):
+    for path in _unseen(held):
+        if any(held.has(name, path) for name in ("Datastore.AllocateSpace", *_MEDIA)):
             yield Right("Datastore.Audit", path, "choosing this storage, and its figures")
     if not held.has("Sys.Audit", _inside("/nodes")):
         yield Right("Sys.Audit", "/nodes", "choosing nodes by their load, and their figures")

@@ -1,0 +1,115 @@
+"""The roles that docs/permissions ships: with them everything works, and without one of their rights it is named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from hybridge.core.errors import CloudError, Refused
+from hybridge.core.machine import Nic
+from hybridge.core.reasons import Reason
+from hybridge.drivers.base import Connection, Driver
+from lab.permissions import Grant
+from tests.contract.bed import GIB, Bed, cloud_init
+from tests.contract.clouds import BEDS
+from tests.contract.eye import Eye
+
+CASES = [(kind, grant) for kind, bed in sorted(BEDS.items()) for grant in sorted(bed.granted)]
+#: One right of the shipped role of one cloud, which is taken away.
+each_denied = pytest.mark.parametrize(
+    ("shared_bed", "denied"),
+    CASES,
+    ids=[f"{kind}-{grant.right}-{grant.place}" for kind, grant in CASES],
+    indirect=["shared_bed"],
+)
+
+
+@pytest.fixture
+def shipped(bed: Bed) -> Iterator[Bed]:
+    """A cloud whose operator has the shipped role, and nothing more."""
+    bed.hold(bed.granted)
+    yield bed
+    bed.hold(None)
+
+
+def live(bed: Bed, driver: Driver, *, features: bool) -> None:
+    """A machine's whole life, with or without what a right may be needed for alone."""
+    eye = Eye(bed, driver)
+    extra = {"tags": {"team": "shop"}, "cloud_init": cloud_init("other-than-its-name"), **bed.extras}
+    networks = (Nic("nic0", bed.networks[0]),)
+    spec, marker = bed.spec(networks=networks, **(extra if features else {})), bed.marker()
+    machine = eye.make(spec, marker)
+    machine = eye.see(machine.id, lambda seen: bool(seen.addresses))
+    wanted = replace(spec, root_disk=32 * GIB, tags={**spec.tags, **({"owner": "me"} if features else {})})
+    machine = eye.configure(machine, wanted, {"rootDisk", "tags"}, marker)
+    machine = eye.stop(machine, wanted)
+    wanted = replace(wanted, cpus=4, memory=16 * GIB)
+    machine = eye.configure(machine, wanted, {"cpus", "memory"}, marker)
+    machine = eye.start(machine, wanted)
+    eye.finish(driver.machines.mark(machine, None))
+    machine = eye.see(machine.id, lambda seen: seen.marker is None)
+    eye.finish(driver.machines.mark(machine, marker))
+    machine = eye.see(machine.id, lambda seen: seen.marker == marker)
+    eye.delete(machine, wanted)
+    eye.until(lambda: not bed.owned(marker), "the machine to be gone")
+
+
+def checked(driver: Driver) -> Connection | Refused:
+    """What a check finds, or why it is refused."""
+    try:
+        return driver.check()
+    except Refused as refusal:
+        return refusal
+
+
+def test_the_shipped_role_is_enough(shipped: Bed) -> None:
+    with shipped.connected() as driver:
+        connection = driver.check()
+        assert (connection.missing, connection.optional) == ((), ())
+
+        live(shipped, driver, features=True)
+
+        connection = driver.check()
+        assert (connection.missing, connection.optional) == ((), ())
+
+
+def test_an_account_that_may_only_look_is_told_what_it_lacks(bed: Bed, driver: Driver, eye: Eye) -> None:
+    eye.make(bed.spec(), bed.marker())
+
+    with bed.connected(credentials=bed.readonly_credentials) as limited:
+        missing = {right.name for right in limited.check().missing}
+
+    assert missing >= set(bed.changing)
+
+
+@each_denied
+def test_without_a_right_it_is_named_and_nothing_else(shipped: Bed, denied: Grant) -> None:
+    with shipped.connected() as driver:
+        eye = Eye(shipped, driver)
+        eye.make(shipped.spec(), shipped.marker())
+        shipped.hold([grant for grant in shipped.granted if grant != denied])
+        found = checked(driver)
+
+    if isinstance(found, Refused):
+        assert found.reason is Reason.NOT_PERMITTED
+        assert denied.right in found.message
+        return
+    named = {*found.missing, *found.optional}
+    assert {right.name for right in named} == {denied.right}
+    assert all(shipped.is_at(denied, right) for right in named)
+    assert denied.right in shipped.for_features or not found.optional
+
+
+@each_denied
+def test_without_a_right_it_does_not_work(shipped: Bed, denied: Grant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that each right of the shipped role is needed, and what only a feature needs stops nothing else."""
+    shipped.hold([grant for grant in shipped.granted if grant != denied])
+    with shipped.connected() as driver:
+        if denied.right in shipped.for_features:
+            live(shipped, driver, features=False)
+        # Some of it fails, the rest never comes.
+        monkeypatch.setattr("tests.contract.eye.PATIENCE", 3.0)
+        with pytest.raises((CloudError, AssertionError)):
+            live(shipped, driver, features=True)
