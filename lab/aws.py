@@ -40,7 +40,7 @@ class AwsMachine:
 
 
 class AwsCloud:
-    """An account in eu-central-1 with a VPC, two subnets in two zones, and the images debian-12 and ubuntu-24.04.
+    """An account in eu-central-1 with a VPC, subnets in two zones, and the images debian-12 and ubuntu-24.04.
 
     ``transition`` is how long an instance takes from one state to the next; ``consistency_lag`` how long a new one is
     unknown to all other calls. Both in seconds; more can be turned with ``tune``.
@@ -88,13 +88,28 @@ class AwsCloud:
 
     @property
     def subnets(self) -> list[str]:
-        """The ids of the subnets, one in zone a and one in zone b."""
+        """The ids of the subnets: one in zone a, one in zone b, and another one in zone a."""
         return [subnet["id"] for subnet in self._read()["subnets"]]
 
     @property
+    def subnet_names(self) -> list[str]:
+        """The names of the subnets, in the same order."""
+        return [subnet["name"] for subnet in self._read()["subnets"]]
+
+    @property
     def security_groups(self) -> dict[str, str]:
-        """The ids of the VPC's security groups by name; at first only ``default``."""
+        """The ids of the VPC's security groups by name."""
         return dict(self._read()["security_groups"])
+
+    @property
+    def key_pairs(self) -> list[str]:
+        """The names of the key pairs."""
+        return list(self._read()["key_pairs"])
+
+    @property
+    def instance_profiles(self) -> dict[str, str]:
+        """The ARNs of the instance profiles by name."""
+        return dict(self._read()["instance_profiles"])
 
     # -------------------------------------------------------------- lifecycle
 

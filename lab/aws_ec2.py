@@ -22,11 +22,15 @@ from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYP
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
 from moto.ec2.responses._base_response import EC2BaseResponse
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
+from moto.ec2.responses.elastic_network_interfaces import ElasticNetworkInterfaces
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_dict_attribute_mapping, filter_reservations
 
+from lab import aws_profiles
+from lab.aws_interfaces import Interfaces
 from lab.aws_pages import Pages
 from lab.aws_rules import ClientTokens, Refusal, Tuning
+from lab.aws_wrap import wrap
 
 _CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 _ON_THE_WAY = {"running": "pending", "stopped": "stopping", "terminated": "shutting-down"}
@@ -76,27 +80,35 @@ class Extensions:
         #: Whether the request being served sees instances that are still, or again, hidden from others.
         self.sees_all = False
         self._pages = Pages()
+        self._interfaces = Interfaces(tuning, lambda: self._pages.changed("DetachNetworkInterface"))
 
     def install(self) -> None:
         """Wrap moto's methods."""
-        _wrap(InstanceBackend, "run_instances", self._run)
-        _wrap(InstanceBackend, "all_reservations", self._all_reservations)
-        _wrap(InstanceBackend, "get_instance", self._get_instance)
-        _wrap(InstanceBackend, "modify_instance_attribute", self._modify)
-        _wrap(Instance, "start", self._start)
-        _wrap(Instance, "stop", self._stop)
-        _wrap(Instance, "terminate", self._terminate)
-        _wrap(InstanceResponse, "run_instances", self._once("RunInstances"))
-        _wrap(InstanceResponse, "describe_instances", self._pages.describe)
-        _wrap(InstanceResponse, "_parse_block_device_mapping", _merged_disks)
-        _wrap(ElasticBlockStore, "create_volume", self._once("CreateVolume"))
-        _wrap(TaggedEC2Resource, "get_tags", _tags_of)
+        aws_profiles.install()
+        self._interfaces.install()
+        wrap(InstanceBackend, "run_instances", self._run)
+        wrap(InstanceBackend, "all_reservations", self._all_reservations)
+        wrap(InstanceBackend, "get_instance", self._get_instance)
+        wrap(InstanceBackend, "modify_instance_attribute", self._modify)
+        wrap(Instance, "start", self._start)
+        wrap(Instance, "stop", self._stop)
+        wrap(Instance, "terminate", self._terminate)
+        wrap(InstanceResponse, "run_instances", self._once("RunInstances"))
+        wrap(InstanceResponse, "describe_instances", self._pages.describe)
+        wrap(InstanceResponse, "_parse_block_device_mapping", _merged_disks)
+        wrap(ElasticBlockStore, "create_volume", self._once("CreateVolume"))
+        wrap(ElasticNetworkInterfaces, "create_network_interface", self._once("CreateNetworkInterface"))
+        wrap(TaggedEC2Resource, "get_tags", _tags_of)
         mock.patch.object(instance_models, "InstanceState", lambda *given: ClockedState(self._tuning, *given)).start()
         mock.patch.object(responses, "method_names_from_class", functools.cache(method_names_from_class)).start()
         EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER[_RUN_STATE] = lambda state: state
         filter_dict_attribute_mapping["client-token"] = "client_token"
 
     # ------------------------------------------------------------- visibility
+
+    def settle(self) -> None:
+        """Ends what has had its time. Called before each request is served."""
+        self._interfaces.settle()
 
     def changed(self, action: str) -> None:
         """Note an action that was answered, since described instances are kept until one changes them."""
@@ -139,7 +151,11 @@ class Extensions:
         if not wanted.get("launch_template"):
             _check_type(wanted["instance_type"], wanted["region_name"])
             wanted["is_instance_type_default"] = True  # checked above; moto goes through all offerings again
+        key = wanted.get("key_name")
+        if key and key not in backend.key_pairs:
+            raise Refusal(400, "InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
         self._check_capacity(backend, wanted, count=int(given[1]))
+        tags = (wanted.get("tags") or {}).get("network-interface", {})
         before = len(backend.reservations)
         saw_all, self.sees_all = self.sees_all, True  # the launch itself attaches disks to its instance
         try:
@@ -153,6 +169,7 @@ class Extensions:
         for instance in made.instances:
             self._born[instance.id] = time.monotonic()
             self._instances[instance.id] = instance
+            self._interfaces.launched(instance, wanted["nics"], tags)
         return made
 
     def _check_capacity(self, backend: Any, wanted: dict[str, Any], count: int) -> None:
@@ -227,7 +244,7 @@ class Extensions:
     def _terminate(self, original: Callable[..., Any], instance: Instance) -> Any:
         if instance.id in self._ended:
             return copy.copy(instance.instance_state)
-        before = original(instance)
+        before = self._interfaces.ended(instance, lambda: original(instance))
         self._ended[instance.id] = time.monotonic()
         return before
 
@@ -238,15 +255,6 @@ class Extensions:
         if key == "instance_type" and value not in INSTANCE_TYPES:
             raise Refusal(400, "InvalidInstanceAttributeValue", f"Invalid value '{value}' for InstanceType.")
         return original(backend, instance_id, key, value)
-
-
-def _wrap(owner: type, name: str, wrapper: Callable[..., Any]) -> None:
-    original = getattr(owner, name)
-
-    def method(self: Any, *given: Any, **wanted: Any) -> Any:
-        return wrapper(original, self, *given, **wanted)
-
-    mock.patch.object(owner, name, method).start()
 
 
 def _incorrect_state(message: str) -> Refusal:

@@ -1,4 +1,4 @@
-"""What the lab's AWS account holds at its start: a VPC with two subnets, a security group and two images."""
+"""What the lab's AWS account holds at its start: a VPC with subnets and security groups, images, key pairs, profiles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
+from moto.iam.models import iam_backends
 
+from lab.aws_names import GROUPS, KEY_PAIRS, PROFILES, SUBNETS
 from lab.fleet import Wanted
 
 #: Name to id and root device; the ids are the same in every lab.
@@ -18,7 +20,6 @@ IMAGES = {
 }
 IMAGE_GIB = 8
 _NETWORK = "10.64.0.0/16"
-_SUBNETS = {"a": "10.64.0.0/18", "b": "10.64.64.0/18"}
 
 
 class LabImage(Ami):
@@ -45,8 +46,18 @@ def furnish(account: str, region: str) -> dict[str, Any]:
     vpc = backend.create_vpc(_NETWORK)
     vpc.add_tag("Name", "hybridge-lab")
     subnets = [
-        backend.create_subnet(vpc.id, block, availability_zone=f"{region}{zone}") for zone, block in _SUBNETS.items()
+        backend.create_subnet(vpc.id, block, availability_zone=f"{region}{zone}") for zone, block in SUBNETS.values()
     ]
+    for name, subnet in zip(SUBNETS, subnets, strict=True):
+        subnet.add_tag("Name", name)
+    for name, group_id in GROUPS.items():
+        group = backend.create_security_group(name, f"for {name} servers", vpc_id=vpc.id)
+        known = backend.groups[vpc.id]
+        group.id = group.group_id = group_id
+        known[group_id] = known.pop(next(key for key, value in known.items() if value is group))
+    for name in KEY_PAIRS:
+        backend.create_key_pair(name, "ed25519", {})
+    profiles = {name: _profile(account, name) for name in PROFILES}
     for name, (image_id, root) in IMAGES.items():
         image = LabImage(
             backend,
@@ -69,10 +80,21 @@ def furnish(account: str, region: str) -> dict[str, Any]:
         "account": account,
         "region": region,
         "vpc": vpc.id,
-        "subnets": [{"id": subnet.id, "zone": subnet.availability_zone} for subnet in subnets],
+        "subnets": [
+            {"id": subnet.id, "zone": subnet.availability_zone, "name": name}
+            for name, subnet in zip(SUBNETS, subnets, strict=True)
+        ],
+        "key_pairs": KEY_PAIRS,
+        "instance_profiles": profiles,
         "security_groups": {group.name: group.id for group in groups},
         "images": {name: image_id for name, (image_id, _) in IMAGES.items()},
     }
+
+
+def _profile(account: str, name: str) -> str:
+    """An instance profile without a role; its ARN."""
+    made = iam_backends[account]["aws"].create_instance_profile(name=name, path="/", role_names=[])
+    return str(made.arn)
 
 
 def launch(account: str, region: str, wanted: Sequence[Wanted]) -> list[str]:
@@ -83,7 +105,7 @@ def launch(account: str, region: str, wanted: Sequence[Wanted]) -> list[str]:
             subnet
             for zone in backend.subnets.values()
             for subnet in zone.values()
-            if subnet.cidr_block in _SUBNETS.values()
+            if subnet.cidr_block in {block for _, block in SUBNETS.values()}
         ),
         key=lambda subnet: str(subnet.cidr_block),
     )

@@ -102,6 +102,7 @@ class Account:
             if action == "GetCallerIdentity":
                 return self._identity(user)
             with self._turn:
+                self._extensions.settle()
                 self._extensions.sees_all = user == "person"
                 for value in form.values():
                     if action != "RunInstances" and value.startswith("i-") and self._extensions.hidden(value):

@@ -117,6 +117,12 @@ class Bed(ABC):
     #: Two values of each field that can be tried here, by path as in ``Machine.settings`` and in the words of a spec.
     #: A machine of the usual spec can have either of them.
     choices: ClassVar[Mapping[str, tuple[object, object]]] = MappingProxyType({})
+    #: Fields of a spec that the cloud shows nobody, or that matter while a machine is made and never again.
+    unseen: ClassVar[frozenset[str]] = frozenset()
+    #: The key of ``placement`` that names one of ``places``.
+    place: ClassVar[str] = "node"
+    #: Whether a spec can give interfaces their MAC addresses.
+    takes_macs: ClassVar[bool] = True
     image: ClassVar[str] = "debian-12"
     #: Ids that nothing has: a machine's and an image's.
     missing_id: ClassVar[str]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 from hybridge.core.identity import OWNER
 from lab.aws import REGION, AwsCloud, AwsMachine
+from lab.aws_names import GROUPS, KEY_PAIRS, PROFILES
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
 from tests.contract.bed import GIB, MIB, Bed, Calls, Shown
@@ -36,6 +37,18 @@ class AwsBed(Bed):
     }
     sweep_cost = 1
     create_cost = 1
+    choices: ClassVar[Mapping[str, tuple[object, object]]] = {
+        "aws.iamInstanceProfile": PROFILES,
+        "aws.keyName": KEY_PAIRS,
+        "aws.securityGroupIDs": ([GROUPS["web"]], [GROUPS["db"], GROUPS["web"]]),
+        "networks": ("lab-a-storage", "lab-a"),
+        "networks.first": ("lab-a", "lab-a-storage"),
+        "placement.zone": (f"{REGION}a", f"{REGION}b"),
+        "rootDisk.class": ("gp3", "gp2"),
+    }
+    place = "zone"
+    takes_macs = False
+    unseen = frozenset({"cloudInit.hostname", "cloudInit.sshKeys"})
     missing_id = "i-0123456789abcdef0"
     missing_image = "ami-0123456789abcdef0"
 
@@ -87,7 +100,7 @@ class AwsBed(Bed):
 
     @property
     def networks(self) -> tuple[str, str]:
-        return self._aws.subnets[0], self._aws.subnets[1]
+        return self._aws.subnets[0], self._aws.subnets[2]
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -115,6 +115,17 @@ class Eye:
         machine_id = started.id or (task.result if task else None)
         return self.complete(machine_id or self.find(marker).id, spec, marker, intent)
 
+    def create(self, spec: MachineSpec, marker: Marker) -> Machine:
+        """Creates a machine and initializes it where the cloud needs that, and nothing more."""
+        machines, intent = self.driver.machines, self.bed.intent(self.driver, spec, marker)
+        started = machines.create(intent, spec, marker)
+        task = self.finish(started)
+        machine_id = started.id or (task.result if task else None) or self.find(marker).id
+        if machines.traits.initialize:
+            self.until(lambda: machine_id in self.machines, f"{machine_id} in a list")
+            self.finish(machines.configure(self.machines[machine_id], spec, {"initialize"}, intent, marker))
+        return self.see(machine_id, lambda machine: machine.power in {Power.RUNNING, Power.STOPPED})
+
     def complete(self, machine_id: str, spec: MachineSpec, marker: Marker, intent: Intent) -> Machine:
         """Brings a machine that was created to its spec."""
         machines = self.driver.machines

@@ -6,6 +6,7 @@ the same thing wait for the first one's answer. Failures are not remembered.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -13,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from hybridge.core.errors import CloudError, Disposition, Refused
-from hybridge.core.machine import MachineSpec
+from hybridge.core.machine import Known, MachineSpec
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
@@ -30,6 +31,9 @@ TYPE_AGE = 6 * 3600.0
 
 #: Seconds after which a list that lacks a name is read again: it may have been made since.
 _FRESH = 5.0
+
+#: Seconds after which all subnets are read again for the sake of one that is not among them.
+_FRESH_WORDS = 60.0
 
 _AMI = re.compile(r"ami-[0-9a-f]{8,17}")
 #: Owners that may stand before the name of somebody else's image: ``136693071363/debian-12-amd64``.
@@ -73,6 +77,7 @@ class Catalogue:
         self._images: Remembered[Image] = Remembered()
         self._subnets: Remembered[tuple[Subnet, ...]] = Remembered()
         self._choice: Remembered[tuple[InstanceType, ...]] = Remembered()
+        self._networks: tuple[tuple[Subnet, ...], Mapping[str, Known]] = ((), {})
         self._types: dict[str, InstanceType] = {}
         self._asked: dict[str, float] = {}
 
@@ -229,6 +234,29 @@ class Catalogue:
         if zone in {subnet.zone for subnet in self._all_subnets(SUBNET_AGE)}:
             raise Refused(Reason.NOT_FOUND, f"zone {zone} has no default subnet; name a subnet in spec.networks")
         raise Refused(Reason.NOT_FOUND, not_found("zone with a default subnet", zone, zones))
+
+    def networks(self, ids: Collection[str] = (), age: float = math.inf) -> Mapping[str, Known]:
+        """Id and name of all subnets, by id, at most ``age`` seconds old. Read again when one of ``ids`` is not among
+        them, but not too often: it may be another account's.
+        """
+        if not ids and age == math.inf:
+            return self.known_networks
+        known = self._words(age)
+        return known if known.keys() >= set(ids) else self._words(min(age, _FRESH_WORDS))
+
+    @property
+    def known_networks(self) -> Mapping[str, Known]:
+        """The subnets that were read so far, as ``networks`` tells them."""
+        return self._networks[1]
+
+    def _words(self, age: float) -> Mapping[str, Known]:
+        subnets = self._all_subnets(age)
+        if self._networks[0] is not subnets:
+            self._networks = (
+                subnets,
+                {subnet.id: (subnet.id, subnet.name) if subnet.name else (subnet.id,) for subnet in subnets},
+            )
+        return self._networks[1]
 
     def _find_subnets(self, matches: Callable[[Subnet], bool]) -> list[Subnet]:
         found = [subnet for subnet in self._all_subnets(SUBNET_AGE) if matches(subnet)]

@@ -49,18 +49,18 @@ class Driver:
         return Connection(identity=f"aws:{account}:{self._client.region}", version=VERSION)
 
     def sweep(self, request: SweepRequest) -> Sweep:
-        """All instances, a request for each 1000; the sizes of their disks when they are older than anybody accepts."""
+        """All instances, a request for each 1000; disks and names of subnets when they are older than anybody accepts."""
         before = self._client.sent
         age = self._disks.age
         due = {machine for machine, most in request.max_age.items() if most < age}.union(request.refresh)
         if age > request.default_max_age or len(due) > disks.PAGE:
             self._disks.read_all()
+            self._catalogue.networks(age=request.default_max_age)
             due = set()
         machines: dict[str, Machine] = {}
         for found in self._pages():
-            types = self._catalogue.types({seen.machine.instance_type for seen in found if seen.machine.instance_type})
             self._disks.read({seen.root_volume for seen in found if seen.root_volume and seen.machine.id in due})
-            machines.update({seen.machine.id: self._disks.complete(seen, types) for seen in found})
+            machines.update({machine.id: machine for machine in self.machines.complete(found)})
         return Sweep(machines, full=True, requests=self._client.sent - before)
 
     def _pages(self) -> Iterator[list[Seen]]:

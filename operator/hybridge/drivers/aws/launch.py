@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -13,11 +14,14 @@ from hybridge.core.machine import Intent, MachineSpec
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.aws import mapping
-from hybridge.drivers.aws.mapping import GIB, Image
+from hybridge.drivers.aws.mapping import GIB, Disk, Image
 
 #: Options of ``spec.aws`` and placements that EC2 has.
 OPTIONS = frozenset({"instanceType", "iamInstanceProfile", "securityGroupIDs", "keyName"})
 PLACEMENTS = frozenset({"zone"})
+
+#: Values of an option that ask for nothing.
+_NOTHING: tuple[object, ...] = (None, "", [], (), {})
 
 #: EC2 takes so many bytes of user data, before base64.
 MOST_USER_DATA = 16_384
@@ -39,6 +43,16 @@ def check(spec: MachineSpec) -> None:
         for address in nic.addresses:
             _private(nic.name, address)
     _user_data(spec, spec.name, spec.name)
+
+
+def normal(spec: MachineSpec) -> MachineSpec:
+    """The spec as EC2 would show it back."""
+    options = {key: value for key, value in spec.options.items() if value not in _NOTHING}
+    if groups := options.get("securityGroupIDs"):
+        assert isinstance(groups, list | tuple)
+        options["securityGroupIDs"] = [*dict.fromkeys(groups)]
+    size = gibibytes(spec.root_disk) * GIB if spec.root_disk else None
+    return replace(spec, options=options, root_disk=size)
 
 
 def check_tags(spec: MachineSpec) -> None:
@@ -86,11 +100,11 @@ def request(intent: Intent, spec: MachineSpec, marker: Marker) -> dict[str, Any]
     return made
 
 
-def root_size(words: Mapping[str, Any]) -> int | None:
-    """The bytes of the root disk that these words of RunInstances ask for."""
+def root_disk(words: Mapping[str, Any]) -> Disk | None:
+    """The root disk that these words of RunInstances ask for."""
     disks = words.get("BlockDeviceMappings", [])
-    size = disks[0]["Ebs"].get("VolumeSize") if disks else None
-    return size * GIB if size else None
+    root = disks[0]["Ebs"] if disks else {}
+    return Disk(root["VolumeSize"] * GIB, root.get("VolumeType")) if "VolumeSize" in root else None
 
 
 def gibibytes(size: int) -> int:
@@ -100,7 +114,7 @@ def gibibytes(size: int) -> int:
 
 def _known(where: str, given: Mapping[str, object], known: Collection[str]) -> None:
     for key, value in given.items():
-        if key not in known and value not in (None, "", [], {}):
+        if key not in known and value not in _NOTHING:
             raise Refused(
                 Reason.UNSUPPORTED, f"{where}.{key}: EC2 has no such thing (it has {', '.join(sorted(known))})"
             )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hybridge.core.errors import Refused, Unreachable
 from hybridge.core.identity import KEYS, OWNER, Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, PowerOff, Traits
+from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, Power, PowerOff, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch, mapping
 from hybridge.drivers.aws.catalogue import Catalogue
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
-from hybridge.drivers.aws.mapping import GIB, Seen
+from hybridge.drivers.aws.mapping import GIB, Disk, Seen
 from hybridge.drivers.base import Prepared, Started
 
 PAGE = 1000
@@ -31,6 +31,16 @@ class Machines:
         visibility=300.0,
         lag=300.0,
         token_lifetime=3600.0,
+        block="aws",
+        changes={
+            "aws.iamInstanceProfile": Change.ONLINE,
+            "aws.keyName": Change.REPLACE,
+            "aws.securityGroupIDs": Change.ONLINE,
+            "networks": Change.ONLINE,
+            "networks.first": Change.REPLACE,
+            "placement.zone": Change.REPLACE,
+            "rootDisk.class": Change.ONLINE,
+        },
     )
 
     def __init__(self, client: Client, catalogue: Catalogue, disks: Disks, defaults: Mapping[str, str]) -> None:
@@ -40,11 +50,9 @@ class Machines:
         self._defaults = defaults
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
-        """Disks have whole GiB; what EC2 does not have is refused."""
+        """Disks have whole GiB, options that are empty ask for nothing; what EC2 does not have is refused."""
         launch.check(spec)
-        if spec.root_disk is None:
-            return spec
-        return replace(spec, root_disk=-(-spec.root_disk // GIB) * GIB)
+        return launch.normal(spec)
 
     def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
         """Resolves image, type and subnets. ``taken`` says nothing here: EC2 chooses the ids."""
@@ -63,10 +71,10 @@ class Machines:
         made = [mapping.seen(instance) for instance in answer.get("Instances", [])]
         if not made:
             raise Unreachable("RunInstances: the answer names no instance", took_effect_possible=True)
-        if size := launch.root_size(words):
-            self._disks.launched(made[0].machine.id, size)
+        if asked := launch.root_disk(words):
+            self._disks.launched(made[0].machine.id, asked)
         # Nothing more is asked: an error from here on would look like a create that failed.
-        machine = self._disks.complete(made[0], self._catalogue.known)
+        machine = self._disks.complete(made[0], self._catalogue.known, self._catalogue.known_networks)
         return Started(machine.id, replace(machine, marker=marker, name=intent.name))
 
     def find(self, marker: Marker, intent: Intent | None) -> list[Machine]:
@@ -78,7 +86,7 @@ class Machines:
         for one in filters:
             for page in self._client.pages("DescribeInstances", "Reservations", size=PAGE, Filters=[one]):
                 found.update({seen.machine.id: seen for seen in instances(page)})
-        return self._complete(list(found.values()))
+        return self.complete(list(found.values()))
 
     def get(self, machine_id: str) -> Machine | None:
         """DescribeInstances by id; a terminated instance is GONE for about an hour, and unknown afterwards."""
@@ -86,7 +94,7 @@ class Machines:
         if found is None:
             return None
         self._disks.read_missing(found)
-        return self._complete([found])[0]
+        return self.complete([found])[0]
 
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
@@ -141,6 +149,12 @@ class Machines:
     def close(self) -> None:
         """Nothing of its own is open."""
 
+    def complete(self, found: Sequence[Seen]) -> list[Machine]:
+        """The machines with what only other calls tell; what is known of types and subnets is not asked again."""
+        types = self._catalogue.types({seen.machine.instance_type for seen in found if seen.machine.instance_type})
+        networks = self._catalogue.networks({subnet for seen in found for subnet in seen.subnets})
+        return [self._disks.complete(seen, types, networks) for seen in found]
+
     # ------------------------------------------------------------------- parts
 
     def _place(self, spec: MachineSpec) -> list[str]:
@@ -170,10 +184,6 @@ class Machines:
             raise
         return next(iter(instances(answer.get("Reservations", []))), None)
 
-    def _complete(self, found: list[Seen]) -> list[Machine]:
-        types = self._catalogue.types([seen.machine.instance_type for seen in found if seen.machine.instance_type])
-        return [self._disks.complete(seen, types) for seen in found]
-
     def _retag(self, machine: Machine, spec: MachineSpec) -> Machine:
         launch.check_tags(spec)
         new = {key: value for key, value in spec.tags.items() if machine.tags.get(key) != value}
@@ -185,12 +195,12 @@ class Machines:
         found = self._describe(machine.id)
         if found is None or found.root_volume is None:
             raise Refused(Reason.UNSUPPORTED, f"spec.rootDisk: {machine.id} has no EBS volume as its root")
-        known = self._disks.read([found.root_volume]).get(found.root_volume, 0)
-        if known < size:
+        known = self._disks.read([found.root_volume]).get(found.root_volume, Disk(0))
+        if known.size < size:
             self._client.call("ModifyVolume", VolumeId=found.root_volume, Size=launch.gibibytes(size))
-            known = launch.gibibytes(size) * GIB
-            self._disks.grown(found.root_volume, known)
-        return replace(machine, root_disk=known)
+            known = replace(known, size=launch.gibibytes(size) * GIB)
+            self._disks.changed(found.root_volume, known)
+        return replace(machine, root_disk=known.size)
 
     def _resize(self, machine: Machine, spec: MachineSpec) -> Machine:
         current = machine.instance_type or ""

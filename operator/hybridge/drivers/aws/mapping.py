@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from hybridge.core.identity import PREFIX, Marker
-from hybridge.core.machine import Address, Machine, Power
+from hybridge.core.machine import Address, Known, Machine, Port, Power
 
 MIB = 1024**2
 GIB = 1024**3
@@ -18,6 +19,12 @@ NAME = "Name"
 
 #: Start of the tags that AWS itself sets and nobody can change.
 RESERVED = "aws:"
+
+#: Tag of an instance whose interfaces are being changed (``interfaces`` says how it is used).
+JOURNAL = f"{PREFIX}interfaces"
+
+#: How the interfaces are described that the VPC CNI plugin of Kubernetes gives an instance for its pods.
+_FOR_PODS = "aws-K8S-"
 
 _POWER = {
     "pending": Power.STARTING,
@@ -73,22 +80,102 @@ class Subnet:
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """An EBS volume: bytes, and its type where it is known."""
+
+    size: int
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface of an instance. ``index``: the network card, and the place on it. ``goes``: it is deleted with
+    its instance. ``leaves``: it is being detached.
+    """
+
+    id: str
+    attachment: str
+    index: tuple[int, int]
+    subnet: str
+    mac: str | None
+    groups: tuple[str, ...]
+    goes: bool
+    leaves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an instance shows of the other fields of a spec. ``profile`` is an ARN; ``groups`` are the distinct sets of
+    security groups of its interfaces, each sorted and joined by commas; empty while none is known.
+    """
+
+    zone: str | None
+    key: str | None
+    profile: str | None
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """An instance's machine, without what only other calls tell: sizes of its type and of its root volume."""
+    """An instance's machine, without what only other calls tell: names of its subnets, sizes of its type, its root disk."""
 
     machine: Machine
     root_volume: str | None
     cpus: int | None
+    interfaces: tuple[Interface, ...] | None
+    journal: str
+    facts: Facts
 
-    def complete(self, types: Mapping[str, InstanceType], root_disk: int | None) -> Machine:
-        """The machine with the sizes that are known. Its own CPU options come before the type's."""
+    @property
+    def subnets(self) -> list[str]:
+        """The ids of the subnets of its interfaces."""
+        return [interface.subnet for interface in self.interfaces or ()]
+
+    def complete(
+        self, types: Mapping[str, InstanceType], root_disk: Disk | None, networks: Mapping[str, Known]
+    ) -> Machine:
+        """The machine with what is known besides. Its own CPU options come before the type's."""
         kind = types.get(self.machine.instance_type or "")
         return replace(
             self.machine,
             cpus=self.cpus or (kind.cpus if kind else None),
             memory=kind.memory if kind else None,
-            root_disk=root_disk,
+            root_disk=root_disk.size if root_disk else None,
+            ports=self._ports(networks),
+            settings=settings(self.facts, root_disk.kind if root_disk else None),
         )
+
+    def _ports(self, networks: Mapping[str, Known]) -> tuple[Port, ...] | None:
+        if self.interfaces is None:
+            return None
+        ports = tuple(Port(networks.get(nic.subnet) or (nic.subnet,), nic.mac) for nic in self.interfaces)
+        return (*ports, UNFINISHED) if self.journal else ports
+
+
+#: Stands among the ports of a machine whose interfaces were left half changed, so that the change is taken up again.
+UNFINISHED = Port(("a change that has not ended",))
+
+
+@lru_cache(maxsize=4096)
+def settings(facts: Facts, root_class: str | None) -> Mapping[str, Known]:
+    """``Machine.settings`` of an instance, shared by all that have the same."""
+    shown: dict[str, Known] = {
+        "aws.keyName": (facts.key,) if facts.key else (),
+        "aws.iamInstanceProfile": profile_words(facts.profile) if facts.profile else (),
+    }
+    if facts.zone:
+        shown["placement.zone"] = (facts.zone,)
+    if facts.groups:
+        # Interfaces that differ have no one value that a spec could ask for.
+        shown["aws.securityGroupIDs"] = ("; ".join(facts.groups),)
+    if root_class:
+        shown["rootDisk.class"] = (root_class,)
+    return shown
+
+
+def profile_words(arn: str) -> Known:
+    """Name and ARN of an instance profile."""
+    return arn.rpartition("/")[2], arn
 
 
 def power(state: str) -> Power:
@@ -117,6 +204,7 @@ def seen(instance: Mapping[str, Any]) -> Seen:
     state = instance.get("State", {}).get("Name", "")
     placement = instance.get("Placement", {})
     options = instance.get("CpuOptions", {})
+    zone = _shared(placement.get("AvailabilityZone"))
     machine = Machine(
         id=instance["InstanceId"],
         name=tags.get(NAME, ""),
@@ -124,12 +212,48 @@ def seen(instance: Mapping[str, Any]) -> Seen:
         marker=Marker.read(tags),
         instance_type=_shared(instance.get("InstanceType")),
         host=placement.get("HostId") or None,
-        zone=_shared(placement.get("AvailabilityZone")),
+        zone=zone,
         addresses=addresses(instance),
         tags={key: value for key, value in tags.items() if key != NAME and not key.startswith((PREFIX, RESERVED))},
         lock=lock(state),
     )
-    return Seen(machine, root_volume(instance), options.get("CoreCount", 0) * options.get("ThreadsPerCore", 1) or None)
+    nics = interfaces(instance)
+    groups = tuple(sorted({",".join(nic.groups) for nic in nics if nic.groups}))
+    profile = instance.get("IamInstanceProfile", {}).get("Arn")
+    return Seen(
+        machine,
+        root_volume=root_volume(instance),
+        cpus=options.get("CoreCount", 0) * options.get("ThreadsPerCore", 1) or None,
+        # A new instance may be shown before its interfaces are.
+        interfaces=None if not nics and machine.power is Power.STARTING else nics,
+        journal=tags.get(JOURNAL, ""),
+        facts=Facts(zone, _shared(instance.get("KeyName")), _shared(profile), groups),
+    )
+
+
+def interfaces(instance: Mapping[str, Any]) -> tuple[Interface, ...]:
+    """The interfaces of an instance in their order, without those that a service manages or that pods have."""
+    found = [
+        _interface(nic)
+        for nic in instance.get("NetworkInterfaces", [])
+        if not nic.get("Operator", {}).get("Managed") and not nic.get("Description", "").startswith(_FOR_PODS)
+    ]
+    return tuple(sorted(found, key=lambda nic: nic.index))
+
+
+def _interface(nic: Mapping[str, Any]) -> Interface:
+    attachment = nic.get("Attachment", {})
+    mac = nic.get("MacAddress")
+    return Interface(
+        id=nic.get("NetworkInterfaceId", ""),
+        attachment=attachment.get("AttachmentId", ""),
+        index=(attachment.get("NetworkCardIndex", 0), attachment.get("DeviceIndex", 0)),
+        subnet=sys.intern(nic.get("SubnetId", "")),
+        mac=mac.lower() if mac else None,
+        groups=tuple(sorted(sys.intern(group["GroupId"]) for group in nic.get("Groups", []))),
+        goes=attachment.get("DeleteOnTermination", False),
+        leaves=attachment.get("Status") == "detaching",
+    )
 
 
 def root_volume(instance: Mapping[str, Any]) -> str | None:
@@ -187,6 +311,17 @@ def image(ami: Mapping[str, Any]) -> Image:
         root_size=size * GIB if size else None,
         disks=tuple(sizes) if root in sizes else (),
     )
+
+
+def disk(volume: Mapping[str, Any]) -> Disk:
+    """One volume of DescribeVolumes."""
+    return _disk(volume.get("Size", 0), volume.get("VolumeType"))
+
+
+@lru_cache(maxsize=1024)
+def _disk(gibibytes: int, kind: str | None) -> Disk:
+    """Disks that are alike are one."""
+    return Disk(gibibytes * GIB, kind)
 
 
 def subnet(found: Mapping[str, Any]) -> Subnet:

@@ -11,7 +11,7 @@ from hybridge.core.identity import Marker
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch
-from hybridge.drivers.aws.mapping import GIB, Image
+from hybridge.drivers.aws.mapping import GIB, Disk, Image
 
 IMAGE = Image("ami-1", "debian", "available", "", "x86_64", 8 * GIB, ("/dev/xvda", "/dev/sdb"))
 SPEC = MachineSpec(name="web-1", image="debian", cpus=2, memory=GIB)
@@ -38,7 +38,7 @@ def test_every_disk_goes_with_its_machine_and_the_root_has_the_images_size() -> 
         {"DeviceName": "/dev/xvda", "Ebs": {"DeleteOnTermination": True, "VolumeSize": 8}},
         {"DeviceName": "/dev/sdb", "Ebs": {"DeleteOnTermination": True}},
     ]
-    assert launch.root_size(made) == 8 * GIB
+    assert launch.root_disk(made) == Disk(8 * GIB)
 
 
 def test_a_root_disk_is_rounded_up_to_whole_gibibytes() -> None:
@@ -141,3 +141,14 @@ def test_what_ec2_does_not_have_is_refused_by_name(change: dict[str, Any], reaso
 
 def test_options_that_are_empty_ask_for_nothing() -> None:
     launch.check(replace(SPEC, options={"keyName": "me", "other": None}, placement={"zone": "eu-central-1a"}))
+
+
+def test_a_normal_spec_is_as_ec2_shows_it_back() -> None:
+    spec = replace(
+        SPEC,
+        root_disk=20 * GIB + 1,
+        options={"securityGroupIDs": ["sg-2", "sg-1", "sg-2"], "keyName": "", "iamInstanceProfile": None},
+    )
+    normal = launch.normal(spec)
+    assert (normal.root_disk, normal.options) == (21 * GIB, {"securityGroupIDs": ["sg-2", "sg-1"]})
+    assert launch.normal(normal) == normal
