@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _MERGE = "application/merge-patch+json"
 _BASE = f"/apis/{API_VERSION}"
 _PLURALS = {kind.kind: kind.plural for kind in KINDS}
+#: Who wrote, in the managedFields of objects and in audit logs: tools for GitOps are told to leave a writer's fields by it.
+_NAME = "hybridge"
 #: Seconds for one call.
 _TIMEOUT = 15.0
 #: How many calls may be under way at once.
@@ -61,7 +63,7 @@ class Kubernetes:
         self, method: str, path: str, body: object = None, *, content_type: str = "application/json"
     ) -> Any:
         """One call; the decoded answer, or None for 404. Raises Conflict for 409, ClusterUnavailable for the rest."""
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": _NAME}
         configuration = self._api.configuration
         token = await configuration.get_api_key_with_prefix("BearerToken")
         if token:
