@@ -135,7 +135,7 @@ class Eye:
             self.finish(machines.configure(machine, spec, {"initialize"}, intent, marker))
         machine = self.see(machine_id, lambda machine: machine.power in {Power.RUNNING, Power.STOPPED})
         for change in differences(spec, machine, machines.traits):
-            assert not change.disruptive, change
+            assert not change.disruptive or machine.power is Power.STOPPED, change
             machine = self.configure(machine, spec, {driver_field(change.field)}, marker, intent)
         if spec.power is not None and machine.power is not spec.power:
             self.finish(machines.set_power(machine, spec, spec.power))

@@ -1,41 +1,40 @@
 """The one call that makes a machine: its exact parameters as JSON values, and the CloneSpec that is made of them.
 
-Source: VirtualMachineCloneSpec and VirtualMachineConfigSpec in the API reference; cloud-init's datasource "VMware" for
-the guestinfo keys.
+Source: VirtualMachineCloneSpec and VirtualMachineConfigSpec in the API reference.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, cast
+from math import gcd
+from typing import Any, Final
 
-from hybridge.core import cloudinit
 from hybridge.core.errors import Refused
 from hybridge.core.identity import Marker
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
+from hybridge.drivers.vsphere import guestinfo, versions
 from hybridge.drivers.vsphere.inventory import Layout
-from hybridge.drivers.vsphere.mapping import MIB, capacity
 from hybridge.drivers.vsphere.placement import Place, network
 from hybridge.drivers.vsphere.sdk import vim
+from hybridge.drivers.vsphere.seen import MIB, capacity, card_network
+from hybridge.drivers.vsphere.seen import cards as machine_cards
 from hybridge.drivers.vsphere.templates import Template
 
 #: vCenter takes memory in steps of this many bytes.
 MEMORY_STEP: Final = 4 * MIB
 
 #: What the block of the cloud and the placement may hold, and what of it is not done by this version.
-_OPTIONS: Final = frozenset({"guestID", "cpuHotAdd", "memoryHotAdd"})
+_OPTIONS: Final = frozenset({"guestID", "hardwareVersion", "cpuHotAdd", "memoryHotAdd"})
 _PLACES: Final = frozenset({"node", "cluster", "resourcePool", "folder", "storage"})
-_NOT_YET: Final = frozenset({"storagePolicy", "hardwareVersion"})
+_NOT_YET: Final = frozenset({"storagePolicy"})
 
 _CARD: Final = "VirtualVmxnet3"
 
 
 def normalize(spec: MachineSpec) -> MachineSpec:
-    """Memory and root disk in the steps that vSphere has, and no empty tags. Raises Refused for what is not done."""
+    """Sizes in the steps that vSphere has, paths as they are told, no empty tags. Raises Refused for what is not done."""
     for name in _named(spec.options) - _OPTIONS:
         if name in _NOT_YET:
             raise Refused(Reason.NOT_IMPLEMENTED_YET, f"spec.vsphere.{name} is not acted on yet")
@@ -49,6 +48,8 @@ def normalize(spec: MachineSpec) -> MachineSpec:
         memory=_up(spec.memory, MEMORY_STEP),
         root_disk=_up(spec.root_disk, MIB),
         tags={key: text for key, text in spec.tags.items() if text},
+        placement={key: path.strip("/") for key, path in spec.placement.items()},
+        networks=tuple(replace(nic, network=nic.network.strip("/")) for nic in spec.networks),
     )
 
 
@@ -67,6 +68,7 @@ def parameters(
     networks = spec.networks
     if not networks and default_network:
         networks = (Nic("nic0", default_network),)
+    upgraded = _upgraded(spec, template)
     found: dict[str, object] = {
         "template": template.id,
         "templateName": template.name,
@@ -75,8 +77,9 @@ def parameters(
         "datastore": where.datastore,
         "host": where.host,
         "cpus": spec.cpus,
+        "coresPerSocket": cores(spec.cpus, template.cores) if spec.cpus else None,
         "memoryMiB": None if spec.memory is None else spec.memory // MIB,
-        "powerOn": spec.power is Power.RUNNING,
+        "powerOn": spec.power is Power.RUNNING and not upgraded,
         "guestID": spec.options.get("guestID"),
         "cpuHotAdd": spec.options.get("cpuHotAdd"),
         "memoryHotAdd": spec.options.get("memoryHotAdd"),
@@ -85,6 +88,17 @@ def parameters(
         "addresses": _guest_networks(networks) or None,
     }
     return {key: value for key, value in found.items() if value is not None}
+
+
+def cores(cpus: int, before: int) -> int | None:
+    """The cores of a socket for so many CPUs, of which all sockets have the same number; None when they may stay."""
+    return gcd(cpus, before) if before > 1 and cpus % before else None
+
+
+def _upgraded(spec: MachineSpec, template: Template) -> bool:
+    """Whether the virtual hardware has to be newer than the template's, which takes a call of its own before the start."""
+    wanted = spec.options.get("hardwareVersion")
+    return wanted is not None and versions.number(str(wanted)) > versions.number(template.version)
 
 
 def _disk(spec: MachineSpec, template: Template) -> dict[str, object] | None:
@@ -175,38 +189,21 @@ def config_spec(given: Mapping[str, Any], wanted: CloudInit, intent: Intent) -> 
     return vim.vm.ConfigSpec(
         instanceUuid=intent.uuid,
         numCPUs=given.get("cpus"),
+        numCoresPerSocket=given.get("coresPerSocket"),
         memoryMB=given.get("memoryMiB"),
         guestId=given.get("guestID"),
         cpuHotAddEnabled=given.get("cpuHotAdd"),
         memoryHotAddEnabled=given.get("memoryHotAdd"),
         deviceChange=changes,
-        extraConfig=options(_guest_info(wanted, intent, given.get("addresses"))),
+        extraConfig=options(
+            guestinfo.write(wanted, instance_id=intent.uuid, name=intent.name, networks=given.get("addresses") or {})
+        ),
     )
 
 
 def options(pairs: Mapping[str, str]) -> list[Any]:
     """Advanced options; an empty value removes one."""
     return [vim.option.OptionValue(key=key, value=value) for key, value in pairs.items()]
-
-
-def _guest_info(wanted: CloudInit, intent: Intent, addresses: Mapping[str, Any] | None) -> dict[str, str]:
-    """Both documents under the keys that cloud-init looks for in a guest of VMware's."""
-    if not wanted and not addresses:
-        return {}
-    rendered = cloudinit.render(wanted, instance_id=intent.uuid, name=intent.name)
-    meta = cast("dict[str, object]", json.loads(rendered.meta_data))
-    if addresses:
-        meta["network"] = {"version": 2, "ethernets": addresses}
-    documents = {"metadata": json.dumps(meta), "userdata": rendered.user_data}
-    return {
-        key: value
-        for name, text in documents.items()
-        if text
-        for key, value in (
-            (f"guestinfo.{name}", base64.b64encode(text.encode()).decode()),
-            (f"guestinfo.{name}.encoding", "base64"),
-        )
-    }
 
 
 def disk_change(disk: Mapping[str, Any]) -> Any:
@@ -238,6 +235,34 @@ def _card_change(card: Mapping[str, Any]) -> Any:
         if card["mac"]:
             device.addressType, device.macAddress = "manual", card["mac"]
     return vim.vm.device.VirtualDeviceSpec(operation=card["do"], device=device)
+
+
+def connected(networks: Sequence[Nic], devices: Iterable[Any], layout: Layout) -> list[Any]:
+    """The edits that put a machine's cards on these networks in turn, leaving alone what is so already."""
+    cards = machine_cards(devices)
+    changes: list[Any] = []
+    for number, nic in enumerate(networks):
+        place = network(layout, nic.network)
+        if number >= len(cards):
+            changes.append(
+                _card_change({"do": "add", "type": _CARD, "key": -100 - number, "mac": nic.mac, "on": place})
+            )
+            continue
+        card, backing = cards[number], _backing(place)
+        other_mac = nic.mac is not None and str(card.macAddress or "").lower() != nic.mac.lower()
+        if not other_mac and _same(card.backing, backing):
+            continue
+        card.backing, card.deviceInfo = backing, None
+        if other_mac:
+            card.addressType, card.macAddress = "manual", nic.mac
+        changes.append(vim.vm.device.VirtualDeviceSpec(operation="edit", device=card))
+    changes += [vim.vm.device.VirtualDeviceSpec(operation="remove", device=card) for card in cards[len(networks) :]]
+    return changes
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two backings are of the same network; the port that a card got on it does not count."""
+    return card_network(one) == card_network(other)
 
 
 def _backing(place: Mapping[str, Any]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -11,13 +10,15 @@ from typing import Any, Final
 
 from hybridge.core.errors import Busy, CloudError, NotProven, Refused
 from hybridge.core.identity import KEYS, Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
+from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
-from hybridge.drivers.vsphere import clone, collector, mapping, placement
+from hybridge.drivers.vsphere import clone, collector, placement, seen
+from hybridge.drivers.vsphere.changes import FOLDER, HARDWARE, HOSTNAME, RELOCATION, VERSION, Changes, Wish
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.collector import Found
 from hybridge.drivers.vsphere.errors import caused_by
+from hybridge.drivers.vsphere.hosts import Promised
 from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
 from hybridge.drivers.vsphere.sdk import moid, vim
@@ -36,6 +37,15 @@ class VsphereMachines:
         initialize=False,
         visibility=60.0,
         token_lifetime=86400.0,
+        block="vsphere",
+        changes={
+            **dict.fromkeys(RELOCATION, Change.ONLINE),
+            FOLDER: Change.ONLINE,
+            "networks": Change.ONLINE,
+            **dict.fromkeys(HARDWARE, Change.STOPPED),
+            VERSION: Change.STOPPED,
+            HOSTNAME: Change.STOPPED,
+        },
     )
 
     def __init__(self, session: Session, settings: Settings, inventory: Inventory, picture: Picture) -> None:
@@ -43,7 +53,8 @@ class VsphereMachines:
         self._defaults = settings.defaults
         self._inventory = inventory
         self._picture = picture
-        self._defining = threading.Lock()
+        self._promised = Promised()
+        self._changes = Changes(session, inventory, picture)
         self._templates = Templates(session, inventory, picture)
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
@@ -52,12 +63,16 @@ class VsphereMachines:
 
     def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
         """Two requests at most, and none for a minute after that."""
-        del taken, apart  # the vCenter chooses ids
+        del taken  # the vCenter chooses ids
         spec = self.normalize(spec)
         template = self._templates.get(spec.image or "")
         layout = self._inventory.layout()
-        where = placement.place(layout, template, spec.placement, self._defaults)
-        return Prepared(clone.parameters(spec, template, where, layout, self._defaults.get("network")))
+        load = placement.Load(self._picture.unfit(), self._promised.by_host(besides=spec.name))
+        where = placement.place(layout, template, spec, self._defaults, load, apart)
+        if where.host and spec.power is not Power.STOPPED:
+            self._promised.add(spec.name, where.host, spec.memory or 0)
+        parameters = clone.parameters(spec, template, where, layout, self._defaults.get("network"))
+        return Prepared(parameters, placed=where.placed)
 
     def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
         """One CloneVM_Task. A folder holds a name once, so a repetition finds the machine that the first call made."""
@@ -90,7 +105,7 @@ class VsphereMachines:
         if intent is not None and self._picture.ready:
             ids |= {found.id for found in self._picture.machines() if _carries(found, marker)}
         else:
-            everything = self._inventory.machines(*mapping.PATHS)
+            everything = self._inventory.machines(*seen.PATHS)
             ids |= {found.id for found in everything if _carries(self._described(found), marker)}
         machines = [self._described(found) for found in self._read(sorted(ids), tolerate_missing=True)]
         uuid = intent.uuid if intent is not None else None
@@ -109,30 +124,9 @@ class VsphereMachines:
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
     ) -> Started:
-        """Custom attributes one call each; all the rest in one ReconfigVM_Task."""
+        """Custom attributes one call each; all the rest in one task: see ``changes``."""
         with _present(machine):
-            return self._configure(machine, spec, fields, intent, marker)
-
-    def _configure(
-        self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
-    ) -> Started:
-        initialize = "initialize" in fields and intent is not None
-        if "tags" in fields or initialize:
-            machine = self._set_attributes(machine, spec.tags)
-        change = vim.vm.ConfigSpec()
-        if initialize and intent is not None:
-            change = clone.config_spec(intent.parameters, spec.cloud_init, intent)
-            change.deviceChange = []
-            change.extraConfig = [*change.extraConfig, *clone.options(marker.pairs())]
-        if "cpus" in fields or initialize:
-            change.numCPUs = spec.cpus
-        if ("memory" in fields or initialize) and spec.memory is not None:
-            change.memoryMB = spec.memory // mapping.MIB
-        if ("rootDisk" in fields or initialize) and spec.root_disk is not None:
-            change.deviceChange = self._disk_growth(machine, spec.root_disk)
-        if not (initialize or change.numCPUs or change.memoryMB or change.deviceChange):
-            return Started(id=machine.id, machine=machine)
-        return self._started(machine.id, self._vm(machine.id).ReconfigVM_Task(change), "Reconfigure")
+            return self._changes.apply(Wish(machine, spec, frozenset(fields), intent, marker))
 
     def mark(self, machine: Machine, marker: Marker | None) -> Started:
         """One ReconfigVM_Task of the marker's keys; empty values take them away."""
@@ -183,7 +177,7 @@ class VsphereMachines:
     def _read(self, ids: Collection[str], *, tolerate_missing: bool = False) -> list[Found]:
         if not ids:
             return []
-        paths = (*mapping.PATHS, mapping.DEVICES)
+        paths = (*seen.PATHS, seen.DEVICES)
         starts = [collector.start(self._vm(machine_id)) for machine_id in ids]
         chosen = [collector.selection({vim.VirtualMachine: paths}, *starts, tolerate_missing=tolerate_missing)]
         if not self._picture.ready:  # the names of custom attributes were not pushed yet
@@ -196,7 +190,7 @@ class VsphereMachines:
         return [entry for entry in found if entry.kind == "VirtualMachine"]
 
     def _described(self, found: Found) -> Machine:
-        return self._picture.describe(mapping.seen(found.id, found.properties))
+        return self._picture.describe(seen.whole(found.id, found.properties))
 
     def _existing(self, machine_id: str, intent: Intent, marker: Marker) -> Started | None:
         """What has the wanted name already: ours, or nothing any more (None). Raises Refused NAME_TAKEN, or Busy."""
@@ -224,56 +218,13 @@ class VsphereMachines:
                 ids.add(moid(child))
         return ids
 
-    def _set_attributes(self, machine: Machine, tags: Mapping[str, str]) -> Machine:
-        """Gives the machine its tags as custom attributes, defining those that the vCenter does not have."""
-        manager = self._session.content.customFieldsManager
-        for name, text in tags.items():
-            if machine.tags.get(name) == text:
-                continue
-            with self._defining:
-                # Machines that are tagged at once must not both define the same name.
-                key = self._picture.attributes().get(name)
-                if key is None:
-                    key = self._define(manager, name)
-                    self._picture.add_attribute(key, name)
-            manager.SetField(self._vm(machine.id), key, text)
-            machine = replace(machine, tags={**machine.tags, name: text})
-        return machine
-
-    def _define(self, manager: Any, name: str) -> int:
-        """The key of a new custom attribute, or of one that somebody else has defined since we last heard."""
-        try:
-            return int(manager.AddCustomFieldDef(name, vim.VirtualMachine).key)
-        except CloudError as error:
-            if not caused_by(error, "DuplicateName"):
-                raise
-            chosen = collector.selection({vim.CustomFieldsManager: ("field",)}, collector.start(manager))
-            (found,) = collector.retrieve(self._session, chosen)
-            known = mapping.attribute_names(found.properties.get("field"))
-            for key, known_name in known.items():
-                if known_name == name:
-                    return key
-            raise
-
-    def _disk_growth(self, machine: Machine, size: int) -> list[Any]:
-        """The edit that grows the machine's first disk; none when it is large enough."""
-        start = collector.start(self._vm(machine.id))
-        chosen = collector.selection({vim.VirtualMachine: (mapping.DEVICES,)}, start)
-        (found,) = collector.retrieve(self._session, chosen)
-        disk = mapping.root_disk(found.properties.get(mapping.DEVICES, ()))
-        if disk is None:
-            raise Refused(Reason.INVALID_SPEC, f"{machine.name} ({machine.id}) has no disk that could grow")
-        if (mapping.capacity(disk) or 0) >= size:
-            return []
-        return [clone.disk_change(clone.grown(disk, size))]
-
     def _shut_down(self, machine: Machine, mode: PowerOff) -> bool:
         """Asks the guest to shut down. False when it cannot be asked, and the plug may be pulled."""
-        seen = self._picture.look(machine.id)
-        if seen is None:
+        known = self._picture.look(machine.id)
+        if known is None:
             found = self._read([machine.id])
-            seen = mapping.seen(machine.id, found[0].properties if found else {})
-        if seen.tools_running:
+            known = seen.whole(machine.id, found[0].properties if found else {})
+        if known.tools_running:
             try:
                 self._vm(machine.id).ShutdownGuest()
             except CloudError as error:

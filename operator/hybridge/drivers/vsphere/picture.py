@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from hybridge.core.machine import Machine, Power, Task, TaskState
-from hybridge.drivers.vsphere import mapping
-from hybridge.drivers.vsphere.mapping import Seen, TaskSeen
-from hybridge.drivers.vsphere.sdk import moid
+from hybridge.drivers.vsphere import mapping, seen
+from hybridge.drivers.vsphere.mapping import TaskSeen
+from hybridge.drivers.vsphere.places import Places
+from hybridge.drivers.vsphere.seen import Seen
 
 #: The id of a shutdown by the guest, which a vCenter starts without a task of its own: this and the machine's id.
 SHUTDOWN: Final = "guest-shutdown:"
@@ -40,8 +41,7 @@ class Picture:
             self.ready = False
             self._seen: dict[str, Seen] = {}
             self._machines: dict[str, Machine] = {}
-            self._hosts: dict[str, tuple[str, str]] = {}
-            self._clusters: dict[str, str] = {}
+            self._places = Places()
             self._attributes: dict[int, str] = {}
             self._properties: dict[str, dict[str, Any]] = {}
             self._tasks: dict[str, TaskSeen] = {}
@@ -58,7 +58,7 @@ class Picture:
             if kind == "VirtualMachine":
                 found = self._seen.setdefault(object_id, Seen(object_id))
                 for path, value in changes:
-                    mapping.update(found, path, value)
+                    seen.update(found, path, value)
                 self._dirty.add(object_id)
                 self._gone.discard(object_id)
             elif kind == "Task":
@@ -78,8 +78,7 @@ class Picture:
                 self._tasks.pop(object_id, None)
                 self._properties.pop(object_id, None)
             else:
-                self._hosts.pop(object_id, None)
-                self._clusters.pop(object_id, None)
+                self._places.leave(object_id)
 
     def _task(self, task_id: str, changes: Iterable[tuple[str, Any]]) -> None:
         properties = self._properties.setdefault(task_id, {})
@@ -88,24 +87,19 @@ class Picture:
         self._changed_tasks.add(task_id)
 
     def _place(self, kind: str, object_id: str, changes: Mapping[str, Any]) -> None:
-        """Hosts, clusters and the names of custom attributes: machines show them, so all are looked at again."""
-        self._stale = True
-        if kind == "HostSystem":
-            name, parent = self._hosts.get(object_id, ("", ""))
-            found = changes.get("parent")
-            self._hosts[object_id] = str(changes.get("name", name)), moid(found) if found is not None else parent
-        elif kind == "CustomFieldsManager":
+        """Names of places and of custom attributes: machines show them, so all are looked at again."""
+        if kind == "CustomFieldsManager":
             self._attributes = mapping.attribute_names(changes.get("field"))
-        elif "name" in changes:
-            self._clusters[object_id] = str(changes["name"])
+            self._stale = True
+        elif self._places.change(kind, object_id, changes):
+            self._stale = True
 
     def take(self) -> tuple[dict[str, Machine], set[str], set[str]]:
         """What changed since the last time: machines that look different, ids that left, and tasks."""
         with self._lock:
-            places = self._places()
             changed: dict[str, Machine] = {}
             for machine_id in self._seen if self._stale else self._dirty:
-                now = self._machine(self._seen[machine_id], places)
+                now = self._machine(self._seen[machine_id])
                 if now != self._machines.get(machine_id):
                     self._machines[machine_id] = changed[machine_id] = now
             gone, tasks = self._gone, self._changed_tasks
@@ -128,7 +122,7 @@ class Picture:
         """What is known of a machine beyond the port: its folder, whether its tools run."""
         with self._lock:
             found = self._seen.get(machine_id)
-            return replace(found, marks=dict(found.marks)) if found else None
+            return replace(found, marks=dict(found.marks), cards=dict(found.cards)) if found else None
 
     def named(self, folder: str, name: str) -> str | None:
         """The id of the machine of this name in this folder."""
@@ -146,10 +140,15 @@ class Picture:
         with self._lock:
             return [found.id for found in self._seen.values() if found.marks and not found.disk_pushed]
 
+    def unfit(self) -> dict[str, str]:
+        """Why nothing can go to a host, by its id; of those that are pushed and are not fine."""
+        with self._lock:
+            return self._places.unfit()
+
     def describe(self, found: Seen) -> Machine:
         """The machine of something that was read apart."""
         with self._lock:
-            return self._machine(found, self._places())
+            return self._machine(found)
 
     def attributes(self) -> dict[str, int]:
         """Keys of the custom attributes by name."""
@@ -221,8 +220,5 @@ class Picture:
             return replace(wanted, state=TaskState.UNKNOWN)
         return replace(wanted, state=TaskState.SUCCEEDED if found.power is Power.STOPPED else TaskState.RUNNING)
 
-    def _places(self) -> dict[str, tuple[str, str]]:
-        return {host: (name, self._clusters.get(parent, "")) for host, (name, parent) in self._hosts.items()}
-
-    def _machine(self, found: Seen, places: Mapping[str, tuple[str, str]]) -> Machine:
-        return mapping.machine(found, places, self._attributes, detailed=found.uuid is not None)
+    def _machine(self, found: Seen) -> Machine:
+        return mapping.machine(found, self._places, self._attributes, detailed=found.uuid is not None)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
-from hybridge.drivers.vsphere import collector, mapping
+from hybridge.drivers.vsphere import collector, seen
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory, Kept
@@ -25,7 +25,7 @@ _Names = dict[str, tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a template brings: its disk and cards as devices, the datastore of the disk, and its host."""
+    """What a template brings: its disk and cards as devices, the datastore of the disk, its host, and its hardware."""
 
     id: str
     name: str
@@ -33,6 +33,13 @@ class Template:
     cards: tuple[Any, ...]
     datastore: str | None
     host: str | None
+    version: str = ""
+    cores: int = 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of its disk; 0 when it has none."""
+        return seen.capacity(self.disk) or 0
 
 
 class Templates:
@@ -87,12 +94,12 @@ class Templates:
         return {key: (names[key], folder) for key, folder in self._picture.folders(names).items()}
 
     def _list(self) -> _Names:
-        read = [mapping.seen(entry.id, entry.properties) for entry in self._inventory.machines(*_LISTED)]
+        read = [seen.whole(entry.id, entry.properties) for entry in self._inventory.machines(*_LISTED)]
         return {found.id: (found.name, found.parent) for found in read if found.template}
 
     def _read(self, machine_id: str) -> Template:
         reference = vim.VirtualMachine(machine_id, self._session.calls)
-        paths = ("name", "config.template", mapping.DEVICES, "runtime.host")
+        paths = ("name", "config.template", "config.version", seen.CORES, seen.DEVICES, "runtime.host")
         chosen = collector.selection({vim.VirtualMachine: paths}, collector.start(reference))
         try:
             (found,) = collector.retrieve(self._session, chosen)
@@ -103,14 +110,16 @@ class Templates:
         name = str(found.properties.get("name", machine_id))
         if not found.properties.get("config.template"):
             raise Refused(Reason.IMAGE_NOT_FOUND, f"{name} ({machine_id}) is a machine and no template")
-        devices = found.properties.get(mapping.DEVICES, ())
-        disk, host = mapping.root_disk(devices), found.properties.get("runtime.host")
+        devices = found.properties.get(seen.DEVICES, ())
+        disk, host = seen.root_disk(devices), found.properties.get("runtime.host")
         store = getattr(disk.backing, "datastore", None) if disk is not None else None
         return Template(
             id=machine_id,
             name=name,
             disk=disk,
-            cards=tuple(mapping.cards(devices)),
+            cards=tuple(seen.cards(devices)),
             datastore=moid(store) if store is not None else None,
             host=moid(host) if host is not None else None,
+            version=str(found.properties.get("config.version", "")),
+            cores=int(found.properties.get(seen.CORES) or 1),
         )

@@ -120,11 +120,32 @@ def _option(element: Element) -> SimpleNamespace:
 
 def _disk(element: Element) -> SimpleNamespace:
     return SimpleNamespace(
-        capacityInBytes=_number(element, "capacityInBytes"), capacityInKB=_number(element, "capacityInKB")
+        capacityInBytes=_number(element, "capacityInBytes"),
+        capacityInKB=_number(element, "capacityInKB"),
+        backing=SimpleNamespace(datastore=element.findtext(f"{_VIM}backing/{_VIM}datastore")),
     )
 
 
-def _cards(element: Element) -> list[SimpleNamespace]:
+def _card(element: Element) -> SimpleNamespace:
+    backing = f"{_VIM}backing/{_VIM}"
+    return SimpleNamespace(
+        macAddress=element.findtext(f"{_VIM}macAddress"),
+        backing=SimpleNamespace(
+            port=SimpleNamespace(portgroupKey=element.findtext(f"{backing}port/{_VIM}portgroupKey")),
+            opaqueNetworkId=element.findtext(f"{backing}opaqueNetworkId"),
+            network=element.findtext(f"{backing}network"),
+            deviceName=element.findtext(f"{backing}deviceName"),
+        ),
+    )
+
+
+def _upgrade(element: Element) -> SimpleNamespace:
+    return SimpleNamespace(
+        upgradePolicy=element.findtext(f"{_VIM}upgradePolicy"), versionKey=element.findtext(f"{_VIM}versionKey")
+    )
+
+
+def _guest_cards(element: Element) -> list[SimpleNamespace]:
     return [
         SimpleNamespace(
             deviceConfigId=_number(card, "deviceConfigId", -1),
@@ -138,6 +159,18 @@ def _fields(element: Element) -> list[SimpleNamespace]:
     return [SimpleNamespace(key=_number(entry, "key"), value=entry.findtext(f"{_VIM}value")) for entry in element]
 
 
+#: The kinds of network cards.
+_CARDS: Final = (
+    "VirtualE1000",
+    "VirtualE1000e",
+    "VirtualPCNet32",
+    "VirtualSriovEthernetCard",
+    "VirtualVmxnet",
+    "VirtualVmxnet2",
+    "VirtualVmxnet3",
+    "VirtualVmxnet3Vrdma",
+)
+
 #: The types that machines are described with, and how each is read: with the attributes that ``mapping`` looks at.
 _PLAIN: Final[Mapping[str, Callable[[Element], Any]]] = {
     "string": _text,
@@ -147,9 +180,12 @@ _PLAIN: Final[Mapping[str, Callable[[Element], Any]]] = {
     "boolean": _truth,
     "VirtualMachinePowerState": _text,
     "VirtualMachineConnectionState": _text,
+    "HostSystemConnectionState": _text,
     "TaskInfoState": _text,
     "OptionValue": _option,
     "VirtualDisk": _disk,
-    "ArrayOfGuestNicInfo": _cards,
+    **dict.fromkeys(_CARDS, _card),
+    "ScheduledHardwareUpgradeInfo": _upgrade,
+    "ArrayOfGuestNicInfo": _guest_cards,
     "ArrayOfCustomFieldValue": _fields,
 }

@@ -9,14 +9,14 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hybridge.core.errors import CloudError, Throttled, Unreachable
 from hybridge.core.machine import Task, TaskState
 from hybridge.drivers.base import Sweep, SweepRequest
-from hybridge.drivers.vsphere import collector, mapping, updates
+from hybridge.drivers.vsphere import collector, mapping, places, seen, updates
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
@@ -36,6 +36,12 @@ _ARRIVAL: Final = 1.0
 
 #: What a vCenter answers when it no longer knows a filter or its version.
 _FORGOTTEN: Final = ("NotAuthenticated", "ManagedObjectNotFound", "InvalidCollectorVersion")
+
+#: What machines are on: it seldom changes.
+_PLACES: Final[Mapping[Any, tuple[str, ...]]] = {
+    vim.dvs.DistributedVirtualPortgroup if kind == "DistributedVirtualPortgroup" else getattr(vim, kind): paths
+    for kind, paths in places.PROPERTIES.items()
+}
 
 _Query = vmodl.query.PropertyCollector
 
@@ -135,13 +141,12 @@ class Watch:
         self._read_at.clear()
         content = self._session.content
         manager = vim.view.ViewManager(moid(content.viewManager), self._stub)
-        kinds = [vim.VirtualMachine, vim.HostSystem, vim.ComputeResource]
+        kinds = [vim.VirtualMachine, *_PLACES]
         view = manager.CreateContainerView(self._datacenter(), kinds, True)
         waiting = _Query(moid(content.propertyCollector), self._stub).CreatePropertyCollector()
         properties = {
-            vim.VirtualMachine: mapping.PATHS,
-            vim.HostSystem: ("name", "parent"),
-            vim.ComputeResource: ("name",),
+            vim.VirtualMachine: seen.PATHS,
+            **_PLACES,
             vim.CustomFieldsManager: ("field",),
             vim.Task: mapping.TASK_PATHS,
         }
@@ -187,9 +192,9 @@ class Watch:
                 due.add(machine_id)
         if not due:
             return set()
-        found = self._retrieve(vim.VirtualMachine, due, (*mapping.PATHS, mapping.DEVICES))
+        found = self._retrieve(vim.VirtualMachine, due, (*seen.PATHS, seen.DEVICES))
         for entry in found:
-            every = {**dict.fromkeys(mapping.PATHS), **entry.properties}
+            every = {**dict.fromkeys(seen.PATHS), **entry.properties}
             self._picture.change(entry.kind, entry.id, every.items())
         missing = due - {entry.id for entry in found}
         for machine_id in missing:

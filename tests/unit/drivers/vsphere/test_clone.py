@@ -149,14 +149,14 @@ def test_without_networks_the_providers_default_counts() -> None:
 
 
 def test_cloud_init_reads_both_documents() -> None:
-    cloud_init = CloudInit(hostname="web", user_data="#cloud-config\nruncmd: []\n")
+    cloud_init = CloudInit("web", ("ssh-ed25519 AAAA me",), "#cloud-config\nruncmd: []\n")
     networks = (Nic("nic0", "frontend", addresses=("10.0.0.5/24",)),)
 
     found = options(spec_of(parameters(MachineSpec("web-1", networks=networks)), cloud_init))
 
     meta = json.loads(base64.b64decode(found["guestinfo.metadata"]))
     assert meta["instance-id"] == "the-uuid"
-    assert meta["local-hostname"] == "web"
+    assert (meta["local-hostname"], meta["public-keys"]) == ("web", ["ssh-ed25519 AAAA me"])
     assert meta["network"]["ethernets"]["nic0"] == {"match": {"name": "e*"}, "addresses": ["10.0.0.5/24"]}
     assert b"runcmd: []" in base64.b64decode(found["guestinfo.userdata"])
     assert found["guestinfo.metadata.encoding"] == found["guestinfo.userdata.encoding"] == "base64"

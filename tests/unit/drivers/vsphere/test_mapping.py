@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Address, Machine, Power, Task, TaskState
+from hybridge.core.machine import Address, Machine, Port, Power, Task, TaskState
 from hybridge.core.reasons import Reason
-from hybridge.drivers.vsphere import mapping
+from hybridge.drivers.vsphere import mapping, seen
+from hybridge.drivers.vsphere.places import Places
 from hybridge.drivers.vsphere.sdk import vim
 
 MARKER = Marker("cluster", "uid", "VirtualMachine", "shop", "web-1")
@@ -17,18 +19,51 @@ MARKS = {
     f'config.extraConfig["{key}"]': vim.option.OptionValue(key=key, value=value)
     for key, value in MARKER.pairs().items()
 }
-HOSTS = {"host-1": ("esx1", "Cluster")}
+PLACES = Places()
+for kind, object_id, name, parent in [
+    ("Folder", "group-v1", "vm", "datacenter-1"),
+    ("Folder", "group-v3", "shop", "group-v1"),
+    ("Folder", "group-h1", "host", "datacenter-1"),
+    ("ComputeResource", "domain-c1", "Cluster", "group-h1"),
+    ("HostSystem", "host-1", "esx1", "domain-c1"),
+    ("ResourcePool", "resgroup-1", "Resources", "domain-c1"),
+    ("Folder", "group-s1", "datastore", "datacenter-1"),
+    ("StoragePod", "group-p1", "fast", "group-s1"),
+    ("Datastore", "datastore-1", "ssd%2f1", "group-p1"),
+    ("Folder", "group-n1", "network", "datacenter-1"),
+    ("Network", "network-1", "VM Network", "group-n1"),
+    ("DistributedVirtualPortgroup", "dvportgroup-1", "frontend", "group-n1"),
+]:
+    PLACES.change(kind, object_id, {"name": name, "parent": vim.Folder(parent)})
+PLACES.change("DistributedVirtualPortgroup", "dvportgroup-1", {"key": "the-key"})
 
 
-def disk(key: int, size: int, *, controller: int = 1000, unit: int = 0) -> object:
+def disk(key: int, size: int, *, controller: int = 1000, unit: int = 0, datastore: str | None = None) -> object:
+    store = vim.Datastore(datastore) if datastore else None
     return vim.vm.device.VirtualDisk(
-        key=key, controllerKey=controller, unitNumber=unit, capacityInKB=size // 1024, capacityInBytes=size
+        key=key,
+        controllerKey=controller,
+        unitNumber=unit,
+        capacityInKB=size // 1024,
+        capacityInBytes=size,
+        backing=vim.vm.device.VirtualDisk.FlatVer2BackingInfo(datastore=store),
     )
+
+
+def card(kind: str) -> object:
+    """A card on a standard network or on a port group of a distributed switch; its key is the one of its path."""
+    backings = vim.vm.device.VirtualEthernetCard
+    if kind == "standard":
+        backing = backings.NetworkBackingInfo(deviceName="VM Network", network=vim.Network("network-1"))
+        return vim.vm.device.VirtualE1000(key=4000, macAddress="00:50:56:00:00:0A", backing=backing)
+    port = vim.dvs.PortConnection(portgroupKey="the-key", switchUuid="switch")
+    backing = backings.DistributedVirtualPortBackingInfo(port=port)
+    return vim.vm.device.VirtualVmxnet3(key=4001, macAddress="00:50:56:00:00:0b", backing=backing)
 
 
 def machine(**properties: object) -> Machine:
     paths = {name.replace("__", "."): value for name, value in properties.items()}
-    return mapping.machine(mapping.seen("vm-1", paths), HOSTS, {7: "team"})
+    return mapping.machine(seen.whole("vm-1", paths), PLACES, {7: "team"})
 
 
 def test_a_machine_is_shown_whole() -> None:
@@ -41,6 +76,15 @@ def test_a_machine_is_shown_whole() -> None:
         "config.template": False,
         "config.cpuHotAddEnabled": True,
         "config.memoryHotAddEnabled": None,
+        "config.guestId": "debian12_64Guest",
+        "config.version": "vmx-05",
+        "config.scheduledHardwareUpgradeInfo": SimpleNamespace(upgradePolicy="always", versionKey="vmx-19"),
+        "resourcePool": vim.ResourcePool("resgroup-1"),
+        "config.hardware.device[4001]": card("dvportgroup"),
+        "config.hardware.device[4000]": card("standard"),
+        'config.extraConfig["guestinfo.metadata"]': vim.option.OptionValue(
+            key="guestinfo.metadata", value=json.dumps({"local-hostname": "web", "public-keys": ["ssh-b y", "ssh-a x"]})
+        ),
         "runtime.powerState": "poweredOn",
         "runtime.host": vim.HostSystem("host-1"),
         "runtime.connectionState": "connected",
@@ -53,11 +97,11 @@ def test_a_machine_is_shown_whole() -> None:
             SimpleNamespace(deviceConfigId=-1, ipAddress=["172.17.0.1"]),
         ],
         "customValue": [SimpleNamespace(key=7, value="shop"), SimpleNamespace(key=8, value="nobody asks")],
-        mapping.ROOT_DISK: disk(2000, 1 << 34),
+        seen.ROOT_DISK: disk(2000, 1 << 34, datastore="datastore-1"),
         **MARKS,
     }
 
-    shown = mapping.machine(mapping.seen("vm-1", properties), HOSTS, {7: "team"})
+    shown = mapping.machine(seen.whole("vm-1", properties), PLACES, {7: "team"})
 
     assert shown == Machine(
         id="vm-1",
@@ -77,6 +121,25 @@ def test_a_machine_is_shown_whole() -> None:
         ),
         tags={"team": "shop"},
         hot_add_cpus=True,
+        ports=(
+            Port(("VM Network", "network-1"), "00:50:56:00:00:0a"),
+            Port(("frontend", "dvportgroup-1"), "00:50:56:00:00:0b"),
+        ),
+        settings={
+            "placement.node": ("esx1", "Cluster/esx1", "host-1"),
+            "placement.cluster": ("Cluster", "domain-c1"),
+            "placement.resourcePool": ("Resources", "Cluster/Resources", "resgroup-1"),
+            "placement.folder": ("shop", "group-v3"),
+            "placement.storage": ("ssd/1", "ssd%2f1", "fast/ssd%2f1", "datastore-1", "fast", "group-p1"),
+            "vsphere.guestID": ("debian12_64Guest",),
+            "vsphere.hardwareVersion": ("vmx-05", "vmx-04", "vmx-03"),
+            "vsphere.cpuHotAdd": ("true",),
+            "vsphere.memoryHotAdd": ("false",),
+            "cloudInit.hostname": ("web",),
+            "cloudInit.sshKeys": ("ssh-a x,ssh-b y",),
+        },
+        pending={"vsphere.hardwareVersion": "vmx-19"},
+        agent=True,
     )
 
 
@@ -107,28 +170,28 @@ def test_only_tools_report_addresses(status: str | None, reports: bool) -> None:
 
 
 def test_a_marker_that_is_taken_away_is_gone() -> None:
-    seen = mapping.seen("vm-1", MARKS)
+    found = seen.whole("vm-1", MARKS)
 
     for path in MARKS:
-        mapping.update(seen, path, None)
+        seen.update(found, path, None)
 
-    assert mapping.machine(seen, {}, {}).marker is None
+    assert mapping.machine(found, PLACES, {}).marker is None
 
 
 def test_the_first_disk_of_the_first_controller_is_the_root_disk() -> None:
     devices = [disk(2016, 3, controller=1001), disk(2001, 2, unit=1), disk(2000, 1 << 30), vim.vm.device.VirtualCdrom()]
 
-    assert mapping.root_disk(devices) is devices[2]
-    assert mapping.root_disk([vim.vm.device.VirtualCdrom()]) is None
+    assert seen.root_disk(devices) is devices[2]
+    assert seen.root_disk([vim.vm.device.VirtualCdrom()]) is None
 
 
 def test_a_disk_with_another_key_is_read_with_the_devices_and_kept() -> None:
-    seen = mapping.seen("vm-1", {mapping.ROOT_DISK: None, mapping.DEVICES: [disk(32000, 1 << 30, controller=31000)]})
+    found = seen.whole("vm-1", {seen.ROOT_DISK: None, seen.DEVICES: [disk(32000, 1 << 30, controller=31000)]})
 
-    mapping.update(seen, mapping.ROOT_DISK, None)
+    seen.update(found, seen.ROOT_DISK, None)
 
-    assert seen.root_disk == 1 << 30
-    assert not seen.disk_pushed
+    assert found.root_disk == 1 << 30
+    assert not found.disk_pushed
 
 
 def test_an_attribute_of_hosts_is_none_of_machines() -> None:

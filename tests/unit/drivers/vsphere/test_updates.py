@@ -7,7 +7,7 @@ from xml.etree.ElementTree import ParseError
 
 import pytest
 
-from hybridge.drivers.vsphere import mapping, updates
+from hybridge.drivers.vsphere import seen, updates
 from hybridge.drivers.vsphere.sdk import VERSIONS, moid, soap, version_for, vim, vmodl
 
 STUB = soap.SoapStubAdapter("vc.example", version=VERSIONS[8, 0, 3])
@@ -60,21 +60,48 @@ CHANGES = [
         "<value>shop</value></CustomFieldValue></val>",
     ),
     change(
-        mapping.ROOT_DISK,
+        seen.ROOT_DISK,
         '<val xsi:type="VirtualDisk"><key>2000</key><capacityInKB>1024</capacityInKB>'
+        '<backing xsi:type="VirtualDiskFlatVer2BackingInfo"><fileName>[ssd] a</fileName>'
+        '<datastore type="Datastore">datastore-1</datastore></backing>'
         "<capacityInBytes>1048576</capacityInBytes></val>",
     ),
+    change(
+        "config.hardware.device[4000]",
+        '<val xsi:type="VirtualVmxnet3"><key>4000</key>'
+        '<backing xsi:type="VirtualEthernetCardDistributedVirtualPortBackingInfo">'
+        "<port><switchUuid>s</switchUuid><portgroupKey>dvportgroup-1</portgroupKey></port></backing>"
+        "<macAddress>00:50:56:00:00:0A</macAddress></val>",
+    ),
+    change(
+        "config.hardware.device[4001]",
+        '<val xsi:type="VirtualE1000e"><key>4001</key><backing xsi:type="VirtualEthernetCardNetworkBackingInfo">'
+        '<deviceName>VM Network</deviceName><network type="Network">network-1</network></backing>'
+        "<macAddress>00:50:56:00:00:0b</macAddress></val>",
+    ),
+    change(
+        "config.hardware.device[4002]",
+        '<val xsi:type="VirtualPCNet32"><key>4002</key><backing xsi:type="VirtualEthernetCardOpaqueNetworkBackingInfo">'
+        "<opaqueNetworkId>ls-1</opaqueNetworkId><opaqueNetworkType>nsx.LogicalSwitch</opaqueNetworkType></backing></val>",
+    ),
+    change(
+        "config.scheduledHardwareUpgradeInfo",
+        '<val xsi:type="ScheduledHardwareUpgradeInfo"><upgradePolicy>always</upgradePolicy>'
+        "<versionKey>vmx-19</versionKey></val>",
+    ),
+    change("resourcePool", '<val type="ResourcePool" xsi:type="ManagedObjectReference">resgroup-1</val>'),
 ]
 
 
 def test_machines_are_read_as_pyvmomi_reads_them() -> None:
     slow = soap.SoapResponseDeserializer(STUB).Deserialize(entry(*CHANGES), vmodl.query.PropertyCollector.UpdateSet)
-    theirs = mapping.seen("vm-1", {str(c.name): c.val for c in slow.filterSet[0].objectSet[0].changeSet})
+    theirs = seen.whole("vm-1", {str(c.name): c.val for c in slow.filterSet[0].objectSet[0].changeSet})
 
-    ours = mapping.seen("vm-1", values(*CHANGES))
+    ours = seen.whole("vm-1", values(*CHANGES))
 
     assert ours == theirs
-    assert ours.root_disk == 1 << 20
+    assert (ours.root_disk, ours.store, ours.next_version) == (1 << 20, "datastore-1", "vmx-19")
+    assert [card.network for _, card in sorted(ours.cards.items())] == ["dvportgroup-1", "network-1", "ls-1"]
     assert ours.marks == {"hybridge.io/owner": "c/u"}
 
 

@@ -1,0 +1,191 @@
+"""Changes of a machine: which call brings a field to the spec, and its argument.
+
+Source: VirtualMachineConfigSpec, VirtualMachineRelocateSpec and UpgradeVM_Task in the API reference.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hybridge.core.errors import IdTaken, Refused
+from hybridge.core.identity import Marker
+from hybridge.core.machine import Intent, Machine, MachineSpec, Task
+from hybridge.core.reasons import Reason
+from hybridge.drivers.base import Started
+from hybridge.drivers.vsphere import clone, collector, guestinfo, placement, seen, versions
+from hybridge.drivers.vsphere.attributes import Attributes
+from hybridge.drivers.vsphere.client import Session
+from hybridge.drivers.vsphere.inventory import Inventory
+from hybridge.drivers.vsphere.picture import Picture
+from hybridge.drivers.vsphere.sdk import moid, vim
+from hybridge.drivers.vsphere.seen import Seen
+
+VERSION: Final = "vsphere.hardwareVersion"
+HOSTNAME: Final = "cloudInit.hostname"
+FOLDER: Final = "placement.folder"
+#: Paths that are moves of the machine.
+RELOCATION: Final = frozenset({"placement.node", "placement.cluster", "placement.resourcePool", "placement.storage"})
+#: Options by path, and what they are called in a ConfigSpec.
+HARDWARE: Final[Mapping[str, str]] = {
+    "vsphere.guestID": "guestId",
+    "vsphere.cpuHotAdd": "cpuHotAddEnabled",
+    "vsphere.memoryHotAdd": "memoryHotAddEnabled",
+}
+#: Fields that are the devices of a machine, which have to be read before they are changed.
+_DEVICES: Final = frozenset({"rootDisk", "networks"})
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be done to one machine."""
+
+    machine: Machine
+    spec: MachineSpec
+    fields: frozenset[str]
+    intent: Intent | None
+    marker: Marker
+
+    @property
+    def initial(self) -> Intent | None:
+        """The intent of a machine whose initialization is asked for."""
+        return self.intent if "initialize" in self.fields else None
+
+    def wants(self, field: str) -> bool:
+        """Whether this field is to be brought to the spec."""
+        return field in self.fields or self.initial is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """A machine before a change; ``devices`` where they were needed."""
+
+    seen: Seen
+    devices: tuple[Any, ...]
+
+
+class Changes:
+    """Starts one task at most for each wish; what it leaves is still a difference afterwards."""
+
+    def __init__(self, session: Session, inventory: Inventory, picture: Picture) -> None:
+        self._session = session
+        self._inventory = inventory
+        self._picture = picture
+        self._attributes = Attributes(session, picture)
+
+    def apply(self, wish: Wish) -> Started:
+        """Custom attributes one call each, then one task: ReconfigVM_Task for all that it can do, else another."""
+        machine, spec, fields = wish.machine, wish.spec, wish.fields
+        if wish.wants("tags"):
+            machine = self._attributes.set(machine, spec.tags)
+        if fields <= {"tags"}:
+            return Started(id=machine.id, machine=machine)
+        now = self._look(wish)
+        if change := self._reconfiguration(wish, now):
+            return self._begun(machine, self._vm(machine).ReconfigVM_Task(change), "Reconfigure")
+        if "name" in fields and machine.name != spec.name:
+            return self._rename(machine, spec.name)
+        wanted = str(spec.options.get("hardwareVersion") or "")
+        if VERSION in fields and versions.number(wanted) > versions.number(now.seen.version):
+            return self._begun(machine, self._vm(machine).UpgradeVM_Task(wanted), "Upgrade")
+        if fields & RELOCATION and (where := self._relocation(spec, now.seen)):
+            return self._begun(machine, self._vm(machine).RelocateVM_Task(where), "Relocate")
+        if FOLDER in fields and (folder := self._folder(spec, now.seen)):
+            return self._move(machine, folder)
+        return Started(id=machine.id, machine=machine)
+
+    def _vm(self, machine: Machine) -> Any:
+        return vim.VirtualMachine(machine.id, self._session.calls)
+
+    def _begun(self, machine: Machine, reference: Any, operation: str) -> Started:
+        task = Task(moid(reference), operation, time.time())
+        self._picture.started(task)
+        return Started(id=machine.id, task=task)
+
+    def _look(self, wish: Wish) -> _Now:
+        """The machine as it is now: its devices are read, all the rest is as it was pushed."""
+        known = self._picture.look(wish.machine.id)
+        if known is not None and not (wish.fields & _DEVICES or wish.initial):
+            return _Now(known, ())
+        paths = (seen.DEVICES,) if known is not None else (*seen.PATHS, seen.DEVICES)
+        start = collector.start(self._vm(wish.machine))
+        (found,) = collector.retrieve(self._session, collector.selection({vim.VirtualMachine: paths}, start))
+        return _Now(known or seen.whole(found.id, found.properties), tuple(found.properties.get(seen.DEVICES, ())))
+
+    def _reconfiguration(self, wish: Wish, now: _Now) -> Any:
+        """The ConfigSpec of all that one ReconfigVM_Task can do; None where that is nothing."""
+        spec, fields, initial = wish.spec, wish.fields, wish.initial
+        words: dict[str, object] = {path: spec.options.get(option) for path, option in _options(fields)}
+        devices: list[Any] = []
+        extra: list[Any] = []
+        change = vim.vm.ConfigSpec()
+        if initial:
+            change = clone.config_spec(initial.parameters, spec.cloud_init, initial)
+            extra += [*change.extraConfig, *clone.options(wish.marker.pairs())]
+        if wish.wants("cpus") and spec.cpus is not None:
+            words |= {"numCPUs": spec.cpus, "numCoresPerSocket": clone.cores(spec.cpus, now.seen.cores)}
+        if wish.wants("memory") and spec.memory is not None:
+            words["memoryMB"] = spec.memory // seen.MIB
+        if wish.wants("rootDisk") and spec.root_disk is not None:
+            devices += _growth(wish.machine, now.devices, spec.root_disk)
+        if "networks" in fields and spec.networks:
+            devices += clone.connected(spec.networks, now.devices, self._inventory.layout())
+        if HOSTNAME in fields and spec.cloud_init.hostname:
+            metadata = guestinfo.renamed(now.seen.metadata, spec.cloud_init.hostname, now.seen.uuid or "")
+            extra += clone.options(metadata)
+        words = {word: value for word, value in words.items() if value is not None}
+        if not (words or devices or extra):
+            return None
+        if "name" in fields:
+            words["name"] = spec.name
+        for word, value in words.items():
+            setattr(change, word, value)
+        change.deviceChange, change.extraConfig = devices, extra
+        return change
+
+    def _rename(self, machine: Machine, name: str) -> Started:
+        try:
+            return self._begun(machine, self._vm(machine).Rename_Task(name), "Rename")
+        except IdTaken as error:
+            raise Refused(Reason.NAME_TAKEN, error.message) from error.__cause__
+
+    def _relocation(self, spec: MachineSpec, now: Seen) -> Any:
+        """The RelocateSpec of a move; None where the machine is there already."""
+        layout = self._inventory.layout()
+        target = placement.target(layout, spec, now, placement.Load(self._picture.unfit()))
+        if target is None:
+            return None
+        return vim.vm.RelocateSpec(
+            host=vim.HostSystem(target.host) if target.host else None,
+            pool=vim.ResourcePool(target.pool) if target.pool else None,
+            datastore=vim.Datastore(target.datastore) if target.datastore else None,
+        )
+
+    def _folder(self, spec: MachineSpec, now: Seen) -> str | None:
+        """The folder that the machine has to be moved into; None where it is there already."""
+        folder = placement.folder(self._inventory.layout(), spec.placement["folder"])
+        return folder if folder != now.parent else None
+
+    def _move(self, machine: Machine, folder: str) -> Started:
+        try:
+            task = vim.Folder(folder, self._session.calls).MoveIntoFolder_Task([self._vm(machine)])
+        except IdTaken as error:
+            raise Refused(Reason.NAME_TAKEN, error.message) from error.__cause__
+        return self._begun(machine, task, "Move")
+
+
+def _options(fields: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The words of a ConfigSpec for options that are to be brought to the spec, and their names there."""
+    return ((word, path.partition(".")[2]) for path, word in HARDWARE.items() if path in fields)
+
+
+def _growth(machine: Machine, devices: Sequence[Any], size: int) -> list[Any]:
+    """The edit that grows the machine's first disk; none when it is large enough."""
+    disk = seen.root_disk(devices)
+    if disk is None:
+        raise Refused(Reason.INVALID_SPEC, f"{machine.name} ({machine.id}) has no disk that could grow")
+    if (seen.capacity(disk) or 0) >= size:
+        return []
+    return [clone.disk_change(clone.grown(disk, size))]
