@@ -242,14 +242,76 @@ class VsphereCloud:
             folder = self._named(vim.Folder, self.folder)
             return self._made(lambda: self._vm(source).CloneVM_Task(folder, name, spec))
 
-    def create(self, name: str) -> str:
-        """Make a machine without disks in folder ``hybridge``, which nobody but this person knows; returns its moid."""
+    def create(self, name: str, devices: Sequence[Any] = ()) -> str:
+        """Make a machine in folder ``hybridge``, which nobody but this person knows; returns its moid.
+
+        ``devices`` are to be added to it: without any it has no disk and no card.
+        """
         with self._lock:
             pool = self._named(vim.ClusterComputeResource, self.cluster).resourcePool
-            files = vim.vm.FileInfo(vmPathName=f"[{self.datastores[0]}]")
-            spec = vim.vm.ConfigSpec(name=name, files=files, numCPUs=1, memoryMB=512, guestId="otherGuest64")
+            added = [vim.vm.device.VirtualDeviceSpec(operation="add", device=device) for device in devices]
+            spec = vim.vm.ConfigSpec(
+                name=name,
+                files=vim.vm.FileInfo(vmPathName=f"[{self.datastores[0]}]"),
+                numCPUs=1,
+                memoryMB=512,
+                guestId="otherGuest64",
+                deviceChange=added,
+            )
             folder = self._named(vim.Folder, self.folder)
             return self._made(lambda: folder.CreateVM_Task(spec, pool))
+
+    def relocate(self, moid: str, *, host: str | None = None, datastore: str | None = None) -> None:
+        """Move a machine to another host or another datastore, by their names."""
+        spec = vim.vm.RelocateSpec(
+            host=self._named(vim.HostSystem, host) if host else None,
+            datastore=self._named(vim.Datastore, datastore) if datastore else None,
+        )
+        self._task(lambda: self._vm(moid).RelocateVM_Task(spec))
+
+    def move(self, moid: str, folder: str) -> None:
+        """Move a machine into another folder, by its name."""
+        self._task(lambda: self._named(vim.Folder, folder).MoveIntoFolder_Task([self._vm(moid)]))
+
+    def upgrade(self, moid: str, version: str) -> None:
+        """Give a machine that is off newer virtual hardware, such as ``vmx-19``."""
+        self._task(lambda: self._vm(moid).UpgradeVM_Task(version))
+
+    def connect_card(self, moid: str, number: int, network: str) -> None:
+        """Put a card of a machine, counted from 0, on another network."""
+        with self._lock:
+            devices = self._properties(vim.VirtualMachine, ["config.hardware.device"])[moid]["config.hardware.device"]
+            cards = [device for device in devices if isinstance(device, vim.vm.device.VirtualEthernetCard)]
+            card = sorted(cards, key=lambda card: int(card.key))[number]
+            card.backing = self.network(network)
+            change = vim.vm.device.VirtualDeviceSpec(operation="edit", device=card)
+            self.reconfigure(moid, vim.vm.ConfigSpec(deviceChange=[change]))
+
+    def network(self, name: str) -> Any:
+        """What a card has to be given to be on a network: a standard one or a port group."""
+        kinds = vim.vm.device.VirtualEthernetCard
+        for values in self._properties(vim.dvs.DistributedVirtualPortgroup, ["name", "key"]).values():
+            if values["name"] == name:
+                (switch,) = self._properties(vim.DistributedVirtualSwitch, ["uuid"]).values()
+                port = vim.dvs.PortConnection(portgroupKey=values["key"], switchUuid=switch["uuid"])
+                return kinds.DistributedVirtualPortBackingInfo(port=port)
+        return kinds.NetworkBackingInfo(deviceName=name, network=self._named(vim.Network, name))
+
+    def protect(self, moid: str, *, on: bool = True) -> None:
+        """Disable the deletion of a machine, as backup products do while they read it."""
+        self._settings({"protected": {moid: on}})
+
+    def tune_host(
+        self,
+        name: str,
+        *,
+        maintenance: bool | None = None,
+        connected: bool | None = None,
+        memory: int | None = None,
+    ) -> None:
+        """Put a host into maintenance, cut it off, or change its memory (bytes); what is None stays."""
+        wanted = {"maintenance": maintenance, "connected": connected, "memory": memory}
+        self._settings({"hosts": {name: {key: value for key, value in wanted.items() if value is not None}}})
 
     def end_sessions(self) -> int:
         """End all sessions but the person's, as an administrator can; returns how many there were."""

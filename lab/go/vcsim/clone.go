@@ -50,6 +50,11 @@ func (m *machines) clone(
 	if host == nil {
 		host = m.place(ctx, *pool)
 	}
+	if host != nil {
+		if fault := usable(ctx, *host); fault != nil {
+			return nil, fault
+		}
+	}
 	config, fault := cloneConfig(ctx, source, req)
 	if fault != nil {
 		return nil, fault
@@ -87,8 +92,13 @@ func (m *machines) place(ctx *simulator.Context, pool types.ManagedObjectReferen
 	if len(hosts) == 0 {
 		return nil
 	}
-	host := hosts[int(m.nextHost.Add(1))%len(hosts)]
-	return &host
+	for range hosts {
+		host := hosts[int(m.nextHost.Add(1))%len(hosts)]
+		if usable(ctx, host) == nil {
+			return &host
+		}
+	}
+	return nil
 }
 
 // cloneConfig is the source's configuration with the request's on top. Like a vCenter's clone it copies extraConfig,

@@ -14,12 +14,13 @@ type dispatcher struct {
 	accounts  *accounts
 	machines  *machines
 	authority *authority
+	protected *protected
 }
 
 // A wrapper around a VirtualMachine would not do: the simulator's code expects its own type in the registry.
 var redirected = map[string]map[string]bool{
 	"VirtualMachine": {
-		"CloneVM_Task": true, "ReconfigVM_Task": true, "Rename_Task": true,
+		"CloneVM_Task": true, "ReconfigVM_Task": true, "Rename_Task": true, "RelocateVM_Task": true,
 		"MarkAsTemplate": true, "MarkAsVirtualMachine": true, "ShutdownGuest": true,
 	},
 	"Folder": {"CreateVM_Task": true},
@@ -34,6 +35,9 @@ func (d dispatcher) dispatch(
 ) (mo.Reference, types.BaseMethodFault) {
 	if fault := d.accounts.check(ctx, method); fault != nil {
 		return nil, fault
+	}
+	if method.Name == "Destroy_Task" && d.protected.has(method.This) {
+		return nil, &types.MethodDisabled{Source: protector}
 	}
 	if req, ok := method.Body.(*types.SetField); ok && ctx.Map.Get(req.Entity) == nil {
 		// The simulator would panic, and keep the lock of its CustomFieldsManager for ever.

@@ -61,6 +61,10 @@ func (g *guests) UpdateObject(ctx *simulator.Context, o mo.Reference, changes []
 func (g *guests) power(ctx *simulator.Context, vm *mo.VirtualMachine) {
 	on := vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn
 	vm.Runtime.BootTime, vm.Summary.Runtime.BootTime = nil, nil
+	if upgrade := vm.Config.ScheduledHardwareUpgradeInfo; on && upgrade != nil && upgrade.UpgradePolicy == "always" {
+		vm.Config.Version, vm.Summary.Config.HwVersion = upgrade.VersionKey, upgrade.VersionKey
+		vm.Config.ScheduledHardwareUpgradeInfo = nil
+	}
 	if on {
 		vm.Runtime.BootTime = types.NewTime(time.Now())
 		vm.Summary.Runtime.BootTime = vm.Runtime.BootTime

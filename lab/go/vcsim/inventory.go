@@ -20,6 +20,7 @@ const (
 // newModel is a small company's vCenter: one datacenter with a cluster, a host apart, two datastores and a
 // distributed switch.
 func newModel(o options) (*simulator.Model, error) {
+	enlargeHosts()
 	model := simulator.VPX()
 	model.ClusterHost = o.hosts
 	model.Datastore = 2

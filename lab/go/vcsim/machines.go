@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -177,7 +178,7 @@ func (m *machines) create(
 	if config.Uuid == "" {
 		config.Uuid = uuid.NewString()
 	}
-	m.nameNICs(config.DeviceChange)
+	m.nameNICs(config.DeviceChange, nil)
 	wanted := config.InstanceUuid
 	config.InstanceUuid = ""
 
@@ -232,11 +233,43 @@ func (m *machines) setInstanceUUID(vm *simulator.VirtualMachine, wanted string) 
 	vm.Summary.Config.InstanceUuid = vm.Config.InstanceUuid
 }
 
-// nameNICs gives network cards addresses that are unique in this vCenter; the simulator has 4,096 of them.
-func (m *machines) nameNICs(changes []types.BaseVirtualDeviceConfigSpec) {
+// escaped is a name as a vCenter keeps it.
+func escaped(name string) string {
+	return strings.NewReplacer("/", "%2f", "\\", "%5c").Replace(name)
+}
+
+const (
+	// A vCenter numbers network cards from here on, in the order of their places on the bus.
+	firstCard = 4000
+	firstUnit = 7
+)
+
+// nameNICs gives network cards numbers like a vCenter's, and addresses that are unique in this one; the simulator has
+// 4,096 of them.
+func (m *machines) nameNICs(changes []types.BaseVirtualDeviceConfigSpec, devices object.VirtualDeviceList) {
+	taken := make(map[int32]bool)
+	for _, device := range devices {
+		taken[device.GetVirtualDevice().Key] = true
+	}
+	for _, item := range changes {
+		change := item.GetVirtualDeviceConfigSpec()
+		taken[change.Device.GetVirtualDevice().Key] = change.Operation != types.VirtualDeviceConfigSpecOperationRemove
+	}
 	for _, item := range changes {
 		card, ok := item.GetVirtualDeviceConfigSpec().Device.(types.BaseVirtualEthernetCard)
-		if !ok || card.GetVirtualEthernetCard().MacAddress != "" {
+		if !ok {
+			continue
+		}
+		if device := card.GetVirtualEthernetCard(); device.Key <= 0 {
+			key := int32(firstCard)
+			for taken[key] {
+				key++
+			}
+			taken[key] = true
+			device.Key, device.ControllerKey = key, 100
+			device.UnitNumber = types.NewInt32(key - firstCard + firstUnit)
+		}
+		if card.GetVirtualEthernetCard().MacAddress != "" {
 			continue
 		}
 		n := m.nextMAC.Add(1)
@@ -254,7 +287,7 @@ func (m *machines) RenameTask(ctx *simulator.Context, req *types.Rename_Task) so
 				return nil, fault
 			}
 		}
-		ctx.Update(vm, []types.PropertyChange{{Name: "name", Val: req.NewName}})
+		ctx.Update(vm, []types.PropertyChange{{Name: "name", Val: escaped(req.NewName)}})
 		return nil, nil
 	})
 	return &methods.Rename_TaskBody{Res: &types.Rename_TaskResponse{Returnval: ref}}
@@ -328,7 +361,10 @@ func (m *machines) reconfigure(
 	if spec.InstanceUuid != "" {
 		spec.InstanceUuid = m.claim(vm.Self, spec.InstanceUuid)
 	}
-	m.nameNICs(spec.DeviceChange)
+	m.nameNICs(spec.DeviceChange, vm.Config.Hardware.Device)
+	if upgrade := spec.ScheduledHardwareUpgradeInfo; upgrade != nil {
+		ctx.Update(vm, []types.PropertyChange{{Name: "config.scheduledHardwareUpgradeInfo", Val: upgrade}})
+	}
 	res := vm.ReconfigVMTask(ctx, &types.ReconfigVM_Task{This: vm.Self, Spec: *spec})
 	_, fault := m.feed.await(ctx, res.(*methods.ReconfigVM_TaskBody).Res.Returnval)
 	vm.Summary.Config.Annotation = vm.Config.Annotation
@@ -368,8 +404,29 @@ func hotPlug(vm *simulator.VirtualMachine, spec *types.VirtualMachineConfigSpec)
 		spec.Firmware != "" && spec.Firmware != vm.Config.Firmware {
 		return offOnly
 	}
+	if otherAddress(vm, spec.DeviceChange) {
+		return offOnly
+	}
 	if n := spec.NumCoresPerSocket; n != nil && hardware.NumCoresPerSocket != nil && *n != *hardware.NumCoresPerSocket {
 		return offOnly
 	}
 	return nil
+}
+
+// otherAddress tells whether a card that is there gets another MAC address, which a running machine cannot take.
+func otherAddress(vm *simulator.VirtualMachine, changes []types.BaseVirtualDeviceConfigSpec) bool {
+	devices := object.VirtualDeviceList(vm.Config.Hardware.Device)
+	for _, item := range changes {
+		change := item.GetVirtualDeviceConfigSpec()
+		wanted, ok := change.Device.(types.BaseVirtualEthernetCard)
+		if !ok || change.Operation != types.VirtualDeviceConfigSpecOperationEdit {
+			continue
+		}
+		found, ok := devices.FindByKey(change.Device.GetVirtualDevice().Key).(types.BaseVirtualEthernetCard)
+		if address := wanted.GetVirtualEthernetCard().MacAddress; ok && address != "" &&
+			!strings.EqualFold(address, found.GetVirtualEthernetCard().MacAddress) {
+			return true
+		}
+	}
+	return false
 }

@@ -78,7 +78,8 @@ func run(o options) error {
 	}
 	defer model.Remove()
 	guests := newGuests(o.bootDelay)
-	install(model.Map(), accounts, guests)
+	kept := newProtected()
+	install(model.Map(), accounts, guests, kept)
 	if err = furnish(ctx, model); err != nil {
 		return fmt.Errorf("inventory: %w", err)
 	}
@@ -89,7 +90,7 @@ func run(o options) error {
 	service.Listen = &url.URL{Host: o.listen, User: url.User("nobody")}
 	service.RegisterEndpoints = true
 	model.Map().SessionManager().ValidLogin = accounts.valid
-	service.HandleFunc(settingsPath, settings{accounts, guests}.serve)
+	service.HandleFunc(settingsPath, settings{accounts, guests, model.Map(), kept}.serve)
 	server := service.NewServer()
 	log.Printf("serving https://%s/sdk", o.listen)
 	<-ctx.Done()
@@ -109,12 +110,15 @@ func loopback(address string) error {
 }
 
 // install puts the lab's own objects in front of the simulator's.
-func install(registry *simulator.Registry, accounts *accounts, guests *guests) {
+func install(registry *simulator.Registry, accounts *accounts, guests *guests, kept *protected) {
 	feed := newFeed()
 	registry.Put(feed)
 	registry.AddHandler(feed)
 	registry.AddHandler(guests)
 	registry.AddHandler(&taskTexts{newResident("tasks")})
+	hosts := &load{resident: newResident("load"), registry: registry}
+	registry.AddHandler(hosts)
+	go hosts.follow()
 
 	machines := newMachines(feed)
 	registry.Put(machines)
@@ -127,5 +131,5 @@ func install(registry *simulator.Registry, accounts *accounts, guests *guests) {
 	// The one that the model was built with would go on collecting every update for nobody.
 	registry.RemoveHandler(&root.PropertyCollector)
 	registry.Put(root)
-	registry.Handler = dispatcher{accounts, machines, authority}.dispatch
+	registry.Handler = dispatcher{accounts, machines, authority, kept}.dispatch
 }

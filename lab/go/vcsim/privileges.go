@@ -30,12 +30,11 @@ var privilegeOf = map[string]string{
 	"RemoveAllSnapshots_Task":     "VirtualMachine.State.RemoveSnapshot",
 	"RevertToSnapshot_Task":       "VirtualMachine.State.RevertToSnapshot",
 	"RenameSnapshot":              "VirtualMachine.State.RenameSnapshot",
-	"RelocateVM_Task":             "Resource.ColdMigrate",
 	"MigrateVM_Task":              "Resource.ColdMigrate",
 	"MarkAsTemplate":              "VirtualMachine.Provisioning.MarkAsTemplate",
 	"MarkAsVirtualMachine":        "VirtualMachine.Provisioning.MarkAsVM",
 	"CustomizeVM_Task":            "VirtualMachine.Provisioning.Customize",
-	"MoveIntoFolder_Task":         "VirtualMachine.Inventory.Move",
+	"UpgradeVM_Task":              "VirtualMachine.Config.UpgradeVirtualHardware",
 	"SetCustomValue":              "Global.SetCustomField",
 	"SetField":                    "Global.SetCustomField",
 	"AddCustomFieldDef":           "Global.ManageCustomFields",
@@ -56,6 +55,10 @@ func needs(ctx *simulator.Context, method *simulator.Method) []need {
 		return configNeeds(req.This, &req.Spec)
 	case *types.Destroy_Task:
 		return destroyNeeds(req.This)
+	case *types.RelocateVM_Task:
+		return relocateNeeds(ctx, req)
+	case *types.MoveIntoFolder_Task:
+		return []need{{req.This, "VirtualMachine.Inventory.Move"}}
 	case *types.Rename_Task:
 		return renameNeeds(req.This)
 	}
@@ -82,6 +85,21 @@ func cloneNeeds(ctx *simulator.Context, req *types.CloneVM_Task) []need {
 	}
 	if req.Spec.PowerOn {
 		result = append(result, need{req.Folder, "VirtualMachine.Interact.PowerOn"})
+	}
+	return result
+}
+
+func relocateNeeds(ctx *simulator.Context, req *types.RelocateVM_Task) []need {
+	migrate := "Resource.ColdMigrate"
+	if vm := machine(ctx, req.This); vm != nil && vm.Runtime.PowerState == types.VirtualMachinePowerStatePoweredOn {
+		migrate = "Resource.HotMigrate"
+	}
+	result := []need{{req.This, migrate}}
+	if pool := req.Spec.Pool; pool != nil {
+		result = append(result, need{*pool, "Resource.AssignVMToPool"})
+	}
+	if store := req.Spec.Datastore; store != nil {
+		result = append(result, need{*store, "Datastore.AllocateSpace"})
 	}
 	return result
 }

@@ -12,8 +12,10 @@ const settingsPath = "/lab/settings"
 
 // settings is the lab's own door: what a test changes while the server runs.
 type settings struct {
-	accounts *accounts
-	guests   *guests
+	accounts  *accounts
+	guests    *guests
+	registry  *simulator.Registry
+	protected *protected
 }
 
 // change lists what may be set; what is absent stays as it is.
@@ -23,6 +25,9 @@ type change struct {
 	Passwords map[string]string   `json:"passwords"` // by account
 	Denied    map[string][]string `json:"denied"`    // privileges taken away, by account
 	HotPlug   *bool               `json:"hotPlugNotSupported"`
+
+	Hosts     map[string]hostChange `json:"hosts"`     // by name
+	Protected map[string]bool       `json:"protected"` // machines that may not be deleted, by id
 }
 
 func (s settings) serve(w http.ResponseWriter, r *http.Request) {
@@ -52,6 +57,15 @@ func (s settings) serve(w http.ResponseWriter, r *http.Request) {
 	for name, privileges := range c.Denied {
 		s.accounts.deny(name, privileges)
 	}
+	for id, on := range c.Protected {
+		s.protected.set(id, on)
+	}
+	for name, wanted := range c.Hosts {
+		if err := changeHost(s.registry, name, wanted); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -67,7 +81,7 @@ func setTaskDelay(delay time.Duration) {
 		"CloneVM_Task", "ReconfigVM_Task", "Rename_Task", "CreateVM_Task", "PowerOnVM_Task", "PowerOffVM_Task",
 		"SuspendVM_Task", "ShutdownGuest", "StandbyGuest", "Destroy_Task", "RelocateVM_Task", "CreateSnapshotEx_Task",
 		"RemoveSnapshot_Task", "RevertToSnapshot_Task", "RevertToCurrentSnapshot_Task", "RemoveAllSnapshots_Task",
-		"CustomizeVM_Task", "MoveIntoFolder_Task",
+		"CustomizeVM_Task", "MoveIntoFolder_Task", "UpgradeVM_Task",
 	} {
 		delays[name] = int(delay.Milliseconds())
 	}

@@ -65,8 +65,24 @@ func guarded(registry *simulator.Registry, execute work) work {
 		if on := *task.Info.Entity; on.Type == "VirtualMachine" && registry.Get(on) == nil {
 			return nil, missing(on)
 		}
-		return execute(task)
+		result, fault = execute(task)
+		return result, proper(fault)
 	}
+}
+
+// proper is a fault that can be sent: the simulator has some under names that clients do not know.
+func proper(fault types.BaseMethodFault) types.BaseMethodFault {
+	switch f := fault.(type) {
+	case *types.AlreadyUpgradedFault:
+		same := types.AlreadyUpgraded(*f)
+		return &same
+	case *types.InvalidPowerStateFault:
+		same := types.InvalidPowerState(*f)
+		return &same
+	case *types.NotSupported:
+		f.FaultCause = nil // of a kind that clients do not know either
+	}
+	return fault
 }
 
 // RemoveObject does nothing.
@@ -107,6 +123,12 @@ func faultText(fault types.BaseMethodFault) string {
 		return fmt.Sprintf(
 			"The object 'vim.%s:%s' has already been deleted or has not been completely created.", f.Obj.Type, f.Obj.Value,
 		)
+	case *types.HostNotConnected:
+		return "Unable to communicate with the remote host, since it is disconnected."
+	case *types.MethodDisabled:
+		return fmt.Sprintf("The method is disabled by '%s'", f.Source)
+	case *types.AlreadyUpgraded:
+		return "The virtual machine version is already up-to-date."
 	case *types.NotSupported:
 		return "The operation is not supported on the object."
 	case *types.InvalidState:
