@@ -27,7 +27,14 @@ _BLIND = frozenset(
 )
 #: Refusals because what is seen under our id is not, or may not be, our machine.
 _UNPROVEN = frozenset(
-    {Reason.IDENTITY_MISMATCH, Reason.IDENTITY_AMBIGUOUS, Reason.PROVIDER_IDENTITY_MISMATCH, Reason.LOST}
+    {
+        Reason.IDENTITY_MISMATCH,
+        Reason.IDENTITY_AMBIGUOUS,
+        Reason.PROVIDER_IDENTITY_MISMATCH,
+        Reason.LOST,
+        Reason.ALREADY_OWNED,
+        Reason.IMPORT_AMBIGUOUS,
+    }
 )
 
 
@@ -47,7 +54,7 @@ class Phase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Story:
     """What a reconcile knows when it reports. ``was_ready``: Ready was True before; ``address_timed_out``: an address
-    was waited for long enough. ``synced_before``: this generation of the spec was reached once.
+    was waited for long enough.
     """
 
     spec: MachineSpec
@@ -57,7 +64,6 @@ class Story:
     deleting: bool = False
     created: bool = False
     was_ready: bool = False
-    synced_before: bool = False
     address_timed_out: bool = False
 
 
@@ -82,7 +88,8 @@ def conditions(story: Story) -> tuple[Condition, ...]:
     synced = _synced(story)
     ready = _ready(story, synced)
     stalled = _stalled(story)
-    busy = stalled is None and (synced.status != TRUE or ready.status != TRUE)
+    resting = story.error is None and story.plan is not None and isinstance(story.plan.step, Rest)
+    busy = stalled is None and (ready.status != TRUE or (synced.status != TRUE and not resting))
     pending = synced if synced.status != TRUE else ready
     return (
         ready,
@@ -106,7 +113,7 @@ def _ready(story: Story, synced: Condition) -> Condition:
     if _is_blind(story) and story.was_ready:
         state = _STATES.get(machine.power) if machine else None
         return Condition(Type.READY, TRUE, state or synced.reason, f"last known state: {synced.message}")
-    if machine is None or not story.created or machine.power is not story.spec.power:
+    if machine is None or not story.created or not _has_wanted_power(story, machine):
         return Condition(Type.READY, FALSE, synced.reason, synced.message)
     if not story.was_ready and story.plan and not isinstance(story.plan.step, Rest | Refuse):
         # A machine becomes Ready once all that was asked for has arrived; it stays so while it is changed.
@@ -116,6 +123,16 @@ def _ready(story: Story, synced: Condition) -> Condition:
     waiting = f"; {synced.message}" if synced.status != TRUE and synced.message else ""
     words = f"{machine.id} is {machine.power.value.lower()}{waiting}"
     return Condition(Type.READY, TRUE, _STATES[machine.power], words)
+
+
+def _has_wanted_power(story: Story, machine: Machine) -> bool:
+    """Whether it runs or is stopped as it should be; where that is left open, or left as it is, either is right."""
+    if machine.power not in {Power.RUNNING, Power.STOPPED}:
+        return False
+    plan = story.plan
+    if plan is None or not (plan.actions or isinstance(plan.step, Rest)):
+        return story.spec.power in {None, machine.power}
+    return all(action.field != "powerState" for action in (*plan.actions, *plan.drift))
 
 
 def _is_blind(story: Story) -> bool:
@@ -153,6 +170,10 @@ def _synced(story: Story) -> Condition:
         return Condition(Type.SYNCED, FALSE, Reason.PENDING)
     reason, message = _progress(story)
     if isinstance(story.plan.step, Rest):
+        if story.plan.drift:
+            left = "only observed" if story.spec.observed else "left as it is"
+            words = ", ".join(_words(action) for action in story.plan.drift)
+            return Condition(Type.SYNCED, FALSE, Reason.DRIFTED, f"{left}: {words} is wanted")
         return Condition(Type.SYNCED, TRUE, Reason.IN_SYNC)
     return Condition(Type.SYNCED, FALSE, reason, message)
 
@@ -200,6 +221,8 @@ def _words(action: Action) -> str:
             return f"{action.after} is configured for its first start"
         case Verb.ADOPT:
             return f"taking over {action.after}"
+        case Verb.RESTART:
+            return f"restart: {action.reason}"
         case Verb.DELETE | Verb.DETACH:
             return f"{'deleting' if action.verb is Verb.DELETE else 'letting go of'} {action.before}"
         case _:
@@ -210,14 +233,14 @@ def _drifted(story: Story) -> Condition:
     items = drift(story)
     if not items:
         return Condition(Type.DRIFTED, FALSE, Reason.NO_DRIFT)
-    return Condition(Type.DRIFTED, TRUE, Reason.DRIFTED, ", ".join(items))
+    return Condition(Type.DRIFTED, TRUE, Reason.DRIFTED, ", ".join(action.field for action in items))
 
 
-def drift(story: Story) -> tuple[str, ...]:
-    """The fields in which a machine that once was as wanted differs now."""
-    if story.plan is None or story.deleting or not (story.synced_before and story.created):
+def drift(story: Story) -> tuple[Action, ...]:
+    """Where a machine that once was as wanted differs now."""
+    if story.plan is None or story.deleting:
         return ()
-    return tuple(action.field for action in story.plan.actions)
+    return story.plan.drift
 
 
 def _refusal(story: Story) -> Refuse | None:
@@ -231,7 +254,13 @@ def _stalled(story: Story) -> Condition | None:
             return Condition(Type.STALLED, TRUE, story.error.reason, _advice(story.error.reason))
         return None
     refusal = _refusal(story)
-    return Condition(Type.STALLED, TRUE, refusal.reason, _advice(refusal.reason)) if refusal else None
+    if refusal:
+        return Condition(Type.STALLED, TRUE, refusal.reason, _advice(refusal.reason))
+    left = story.plan.drift if story.plan and isinstance(story.plan.step, Rest) else ()
+    if any(action.field == "powerState" for action in left):
+        # It is not as it should be, and nobody but a person will change that.
+        return Condition(Type.STALLED, TRUE, Reason.DRIFTED, _advice(Reason.DRIFTED))
+    return None
 
 
 def _advice(reason: Reason) -> str:

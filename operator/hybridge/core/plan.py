@@ -28,6 +28,10 @@ class Verb(StrEnum):
     DETACH = "Detach"
 
 
+#: What one call of a driver can bring about together.
+CONFIGURING = frozenset({Verb.RENAME, Verb.RESIZE, Verb.GROW_DISK, Verb.RETAG, Verb.CONNECT, Verb.RECONFIGURE})
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """One change that is not done yet: which field, from what to what, and whether it disrupts."""
@@ -78,11 +82,12 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Nothing to do until something changes, or ``after`` seconds have gone by."""
+    """Nothing to do until something changes, or ``after`` seconds have gone by. ``patient``: no change is expected soon."""
 
     reason: Reason
     message: str
     after: float | None = None
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +105,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The cloud is as the spec wants it."""
+    """There is nothing to do: the cloud is as the spec wants it, or drift is left as it is."""
 
 
 Step = Do | Bind | Look | Search | Wait | Refuse | Release | Rest
@@ -108,7 +113,11 @@ Step = Do | Bind | Look | Search | Wait | Refuse | Release | Rest
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that is not done yet, in order, and the one step to take now."""
+    """All that is not done yet, in order, and the one step to take now.
+
+    ``drift``: what differs because the cloud changed after the spec was met; ``actions`` holds what of it is corrected.
+    """
 
     step: Step
     actions: tuple[Action, ...] = ()
+    drift: tuple[Action, ...] = ()

@@ -40,10 +40,29 @@ class Reason(StrEnum):
     PROVIDER_DOWN = "ProviderDown", "Check that the endpoint is reachable from the operator; work resumes by itself."
     PROVIDER_NOT_READY = "ProviderNotReady", "See the conditions of the Provider."
     THROTTLED = "Throttled", "The cloud limits requests; lower spec.limits of the Provider or ask for a higher quota."
+    HOST_DOWN = "HostDown", "Bring the node or host of the machine back; nothing is changed until it answers."
+    IMPORT_NOT_FOUND = (
+        "ImportNotFound",
+        "Correct spec.lifecycle.import, or wait until the cloud object exists; none is ever created for an import.",
+    )
     LOCKED = "Locked", "Another task holds the object in the cloud; it is tried again when the lock is gone."
+
+    CONTESTED = (
+        "Contested",
+        "Somebody or something in the cloud changes it back each time; find out who, or set spec.lifecycle.drift to Report.",
+    )
 
     # A person has to act.
     RESTART_REQUIRED = "RestartRequired", "Stop the machine, or set spec.lifecycle.disruption to Allow."
+    REPLACEMENT_REQUIRED = (
+        "ReplacementRequired",
+        "This cannot be changed on a machine that exists: undo it in the spec, or make another machine.",
+    )
+    ALREADY_OWNED = (
+        "AlreadyOwned",
+        "Another object or cluster owns it: delete that object with spec.lifecycle.onDelete Detach first.",
+    )
+    IMPORT_AMBIGUOUS = "ImportAmbiguous", "Name the id of the one that is meant in spec.lifecycle.import.id."
     IDENTITY_MISMATCH = (
         "IdentityMismatch",
         "What has this id in the cloud is not provably this object's; nothing is touched.",

@@ -8,7 +8,7 @@ from math import inf
 from hybridge.api import desired
 from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core.machine import Intent, Machine, Task
-from hybridge.core.machine_plan import Record
+from hybridge.core.machine_situation import Record
 from hybridge.core.plan import Do, Verb
 from hybridge.core.units import parse_time
 

@@ -9,11 +9,11 @@ from hybridge.api.desired import foreign_blocks, machine_spec
 from hybridge.api.notyet import not_yet
 from hybridge.api.shared import FINALIZER, SYNC_NOW
 from hybridge.api.virtualmachine import VirtualMachine
-from hybridge.core import machine_plan
+from hybridge.core import machine_plan, machine_proof
 from hybridge.core.errors import CloudError, Disposition, Refused, Unreachable
 from hybridge.core.identity import PREFIX, Marker
 from hybridge.core.machine import Machine, Power, Task, TaskState
-from hybridge.core.machine_plan import Sight, Situation
+from hybridge.core.machine_situation import Sight, Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_time, parse_duration
@@ -139,7 +139,7 @@ class MachineKind:
         self._sync_now(case)
         situation = self._situation(case)
         plan = machine_plan.plan(situation)
-        found = machine_plan.locate(situation)
+        found = machine_proof.locate(situation)
         mine = found if isinstance(found, Machine) else None
         if mine is not None:
             self._recognise(case, situation, mine, plan)

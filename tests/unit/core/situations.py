@@ -7,8 +7,23 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Task, TaskState, Traits
-from hybridge.core.machine_plan import Record, Sight, Situation
+from hybridge.core.lifecycle import Drift, Import
+from hybridge.core.machine import (
+    Change,
+    Intent,
+    Machine,
+    MachineSpec,
+    Nic,
+    Port,
+    Power,
+    PowerOff,
+    Restart,
+    RestartPhase,
+    Task,
+    TaskState,
+    Traits,
+)
+from hybridge.core.machine_situation import Record, Sight, Situation
 
 MINE = Marker("cluster-1", "uid-1", "VirtualMachine", "shop", "web-1")
 EARLIER = replace(MINE, uid="uid-0")
@@ -38,6 +53,9 @@ machines = st.builds(
     hot_add_cpus=st.booleans(),
     hot_add_memory=st.booleans(),
     lock=st.sampled_from([None, None, None, "clone", "backup"]),
+    ports=st.sampled_from([None, (), (Port(("net-a", "id-a")),), (Port(("net-a",)), Port(("net-b",)))]),
+    settings=st.sampled_from([{}, {"placement.node": ("n1",), "x.bios": ("ovmf",), "x.key": ("k1",)}]),
+    pending=st.sampled_from([{}, {}, {"cpus": "2", "x.bios": "ovmf"}]),
     template=st.booleans(),
     detailed=st.sampled_from([True, True, False]),
 )
@@ -47,13 +65,20 @@ specs = st.builds(
     cpus=sizes,
     memory=sizes,
     root_disk=sizes,
-    power=st.sampled_from([Power.RUNNING, Power.STOPPED]),
+    power=st.sampled_from([Power.RUNNING, Power.RUNNING, Power.STOPPED, None]),
+    networks=st.sampled_from([(), (Nic("nic0", "net-a"),), (Nic("nic0", "id-a"), Nic("nic1", "net-c"))]),
+    placement=st.sampled_from([{}, {}, {"node": "n2"}]),
     power_off=st.sampled_from(PowerOff),
     tags=tags,
-    options=st.sampled_from([{}, {}, {"instanceType": "small"}]),
+    options=st.sampled_from([{}, {}, {"instanceType": "small"}, {"bios": "seabios", "key": "k2"}]),
     disruption=st.booleans(),
     recreate_lost=st.booleans(),
     detach=st.booleans(),
+    named=st.booleans(),
+    observed=st.sampled_from([False, False, False, True]),
+    imports=st.sampled_from([None, None, None, Import(id="101"), Import(name="web", tags={"a": "1"})]),
+    drift=st.sampled_from([Drift.CORRECT, *Drift]),
+    restart_token=st.sampled_from([None, None, "1", "2"]),
 )
 traits = st.builds(
     Traits,
@@ -64,6 +89,8 @@ traits = st.builds(
     visibility=st.sampled_from([0.0, 300.0]),
     lag=st.sampled_from([0.0, 60.0]),
     token_lifetime=st.sampled_from([0.0, 600.0]),
+    block=st.just("x"),
+    changes=st.sampled_from([{}, {"placement.node": Change.ONLINE, "x.bios": Change.STOPPED}]),
 )
 intents = st.builds(
     Intent,
@@ -91,6 +118,9 @@ records = st.builds(
     created=st.booleans(),
     deleting=st.booleans(),
     protected=st.sampled_from([False, False, True]),
+    reached=st.booleans(),
+    drifted=st.sampled_from([{}, {"cpus": "2", "powerState": "Running"}]),
+    restart=st.one_of(st.none(), st.builds(Restart, st.sampled_from(["", "1", "2"]), st.sampled_from([*RestartPhase]))),
 )
 
 
@@ -111,6 +141,7 @@ def situations(draw: st.DrawFn) -> Situation:
         absent=draw(st.booleans()),
         carriers=tuple(machine for machine in others if machine.marker == MINE),
         predecessors=tuple(machine for machine in others if machine.marker != MINE),
+        matches=tuple(seen) if situation.spec.imports else (),
         task=draw(st.one_of(st.none(), st.none(), tasks)),
         searched_at=draw(st.sampled_from([None, NOW - 600, NOW - 1, NOW])),
         token_spent=draw(st.booleans()),

@@ -9,10 +9,24 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Task, TaskState, Traits
+from hybridge.core.lifecycle import Drift, Import
+from hybridge.core.machine import (
+    Intent,
+    Machine,
+    MachineSpec,
+    Port,
+    Power,
+    PowerOff,
+    RestartPhase,
+    Task,
+    TaskState,
+    Traits,
+)
 from hybridge.core.machine_diff import differences
-from hybridge.core.machine_plan import Absent, Record, Sight, Situation, locate, plan
-from hybridge.core.plan import Action, Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
+from hybridge.core.machine_plan import plan
+from hybridge.core.machine_proof import Absent, locate
+from hybridge.core.machine_situation import Record, Sight, Situation
+from hybridge.core.plan import CONFIGURING, Action, Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from hybridge.core.reasons import Reason
 from tests.unit.core.situations import IDENTITY, MINE, NOW, UUID, machines, situations, specs, traits
 
@@ -44,9 +58,9 @@ def what_is_done_now_is_part_of_what_is_left_to_do(situation: Situation) -> None
     step, actions = plan(situation).step, plan(situation).actions
     if isinstance(step, Do):
         assert step.actions
-        assert {action.verb for action in step.actions} == {step.verb}
-        # A hard stop after a soft one stands for the stop that is planned already.
-        assert set(step.actions) <= set(actions) or step.hard
+        verbs = {action.verb for action in step.actions}
+        assert verbs == {step.verb} or verbs <= CONFIGURING
+        assert set(step.actions) <= set(actions)
     if isinstance(step, Rest | Release):
         assert not actions
 
@@ -75,25 +89,27 @@ def only_an_earlier_machine_of_ours_is_adopted(situation: Situation) -> None:
     if not isinstance(step, Do) or step.verb is not Verb.ADOPT:
         return
     candidates = [machine for machine in (*sight.predecessors, sight.recorded) if machine]
+    candidates += sight.matches
     adopted = next(machine for machine in candidates if machine.id == step.actions[0].after)
-    assert adopted.marker is not None
-    assert adopted.marker.names_same_object(MINE)
+    imported = adopted.marker is None and situation.spec.imports is not None
+    assert imported or (adopted.marker is not None and adopted.marker.names_same_object(MINE))
     assert adopted.power is not Power.GONE
-    if adopted is sight.recorded:
+    assert not (imported and (adopted.template or situation.record.deleting or not adopted.detailed))
+    if adopted is sight.recorded and not (imported and situation.intent is None):
         assert situation.intent is not None
         assert (situation.intent.attempt, situation.intent.id) == (0, adopted.id)
 
 
 def nothing_is_done_before_the_cloud_was_seen_whole_unless_an_id_is_on_record(situation: Situation) -> None:
     step = plan(situation).step
-    if not situation.sight.settled and situation.id is None:
+    if not situation.sight.settled and situation.id is None and not situation.spec.observed:
         assert isinstance(step, Wait | Refuse)
 
 
 def of_several_carriers_none_is_chosen(situation: Situation) -> None:
     alive = [machine for machine in situation.sight.carriers if machine.power is not Power.GONE]
     step = plan(situation).step
-    if situation.id is not None or len(alive) < 2 or is_elsewhere(situation):
+    if situation.id is not None or len(alive) < 2 or is_elsewhere(situation) or situation.spec.observed:
         return
     assert isinstance(step, Refuse)
     assert step.reason is Reason.IDENTITY_AMBIGUOUS
@@ -111,6 +127,8 @@ def the_object_is_released_only_when_nothing_of_it_can_be_left(situation: Situat
     if not isinstance(step, Release):
         return
     assert record.deleting
+    if situation.spec.observed:
+        return
     assert not record.protected
     if situation.id is None:
         assert sight.settled
@@ -121,12 +139,14 @@ def the_object_is_released_only_when_nothing_of_it_can_be_left(situation: Situat
         recorded = sight.recorded
         another = situation.intent is not None and recorded.detailed and recorded.uuid != situation.intent.uuid
         let_go = situation.spec.detach and recorded.detailed and not carries_our_marker(recorded)
+        never_taken = situation.spec.imports is not None and recorded.detailed and not carries_our_marker(recorded)
+        let_go = let_go or never_taken
         assert recorded.power is Power.GONE or let_go or (another and situation.traits.chooses_uuid)
 
 
 def the_object_is_not_released_while_a_create_may_still_show_its_effect(situation: Situation) -> None:
     record, sight, intent = situation.record, situation.sight, situation.intent
-    resolved = sight.recorded is not None or record.id or record.created
+    resolved = sight.recorded is not None or record.id or record.created or situation.spec.observed
     if intent is None or resolved or not record.deleting:
         return
     visible = intent.started_at + situation.traits.visibility
@@ -137,7 +157,7 @@ def the_object_is_not_released_while_a_create_may_still_show_its_effect(situatio
 
 def what_the_cloud_denies_too_early_is_not_believed(situation: Situation) -> None:
     record, sight, intent = situation.record, situation.sight, situation.intent
-    if not record.created or intent is None or sight.recorded is not None:
+    if not record.created or intent is None or sight.recorded is not None or situation.spec.observed:
         return
     if situation.now < intent.started_at + situation.traits.lag:
         step = plan(situation).step
@@ -179,8 +199,40 @@ def a_running_machine_is_disrupted_only_when_that_is_allowed(situation: Situatio
     if not isinstance(step, Do) or recorded is None or recorded.power is Power.STOPPED:
         return
     if any(action.disruptive for action in step.actions):
-        assert spec.disruption or spec.power is Power.STOPPED or situation.record.deleting
-        assert step.verb is Verb.SET_POWER
+        asked = situation.record.restart is not None and (
+            situation.record.restart.phase is RestartPhase.STOPPING
+            or spec.restart_token not in {None, situation.record.restart.token}
+        )
+        assert spec.disruption or spec.power is Power.STOPPED or situation.record.deleting or asked
+        assert step.verb in {Verb.SET_POWER, Verb.RESTART}
+
+
+def what_is_only_observed_is_never_written(situation: Situation) -> None:
+    near = replace(situation, spec=replace(situation.spec, observed=True, imports=Import(id="101")))
+    assert not isinstance(plan(near).step, Do)
+    assert not plan(near).actions
+
+
+def for_an_import_nothing_is_ever_made(situation: Situation) -> None:
+    near = replace(situation, spec=replace(situation.spec, imports=Import(name="web")))
+    near = replace(near, record=replace(near.record, intent=None))
+    step = plan(near).step
+    assert not (isinstance(step, Do) and step.verb is Verb.CREATE)
+
+
+def drift_is_corrected_only_where_that_is_asked_for(situation: Situation) -> None:
+    for mode in (Drift.REPORT, Drift.IGNORE):
+        near = replace(situation, spec=replace(situation.spec, drift=mode, restart_token=None))
+        near = replace(near, record=replace(near.record, reached=True, created=True, deleting=False, restart=None))
+        decided = plan(near)
+        verbs = {action.verb for action in decided.actions}
+        assert verbs <= {Verb.CREATE, Verb.ADOPT}, mode
+        assert not (mode is Drift.IGNORE and decided.drift and not near.spec.observed)
+
+
+def what_takes_another_machine_is_never_tried(situation: Situation) -> None:
+    step = plan(situation).step
+    assert not isinstance(step, Do) or all(action.verb is not Verb.REPLACE for action in step.actions)
 
 
 PROMISES = (
@@ -197,6 +249,10 @@ PROMISES = (
     nothing_is_deleted_unless_that_was_asked_for,
     no_machine_is_created_beside_another,
     a_running_machine_is_disrupted_only_when_that_is_allowed,
+    what_is_only_observed_is_never_written,
+    for_an_import_nothing_is_ever_made,
+    drift_is_corrected_only_where_that_is_asked_for,
+    what_takes_another_machine_is_never_tried,
 )
 
 
@@ -238,14 +294,17 @@ def proven(spec: MachineSpec, machine: Machine, traits: Traits, *, created: bool
 @often
 @given(specs, machines, traits)
 def test_a_machine_that_is_as_wanted_is_left_alone(spec: MachineSpec, machine: Machine, traits: Traits) -> None:
-    wanted = replace(spec, options={})
+    wanted = replace(spec, options={}, observed=False)
     same = replace(
         machine,
         cpus=spec.cpus or machine.cpus,
         memory=spec.memory or machine.memory,
         root_disk=spec.root_disk or machine.root_disk,
         tags={**machine.tags, **spec.tags},
-        power=spec.power or machine.power,
+        ports=tuple(Port((nic.network,)) for nic in spec.networks),
+        settings={f"placement.{key}": (value,) for key, value in spec.placement.items()},
+        pending={},
+        power=spec.power or Power.RUNNING,
     )
     assert plan(proven(wanted, same, traits)) == Plan(Rest())
 
@@ -253,19 +312,21 @@ def test_a_machine_that_is_as_wanted_is_left_alone(spec: MachineSpec, machine: M
 @often
 @given(specs, machines, traits)
 def test_what_is_done_lessens_what_is_left(spec: MachineSpec, machine: Machine, traits: Traits) -> None:
-    assume(machine.power in {Power.RUNNING, Power.STOPPED, Power.SUSPENDED})
+    assume(machine.power in {Power.RUNNING, Power.STOPPED, Power.SUSPENDED} and not spec.observed)
     step = plan(proven(spec, machine, traits)).step
-    left = differences(spec, replace(machine, detailed=True), traits)
+    left = differences(spec, replace(machine, detailed=True), traits, named=True)
     if isinstance(step, Rest):
         assert not left
-        assert machine.power is spec.power
+        assert spec.power in {None, machine.power}
     elif isinstance(step, Refuse):
-        assert step.reason is Reason.RESTART_REQUIRED
-        assert not spec.disruption
-        assert all(action.field in step.message for action in left if action.disruptive)
+        impossible = all(action.verb is Verb.REPLACE for action in left)
+        assert step.reason is (Reason.REPLACEMENT_REQUIRED if impossible else Reason.RESTART_REQUIRED)
+        assert impossible or not spec.disruption
+        wanted = [action for action in left if action.disruptive and (impossible or action.verb is not Verb.REPLACE)]
+        assert all(action.field in step.message for action in wanted)
     else:
         assert isinstance(step, Do)
-        assert step.verb is Verb.SET_POWER or set(step.actions) <= set(left)
+        assert step.verb in {Verb.SET_POWER, Verb.RESTART} or set(step.actions) <= set(left)
 
 
 STOPPED = Machine("101", "web", Power.STOPPED)
