@@ -7,9 +7,27 @@ from collections.abc import Mapping
 import msgspec
 
 from hybridge.api.fields import Model
-from hybridge.api.shared import Disruption, IntentStatus, ObjectMeta, OnDelete, OnLost, SecretVersionStatus, TaskStatus
-from hybridge.api.virtualmachine import NetworkInterface, VirtualMachine, VirtualMachineSpec
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power, SecretVersion, Task
+from hybridge.api.shared import (
+    Disruption,
+    IntentStatus,
+    Management,
+    ObjectMeta,
+    OnDelete,
+    OnLost,
+    SecretVersionStatus,
+    TaskStatus,
+    clip,
+)
+from hybridge.api.shared import Import as ImportOptions
+from hybridge.api.virtualmachine import (
+    NetworkInterface,
+    PlacedStatus,
+    RestartStatus,
+    VirtualMachine,
+    VirtualMachineSpec,
+)
+from hybridge.core.lifecycle import Import
+from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Placed, Power, Restart, SecretVersion, Task
 from hybridge.core.units import format_time, parse_duration, parse_quantity, parse_time
 
 _CLOUDS = ("aws", "proxmox", "vsphere")
@@ -32,7 +50,8 @@ def machine_spec(machine: VirtualMachine, cloud: str, user_data: str | None = No
     that ``spec.cloudInit.userData`` names. ValueError when a quantity or duration cannot be read (the CRD refuses those).
     """
     spec, lifecycle = machine.spec, machine.spec.lifecycle
-    disk, placement = spec.root_disk, _words(spec.placement)
+    disk, placement = spec.root_disk, dict(_words(spec.placement))
+    group = placement.pop("antiAffinityGroup", None)
     options: Model | None = getattr(spec, cloud) if cloud in _CLOUDS else None
     return MachineSpec(
         name=machine_name(machine.metadata, spec),
@@ -42,7 +61,7 @@ def machine_spec(machine: VirtualMachine, cloud: str, user_data: str | None = No
         root_disk=_size(disk.size) if disk else None,
         root_disk_class=disk.class_ if disk else None,
         networks=tuple(_nic(network) for network in spec.networks if network.id is not None),
-        power=Power(spec.power_state) if spec.power_state else Power.RUNNING,
+        power=_power(spec),
         power_off=spec.power_off.mode,
         power_off_timeout=parse_duration(spec.power_off.timeout),
         tags=spec.tags,
@@ -52,6 +71,12 @@ def machine_spec(machine: VirtualMachine, cloud: str, user_data: str | None = No
         disruption=lifecycle.disruption is Disruption.ALLOW,
         recreate_lost=lifecycle.on_lost is OnLost.RECREATE,
         detach=lifecycle.on_delete is OnDelete.DETACH,
+        named=spec.name is not None,
+        observed=lifecycle.management is Management.OBSERVED,
+        imports=_import(lifecycle.import_),
+        drift=lifecycle.drift,
+        restart_token=spec.restart_token,
+        group=None if group is None else str(group),
     )
 
 
@@ -108,6 +133,38 @@ def task_status(task: Task) -> TaskStatus:
 def task(status: TaskStatus) -> Task:
     """The task that ``status.task`` records, as running: how it stands now, only the cloud knows."""
     return Task(status.id, status.operation, parse_time(status.started_at), progress=status.progress)
+
+
+def restart_status(restart: Restart) -> RestartStatus:
+    """The record of a restart as it stands in ``status.restart``."""
+    return RestartStatus(token=restart.token, phase=restart.phase)
+
+
+def restart(status: RestartStatus) -> Restart:
+    """The restart that ``status.restart`` records."""
+    return Restart(status.token, status.phase)
+
+
+def placed_status(placed: Placed) -> PlacedStatus | None:
+    """Where a machine is being made, as it stands in ``status.placement``; None where that was not decided here."""
+    if placed.host is None and placed.zone is None:
+        return None
+    return PlacedStatus(host=placed.host, zone=placed.zone, reason=clip(placed.why, 512) or None)
+
+
+def _power(spec: VirtualMachineSpec) -> Power | None:
+    """What is not said is Running for what we make, and whatever it is for what was there before."""
+    if spec.power_state is not None:
+        return Power(spec.power_state)
+    return Power.RUNNING if spec.lifecycle.import_ is None else None
+
+
+def _import(wanted: ImportOptions | None) -> Import | None:
+    if wanted is None:
+        return None
+    if wanted.filter is not None:
+        return Import(name=wanted.filter.name, tags=wanted.filter.tags)
+    return Import(id=wanted.id)
 
 
 def _nic(network: NetworkInterface) -> Nic:

@@ -19,11 +19,6 @@ NOT_YET: Mapping[type[Model], tuple[str, ...]] = {
         "networks[].networkRef",
         "volumes",
         "revertTo",
-        "restartToken",
-        "lifecycle.import",
-        "lifecycle.management",
-        "lifecycle.drift",
-        "placement.antiAffinityGroup",
     ),
 }
 

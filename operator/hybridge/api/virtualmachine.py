@@ -50,7 +50,7 @@ from hybridge.api.shared import (
     SecretKeyRef,
     TaskStatus,
 )
-from hybridge.core.machine import Power, PowerOff
+from hybridge.core.machine import Power, PowerOff, RestartPhase
 
 _IMPORTED = "has(self.lifecycle) && has(self.lifecycle.__import__)"
 
@@ -270,6 +270,21 @@ class AddressStatus(Model, frozen=True, kw_only=True):
     address: Annotated[str, text("The address.", 253)]
 
 
+class RestartStatus(Model, frozen=True, kw_only=True):
+    """The last restart that ``spec.restartToken`` asked for, written down before it begins."""
+
+    token: Annotated[str, text("The token that asked for it.", 64, least=0)]
+    phase: Annotated[RestartPhase, note("Stopping, Starting or Done.")] = RestartPhase.DONE
+
+
+class PlacedStatus(Model, frozen=True, kw_only=True):
+    """Where the machine was put when it was made."""
+
+    host: Annotated[str | None, text("The node or host.", 255)] = None
+    zone: Annotated[str | None, text("The availability zone.", 255)] = None
+    reason: Annotated[str | None, text("How the place was chosen.", 512)] = None
+
+
 class VirtualMachineStatus(Model, frozen=True, kw_only=True):
     """What the machine is."""
 
@@ -290,6 +305,11 @@ class VirtualMachineStatus(Model, frozen=True, kw_only=True):
     host: Annotated[str | None, text("The node or host on which the machine is.", 255)] = None
     zone: Annotated[str | None, text("The availability zone in which the machine is.", 255)] = None
     created_at: Annotated[str | None, moment("When the machine was made.")] = None
+    placement: Annotated[PlacedStatus | None, note("Where the machine was put when it was made, and why.")] = None
+    guest_agent: Annotated[bool | None, note("Whether the guest's agent or tools run, where the cloud can tell.")] = (
+        None
+    )
+    restart: Annotated[RestartStatus | None, note("The last restart that a token asked for.")] = None
     restart_required: Annotated[bool, note("Whether a change waits for the next power cycle.")] = False
 
 
@@ -298,7 +318,7 @@ class VirtualMachine(Model, frozen=True, kw_only=True):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "!has(oldSelf.status) || !has(oldSelf.status.id)"
+            "!has(oldSelf.status) || !(has(oldSelf.status.id) || has(oldSelf.status.intent))"
             " || ((has(self.spec.lifecycle) && has(self.spec.lifecycle.__import__))"
             " == (has(oldSelf.spec.lifecycle) && has(oldSelf.spec.lifecycle.__import__))"
             " && (!has(self.spec.lifecycle) || !has(self.spec.lifecycle.__import__)"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kubernetes.aio.config import ConfigException
 
 from hybridge.engine.cluster import ClusterUnavailable, Conflict
-from hybridge.engine.machines import MachineKind
+from hybridge.engine.machines.kind import MachineKind
 from hybridge.engine.outcome import Kind
 from hybridge.engine.providers import ProviderKind
 from hybridge.engine.queue import WorkQueue
@@ -144,6 +144,7 @@ class _Operator:
                     group.create_task(self._lease.keep(), name="lease"),
                     group.create_task(self._audit.run(), name="audit of the watch"),
                     group.create_task(reconciler.run(), name="reconciler"),
+                    group.create_task(world.chronicle.run(), name="Events"),
                 ]
                 # kopf ends its watch by itself on SIGTERM and SIGINT, whose handlers it takes over.
                 await watch.run()

@@ -8,7 +8,7 @@ from enum import StrEnum
 from hybridge.core.conditions import FALSE, TRUE, Condition, Type
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.machine import Machine, MachineSpec, Power
-from hybridge.core.plan import Action, Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
+from hybridge.core.plan import Action, Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Step, Verb, Wait
 from hybridge.core.reasons import Reason
 
 #: Errors that tell nothing about the machine: it is as it was when it was last seen.
@@ -168,7 +168,7 @@ def _synced(story: Story) -> Condition:
         return Condition(Type.SYNCED, FALSE, story.error.reason, story.error.message)
     if story.plan is None:
         return Condition(Type.SYNCED, FALSE, Reason.PENDING)
-    reason, message = _progress(story)
+    reason, message = progress(story.plan.step)
     if isinstance(story.plan.step, Rest):
         if story.plan.drift:
             left = "only observed" if story.spec.observed else "left as it is"
@@ -178,8 +178,9 @@ def _synced(story: Story) -> Condition:
     return Condition(Type.SYNCED, FALSE, reason, message)
 
 
-def _progress(story: Story) -> tuple[Reason, str]:
-    match story.plan.step if story.plan else None:
+def progress(step: Step) -> tuple[Reason, str]:
+    """What a step does, or why none is taken, in words."""
+    match step:
         case Wait(reason, message) | Refuse(reason, message):
             return reason, message
         case Do() as step:
@@ -190,7 +191,7 @@ def _progress(story: Story) -> tuple[Reason, str]:
             return Reason.SEARCHING, "the cloud is asked past every cache"
         case Release():
             return Reason.DELETING, "nothing is left in the cloud"
-        case Rest() | None:
+        case Rest():
             return Reason.IN_SYNC, ""
 
 

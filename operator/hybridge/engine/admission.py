@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from hybridge.api.provider import Provider, ProviderSpec
+from hybridge.api.provider import Imports, Provider, ProviderSpec
 from hybridge.api.shared import PAUSED
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec
 from hybridge.core.errors import CloudError, Disposition, Refused
+from hybridge.core.machine import Machine
 from hybridge.core.reasons import Reason
 from hybridge.engine.keys import Key
 from hybridge.engine.world import World
@@ -30,6 +31,9 @@ async def admit(world: World, machine: VirtualMachine) -> Provider:
             Reason.NOT_PERMITTED,
             f"Provider {name} does not grant namespace {namespace}: its spec.allowedNamespaces has to name it",
         )
+    refusal = None if deleting else _imports(machine.spec, provider)
+    if refusal:
+        raise Refused(Reason.NOT_PERMITTED, refusal)
     named = None if deleting else _restricted(machine.spec, provider.spec)
     if named:
         raise Refused(Reason.NOT_PERMITTED, f"Provider {name} does not allow {named}: see its spec.restrict")
@@ -41,6 +45,41 @@ async def admit(world: World, machine: VirtualMachine) -> Provider:
     }:
         raise CloudError(Reason.PAUSED, "nothing is changed while it is paused", disposition=Disposition.WAIT)
     return provider
+
+
+def outside(machine: Machine, provider: ProviderSpec) -> str | None:
+    """The first place of this machine that the Provider's restrictions do not allow tenants to name."""
+    restrict = provider.restrict
+    places: list[tuple[str, tuple[str, ...], tuple[str, ...] | None]] = [
+        (f"network {'/'.join(port.network)}", port.network, restrict.network_ids) for port in machine.ports or ()
+    ]
+    settings = machine.settings
+    places += [
+        ("folder", settings.get("placement.folder", ()), restrict.folders),
+        ("resource pool", settings.get("placement.resourcePool", ()), restrict.resource_pools),
+        ("storage", settings.get("placement.storage", ()), restrict.storages),
+        ("zone", settings.get("placement.zone") or _known(machine.zone), restrict.zones),
+        ("node", settings.get("placement.node") or _known(machine.host), restrict.nodes),
+    ]
+    for field, names, allowed in places:
+        if names and allowed is not None and not set(names) & set(allowed):
+            return f"{field} {names[0]}" if " " not in field else field
+    return None
+
+
+def _known(name: str | None) -> tuple[str, ...]:
+    return (name,) if name else ()
+
+
+def _imports(spec: VirtualMachineSpec, provider: Provider) -> str | None:
+    """Why the machine may not be imported; None when it may, or is none."""
+    if spec.lifecycle.import_ is None:
+        return None
+    allowed, wanted = provider.spec.imports, spec.lifecycle.management
+    if allowed.value == wanted.value or allowed is Imports.MANAGED:
+        return None
+    name = provider.metadata.name
+    return f"Provider {name} does not allow to import machines as {wanted.value}: its spec.imports is {allowed.value}"
 
 
 def _restricted(spec: VirtualMachineSpec, provider: ProviderSpec) -> str | None:

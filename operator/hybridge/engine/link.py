@@ -69,6 +69,8 @@ class Link:
         self.last_sweep: LastSweep | None = None
         self.error: CloudError | None = None
         self.owners: dict[str, Key] = {}
+        self._observers: dict[str, set[Key]] = {}
+        self._seekers: set[Key] = set()
         self.max_age: dict[str, float] = {}
         self._clock = clock
         self._monotonic = monotonic
@@ -97,16 +99,43 @@ class Link:
         await asyncio.to_thread(self.driver.close)
         self.bulkhead.close()
 
-    def bind(self, machine_id: str, key: Key, max_age: float) -> None:
+    def bind(self, machine_id: str, key: Key, max_age: float, *, observed: bool = False) -> None:
         """Changes of this machine concern this object; its details may be ``max_age`` seconds old."""
+        if observed:
+            self._observers.setdefault(machine_id, set()).add(key)
+            self.max_age[machine_id] = min(max_age, self.max_age.get(machine_id, max_age))
+            return
         self.owners[machine_id] = key
         self.max_age[machine_id] = max_age
+
+    def seek(self, key: Key, *, seeking: bool) -> None:
+        """Whether every change of the inventory concerns this object, because it looks for a machine to import."""
+        if seeking:
+            self._seekers.add(key)
+        else:
+            self._seekers.discard(key)
+
+    def concerned(self, machine_ids: Collection[str]) -> set[Key]:
+        """The objects that changes of these machines concern, as far as they are bound or seek one."""
+        found = set(self._seekers) if machine_ids else set()
+        for machine_id in machine_ids:
+            found |= self._observers.get(machine_id, set())
+            if machine_id in self.owners:
+                found.add(self.owners[machine_id])
+        return found
 
     def unbind(self, key: Key) -> None:
         """The object has no machine here any more."""
         for machine_id in [machine_id for machine_id, owner in self.owners.items() if owner == key]:
             del self.owners[machine_id]
             self.max_age.pop(machine_id, None)
+        for machine_id in [machine_id for machine_id, keys in self._observers.items() if key in keys]:
+            self._observers[machine_id].discard(key)
+            if not self._observers[machine_id]:
+                del self._observers[machine_id]
+                if machine_id not in self.owners:
+                    self.max_age.pop(machine_id, None)
+        self._seekers.discard(key)
         self.settle(key)
 
     def expect(self, key: Key, *, refresh: str | None = None) -> None:

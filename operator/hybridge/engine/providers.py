@@ -77,14 +77,12 @@ class ProviderKind:
         if change.first or change.recovered:
             world.enqueue_users(link.name)
             world.enqueue(Key("Provider", "", link.name), Priority.SWEEP)
-        for machine_id in change.ids:
-            key = link.owners.get(machine_id) or self._owner(link, machine_id)
-            if key is not None:
-                world.enqueue(key, Priority.SWEEP)
-        for task in change.tasks:
-            key = link.waiting_for(task.id)
-            if key is not None:
-                world.enqueue(key, Priority.SWEEP)
+        concerned = link.concerned(change.ids)
+        # What carries our marker and is not bound yet has been found by this sweep.
+        found = (self._owner(link, machine_id) for machine_id in change.ids if machine_id not in link.owners)
+        waiting = (link.waiting_for(task.id) for task in change.tasks)
+        for key in concerned.union(filter(None, found), filter(None, waiting)):
+            world.enqueue(key, Priority.SWEEP)
 
     def _owner(self, link: Link, machine_id: str) -> Key | None:
         machine = link.inventory.get(machine_id)

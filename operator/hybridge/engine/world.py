@@ -13,6 +13,7 @@ from hybridge.api.fields import Model
 from hybridge.api.shared import FINALIZER
 from hybridge.core.errors import CloudError
 from hybridge.core.units import format_time
+from hybridge.engine.chronicle import Chronicle
 from hybridge.engine.cluster import Cluster
 from hybridge.engine.keys import Clock, Key
 from hybridge.engine.link import Link
@@ -56,7 +57,17 @@ class World:
     monotonic: Clock = time.monotonic
     links: dict[str, Link] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
+    chronicle: Chronicle = field(init=False)
     _namespaces: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.chronicle = Chronicle(self.cluster, self.monotonic)
+
+    def tell(self, key: Key, reason: str, message: str, *, warning: bool = False) -> None:
+        """Records a Kubernetes Event about the object, in the background."""
+        body = self.store.get(key)
+        if body is not None:
+            self.chronicle.tell(body, reason, message, warning=warning)
 
     def enqueue(self, key: Key, priority: Priority = Priority.USER, *, after: float = 0.0) -> None:
         """Has ``key`` reconciled."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hybridge.core.machine import Power
 from hybridge.core.plan import Action, Do, Verb
-from hybridge.engine.machine_memo import REPEAT_MOST, Memo
+from hybridge.engine.machines.memo import REPEAT_MOST, Memo
 
 START = Do((Action(Verb.SET_POWER, "powerState", "Stopped", Power.RUNNING),))
 STOP = Do((Action(Verb.SET_POWER, "powerState", "Running", Power.STOPPED),))

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
+import msgspec
 import pytest
 
+from hybridge.api.provider import ProviderSpec
 from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core.errors import CloudError, IdTaken, Refused, Throttled, Unreachable
 from hybridge.core.identity import Marker
@@ -19,14 +21,15 @@ from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.cluster import Body, Cluster
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
-from hybridge.engine.machine_case import Case
-from hybridge.engine.machine_memo import Memo
-from hybridge.engine.machine_steps import MachineSteps
+from hybridge.engine.machines.case import Case
+from hybridge.engine.machines.memo import Memo
+from hybridge.engine.machines.steps import MachineSteps
 from hybridge.engine.queue import WorkQueue
 from hybridge.engine.store import Store
 from hybridge.engine.world import World
 
 KEY = Key("VirtualMachine", "shop", "web")
+PROVIDER = msgspec.convert({"aws": {"region": "eu-central-1"}, "credentials": {"workloadIdentity": {}}}, ProviderSpec)
 
 
 class ApiServer:
@@ -60,7 +63,7 @@ class RefusingCloud:
         self.machines = self
         self._error = error
 
-    def prepare(self, spec: MachineSpec, _taken: object) -> Prepared:
+    def prepare(self, spec: MachineSpec, _taken: object, _apart: object) -> Prepared:
         return Prepared({"image": spec.image})
 
     def create(self, _intent: Intent, _spec: MachineSpec, _marker: Marker) -> Started:
@@ -85,7 +88,7 @@ def rejected(error: CloudError, *, repeated: bool) -> bool:
         machine = world.decode(KEY, VirtualMachine)
         assert machine is not None
         case = Case(
-            KEY, machine, Memo.resume(machine), link, MachineSpec("web", image="ami-1"),
+            KEY, machine, Memo.resume(machine), PROVIDER, link, MachineSpec("web", image="ami-1"),
             Marker("c", "u1", "VirtualMachine", "shop", "web"),
         )  # fmt: skip
         steps: Any = MachineSteps(world)

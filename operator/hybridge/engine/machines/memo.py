@@ -7,9 +7,11 @@ from math import inf
 
 from hybridge.api import desired
 from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core.conditions import Type
 from hybridge.core.machine import Intent, Machine, Task
 from hybridge.core.machine_situation import Record
 from hybridge.core.plan import Do, Verb
+from hybridge.core.reasons import Reason
 from hybridge.core.units import parse_time
 
 #: Seconds to hold back a step that was done before and did not last: grows with each repetition, up to the second.
@@ -74,6 +76,9 @@ class Memo:
             created=self.created_at is not None,
             deleting=deleting,
             protected=machine.spec.lifecycle.deletion_protection,
+            reached=self.synced == machine.metadata.generation or _was_met(machine),
+            drifted={entry.field: entry.want or "" for entry in machine.status.drift},
+            restart=desired.restart(machine.status.restart) if machine.status.restart else None,
         )
 
     def began(self, generation: int) -> None:
@@ -92,6 +97,11 @@ class Memo:
             return 0.0
         return max(0.0, at + min(REPEAT_MOST, REPEAT_FIRST * 4.0 ** min(repeats, 10)) - now)
 
+    def times(self, step: Do) -> int:
+        """How often this step was done for this spec, as far as it is remembered."""
+        done = self.done.get(_signature(step))
+        return 0 if done is None else done[1] + 1
+
     def did(self, step: Do, now: float, *, calm: float = CALM) -> None:
         """The step was taken."""
         at, repeats = self.done.get(_signature(step), (-inf, 0))
@@ -107,6 +117,17 @@ class Memo:
         """Seconds until something that a person has to mend is looked at again: a growing number for each spec."""
         self.stops += 1
         return RECHECK_FIRST * 2.0 ** min(self.stops - 1, 4)
+
+
+def _was_met(machine: VirtualMachine) -> bool:
+    """Whether the status tells that this generation of the spec was met, or differs only by drift that is left."""
+    met = {Reason.IN_SYNC.value, Reason.DRIFTED.value}
+    return any(
+        condition.type == Type.SYNCED.value
+        and condition.reason in met
+        and condition.observed_generation == machine.metadata.generation
+        for condition in machine.status.conditions
+    )
 
 
 def _signature(step: Do) -> tuple[object, ...]:

@@ -7,23 +7,24 @@ from dataclasses import replace
 
 from hybridge.api.desired import foreign_blocks, machine_spec
 from hybridge.api.notyet import not_yet
-from hybridge.api.shared import FINALIZER, SYNC_NOW
+from hybridge.api.shared import FINALIZER, SYNC_NOW, Management
 from hybridge.api.virtualmachine import VirtualMachine
-from hybridge.core import machine_plan, machine_proof
+from hybridge.core import machine_plan, machine_proof, machine_status
 from hybridge.core.errors import CloudError, Disposition, Refused, Unreachable
 from hybridge.core.identity import PREFIX, Marker
 from hybridge.core.machine import Machine, Power, Task, TaskState
-from hybridge.core.machine_situation import Sight, Situation
+from hybridge.core.machine_situation import Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from hybridge.core.reasons import Reason
-from hybridge.core.units import format_time, parse_duration
+from hybridge.core.units import format_time
 from hybridge.engine.admission import admit
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
-from hybridge.engine.machine_case import Case
-from hybridge.engine.machine_memo import Memo
-from hybridge.engine.machine_report import MachineReporter
-from hybridge.engine.machine_steps import MachineSteps
+from hybridge.engine.machines import sight
+from hybridge.engine.machines.case import Case
+from hybridge.engine.machines.memo import Memo
+from hybridge.engine.machines.report import MachineReporter
+from hybridge.engine.machines.steps import MachineSteps
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.outcome import Again, Done, Failed, Outcome
 from hybridge.engine.world import World
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds after which something that others have to finish is looked at again, at most.
 PATIENCE = 60.0
+#: How often the same thing is done before it is told that somebody undoes it.
+CONTESTED = 2
 
 
 class MachineKind:
@@ -61,7 +64,7 @@ class MachineKind:
         try:
             case = await self._open(key, machine, memo)
         except CloudError as error:
-            if machine.metadata.deletion_timestamp and self._never_began(machine, memo):
+            if machine.metadata.deletion_timestamp and self._holds_nothing(machine, memo):
                 await self._world.drop_finalizer(key)
                 return Again(0.0)
             return await self._tell(key, memo, error)
@@ -88,8 +91,13 @@ class MachineKind:
         return memo
 
     @staticmethod
-    def _never_began(machine: VirtualMachine, memo: Memo) -> bool:
-        """Nothing can be in the cloud: an intent is on record before anything is made."""
+    def _holds_nothing(machine: VirtualMachine, memo: Memo) -> bool:
+        """Nothing of it can be in the cloud: an intent is on record before anything is made, and what is only observed
+        is nobody's.
+        """
+        lifecycle = machine.spec.lifecycle
+        if lifecycle.management is Management.OBSERVED:
+            return not lifecycle.deletion_protection
         return machine.status.id is None and machine.status.intent is None and memo.id is None
 
     async def _open(self, key: Key, machine: VirtualMachine, memo: Memo) -> Case:
@@ -112,7 +120,7 @@ class MachineKind:
         marker = Marker(
             self._world.cluster_id, machine.metadata.uid, key.kind, machine.metadata.namespace, machine.metadata.name
         )
-        return Case(key, machine, memo, link, link.driver.machines.normalize(spec), marker)
+        return Case(key, machine, memo, provider.spec, link, link.driver.machines.normalize(spec), marker)
 
     def _is_connecting(self, name: str) -> bool:
         """Whether it will be known in a moment how the Provider is: that is not worth a word to each of its objects."""
@@ -137,7 +145,7 @@ class MachineKind:
             await self._world.add_finalizer(case.key)
         self._follow(case)
         self._sync_now(case)
-        situation = self._situation(case)
+        situation = sight.situation(self._world, case)
         plan = machine_plan.plan(situation)
         found = machine_proof.locate(situation)
         mine = found if isinstance(found, Machine) else None
@@ -199,42 +207,6 @@ class MachineKind:
         else:
             inventory.see(replace(seen, power=after.power))
 
-    def _situation(self, case: Case) -> Situation:
-        memo, link, machine = case.memo, case.link, case.machine
-        record = memo.record(machine, deleting=case.deleting)
-        traits = link.driver.machines.traits
-        if self._world.visibility is not None:
-            most = self._world.visibility
-            traits = replace(traits, visibility=min(traits.visibility, most), lag=min(traits.lag, most))
-        inventory = link.inventory
-        intent_id = record.intent.id if record.intent and not record.intent.rejected else None
-        known_id = record.id or intent_id
-        if known_id:
-            link.bind(known_id, case.key, parse_duration(machine.spec.sync_interval))
-        carriers = inventory.owned_by(case.marker.owner)
-        earlier = () if known_id or carriers or record.intent else self._predecessors(case)
-        sight = Sight(
-            settled=inventory.settled,
-            recorded=inventory.get(known_id) if known_id else None,
-            absent=known_id is not None and memo.absent == known_id,
-            carriers=carriers,
-            predecessors=earlier,
-            task=memo.task,
-            searched_at=memo.searched_at,
-            token_spent=memo.token_spent,
-        )
-        return Situation(case.spec, record, sight, traits, case.marker, link.connection.identity, self._world.clock())
-
-    @staticmethod
-    def _predecessors(case: Case) -> tuple[Machine, ...]:
-        return tuple(
-            machine
-            for machine in case.link.inventory.machines()
-            if machine.marker is not None
-            and machine.marker.uid != case.marker.uid
-            and machine.marker.names_same_object(case.marker)
-        )
-
     def _recognise(self, case: Case, situation: Situation, mine: Machine, plan: Plan) -> None:
         """Puts in memory what seeing our machine proves."""
         memo = case.memo
@@ -266,10 +238,10 @@ class MachineKind:
             case Wait() if not link.inventory.settled:
                 # The end of the first sweep calls everybody; a restart is no news.
                 return Done()
-            case Wait(_, _, after):
+            case Wait(_, _, after, patient=False):
                 link.expect(case.key, refresh=memo.id if mine and mine.lock else None)
                 return await self._reporter.report(case, plan, mine, settled=False, after=after)
-            case Refuse():
+            case Wait() | Refuse():
                 link.settle(case.key)
                 return await self._reporter.report(case, plan, mine, settled=True, after=None)
             case Release():
@@ -298,8 +270,7 @@ class MachineKind:
         memo, now = case.memo, self._world.clock()
         wait = memo.hold_back(step, now)
         if wait > 0:
-            case.link.expect(case.key)
-            return await self._reporter.report(case, plan, mine, settled=False, after=wait)
+            return await self._hold_back(case, plan, step, mine, now + wait)
         for action in step.actions:
             log.info(
                 "%s %s: %s -> %s", action.verb, action.field, action.before or "-", action.after or "-",
@@ -307,7 +278,20 @@ class MachineKind:
             )  # fmt: skip
         await self._steps.take(case, step, mine)
         memo.did(step, now)
+        reason, words = machine_status.progress(step)
+        self._world.tell(case.key, reason.value, words)
         return await self._reporter.report(case, plan, mine, settled=False, after=0.0)
+
+    async def _hold_back(self, case: Case, plan: Plan, step: Do, mine: Machine | None, until: float) -> Outcome:
+        """What was done before and did not last is done again at growing distances, and that is told."""
+        wait, times = until - self._world.clock(), case.memo.times(step)
+        if times >= CONTESTED:
+            _, words = machine_status.progress(step)
+            told = f"{words}: done {times} times, and changed back each time; again at {format_time(until)}"
+            plan = replace(plan, step=Wait(Reason.CONTESTED, told))
+        else:
+            case.link.expect(case.key)
+        return await self._reporter.report(case, plan, mine, settled=False, after=wait)
 
     async def _tell(self, key: Key, memo: Memo, error: CloudError, case: Case | None = None) -> Outcome:
         """Reports an error; how soon it is tried again depends on what it says."""

@@ -8,19 +8,19 @@ import msgspec
 
 from hybridge.api import desired
 from hybridge.api.shared import DriftEntry, PlanEntry, clip
-from hybridge.api.virtualmachine import AddressStatus, Phase, VirtualMachine, VirtualMachineStatus
+from hybridge.api.virtualmachine import AddressStatus, Phase, RestartStatus, VirtualMachine, VirtualMachineStatus
 from hybridge.core import machine_status
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
-from hybridge.core.machine import Intent, Machine, MachineSpec
+from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Restart
 from hybridge.core.machine_status import Story
 from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Verb
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes, format_time, parse_time
 from hybridge.engine import conditions
 from hybridge.engine.keys import Key
-from hybridge.engine.machine_case import Case
-from hybridge.engine.machine_memo import Memo
+from hybridge.engine.machines.case import Case
+from hybridge.engine.machines.memo import Memo
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.outcome import Again, Done, Outcome
 from hybridge.engine.world import World
@@ -36,7 +36,7 @@ ADDRESS_DELAY = 1.0
 _MOST = 32
 
 
-def creating(machine: VirtualMachine, intent: Intent, now: float) -> VirtualMachineStatus:
+def creating(machine: VirtualMachine, intent: Intent, placed: Placed | None, now: float) -> VirtualMachineStatus:
     """The status that goes with a new intent: written before the cloud is asked."""
     plan = Plan(Do((Action(Verb.CREATE, "machine", "", intent.name),)))
     story = Story(MachineSpec(intent.name), plan, None)
@@ -48,6 +48,8 @@ def creating(machine: VirtualMachine, intent: Intent, now: float) -> VirtualMach
         ),
         intent=desired.intent_status(intent),
         phase=Phase.CREATING,
+        placement=desired.placed_status(placed) if placed else None,
+        restart=desired.restart_status(Restart(machine.spec.restart_token or "")),
     )
 
 
@@ -100,9 +102,7 @@ class MachineReporter:
             log.warning(
                 "%s: %s", error.reason, error.message, extra={"object": str(key), "provider": self._world.group(key)}
             )
-            body = self._world.store.get(key)
-            if body is not None:
-                await self._world.cluster.emit(body, reason=error.reason.value, message=error.message, warning=True)
+            self._world.tell(key, error.reason.value, error.message, warning=True)
         spec = case.spec if case else MachineSpec(machine.metadata.name)
         shown = case.link.inventory.get(memo.id) if case and memo.id else None
         story = Story(
@@ -118,12 +118,6 @@ class MachineReporter:
 
     def _story(self, case: Case, machine: VirtualMachine, plan: Plan, mine: Machine | None) -> Story:
         memo, now = case.memo, self._world.clock()
-        synced = any(
-            condition.type == Type.SYNCED.value
-            and condition.status.value == "True"
-            and condition.observed_generation == machine.metadata.generation
-            for condition in machine.status.conditions
-        )
         waited = now - memo.running_since if memo.running_since is not None else 0.0
         return Story(
             case.spec,
@@ -132,18 +126,21 @@ class MachineReporter:
             deleting=case.deleting,
             created=memo.created_at is not None,
             was_ready=conditions.is_true(machine.status.conditions, Type.READY),
-            synced_before=synced or memo.synced == machine.metadata.generation or bool(machine.status.drift),
             address_timed_out=waited > ADDRESS_PATIENCE,
         )
 
     def _count_drift(self, case: Case, story: Story) -> None:
         """Also of drift that is corrected before it is worth a write."""
-        memo, key, now, fields = case.memo, case.key, self._world.clock(), len(machine_status.drift(story))
+        memo, key, now, items = case.memo, case.key, self._world.clock(), machine_status.drift(story)
         provider = self._world.group(key)
-        if fields and memo.drifted_since is None:
+        if items and memo.drifted_since is None:
             memo.drifted_since = now
-            self._meter.drifted(key.kind, provider, fields)
-        elif not fields and memo.drifted_since is not None:
+            self._meter.drifted(key.kind, provider, len(items))
+            words = "; ".join(
+                f"{one.field} is {one.before or 'missing'}, wanted {one.after or 'none'}" for one in items
+            )
+            self._world.tell(key, Reason.DRIFTED.value, words, warning=True)
+        elif not items and memo.drifted_since is not None:
             self._meter.undrifted(key.kind, provider, now - memo.drifted_since)
             memo.drifted_since = None
 
@@ -189,6 +186,7 @@ class MachineReporter:
             drift=drift,
             phase=phase,
             created_at=format_time(memo.created_at) if memo.created_at is not None else None,
+            restart=_restart(story, old.restart),
             restart_required=restart,
         )
         if story.machine is not None:
@@ -214,6 +212,7 @@ def _with_machine(status: VirtualMachineStatus, machine: Machine) -> VirtualMach
         instance_type=machine.instance_type,
         host=machine.host,
         zone=machine.zone,
+        guest_agent=machine.agent,
     )
 
 
@@ -235,9 +234,7 @@ def _plan(story: Story) -> tuple[PlanEntry, ...]:
 
 
 def _drift(story: Story, before: tuple[DriftEntry, ...], now: float) -> tuple[DriftEntry, ...]:
-    fields = set(machine_status.drift(story))
     since = {entry.field: entry.since for entry in before}
-    actions = story.plan.actions if story.plan else ()
     return tuple(
         DriftEntry(
             field=action.field,
@@ -245,9 +242,24 @@ def _drift(story: Story, before: tuple[DriftEntry, ...], now: float) -> tuple[Dr
             found=clip(action.before),
             since=since.get(action.field) or format_time(now),
         )
-        for action in actions[:_MOST]
-        if action.field in fields
+        for action in machine_status.drift(story)[:_MOST]
     )
+
+
+def _restart(story: Story, record: RestartStatus | None) -> RestartStatus | None:
+    """The record of the last restart: once nothing more is asked for, it is done."""
+    step = story.plan.step if story.plan else None
+    reached = isinstance(step, Rest) or (isinstance(step, Refuse) and step.reason in _AFTER_RESTART)
+    if not reached or story.spec.observed:
+        return record
+    token = story.spec.restart_token
+    if token is None and record is not None:
+        token = record.token
+    return desired.restart_status(Restart(token or ""))
+
+
+#: Refusals that only come when nothing is left to do but what they name.
+_AFTER_RESTART = frozenset({Reason.RESTART_REQUIRED, Reason.REPLACEMENT_REQUIRED})
 
 
 def _restart_required(story: Story) -> bool:

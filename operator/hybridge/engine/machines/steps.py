@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 import msgspec
@@ -11,13 +13,16 @@ from hybridge.api import desired
 from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core.errors import CloudError, NotProven, Refused, TokenMismatch
 from hybridge.core.identity import machine_uuid, token
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, SecretVersion
+from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, Restart, RestartPhase, SecretVersion
+from hybridge.core.machine_diff import driver_field
 from hybridge.core.plan import Do, Verb
 from hybridge.core.reasons import Reason
-from hybridge.drivers.base import Started
+from hybridge.drivers.base import Prepared, Started
 from hybridge.engine.cluster import Conflict
-from hybridge.engine.machine_case import Case
-from hybridge.engine.machine_report import creating
+from hybridge.engine.machines.case import Case
+from hybridge.engine.machines.claim import claim
+from hybridge.engine.machines.group import apart
+from hybridge.engine.machines.report import creating
 from hybridge.engine.world import World
 
 
@@ -26,6 +31,7 @@ class MachineSteps:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._choosing: dict[tuple[str, str, str], asyncio.Lock] = {}
 
     async def take(self, case: Case, step: Do, mine: Machine | None) -> None:
         """Changes the cloud and keeps what is known of the result. Raises CloudError, Conflict, NotLeading."""
@@ -48,8 +54,14 @@ class MachineSteps:
             return await self._adopt(case, step.actions[0].after)
         if mine is None:
             raise CloudError(Reason.IDENTITY_MISMATCH, "there is no machine to change")
+        if step.verb is Verb.RESTART:
+            await self._note_restart(case, Restart(step.actions[0].after, RestartPhase.STOPPING))
+            self._world.require_leadership()
+            return await call(machines.set_power, mine, case.spec, Power.STOPPED)
         if step.verb is Verb.SET_POWER:
             power = Power(step.actions[0].after)
+            if power is Power.RUNNING:
+                await self._end_stop(case)
             self._world.require_leadership()
             return await call(machines.set_power, mine, case.spec, power, hard=step.hard)
         if step.verb in {Verb.DELETE, Verb.DETACH}:
@@ -57,7 +69,9 @@ class MachineSteps:
             if step.verb is Verb.DELETE:
                 return await call(machines.delete, mine)
             return await call(machines.mark, mine, None)
-        fields = {"initialize"} if step.verb is Verb.INITIALIZE else {_field(action.field) for action in step.actions}
+        if step.verb is Verb.INITIALIZE:
+            return await self._configure(case, mine, {"initialize"})
+        fields = {driver_field(action.field) for action in step.actions}
         return await self._configure(case, mine, fields)
 
     async def _configure(self, case: Case, mine: Machine, fields: Collection[str]) -> Started:
@@ -68,6 +82,24 @@ class MachineSteps:
         return await case.link.bulkhead.call(
             case.link.driver.machines.configure, mine, spec, fields, intent, case.marker
         )
+
+    async def _end_stop(self, case: Case) -> None:
+        """A restart that has stopped the machine is past that, before it is started again."""
+        token, record = case.spec.restart_token, case.machine.status.restart
+        if record is None:
+            return
+        asked = token is not None and token != record.token
+        if asked or record.phase is RestartPhase.STOPPING:
+            await self._note_restart(case, Restart(token or record.token, RestartPhase.STARTING))
+
+    async def _note_restart(self, case: Case, restart: Restart) -> None:
+        """Puts a restart on record before anything happens. Raises Conflict when we are stale."""
+        status = msgspec.structs.replace(case.machine.status, restart=desired.restart_status(restart))
+        await self._world.write_status(case.key, status)
+        written = self._world.decode(case.key, VirtualMachine)
+        if written is None or written.metadata.uid != case.machine.metadata.uid:
+            raise Conflict
+        case.machine = written
 
     async def _create(self, case: Case, *, anew: bool) -> Started:
         machine = case.machine
@@ -92,33 +124,46 @@ class MachineSteps:
         self, case: Case, spec: MachineSpec, secrets: tuple[SecretVersion, ...], *, attempt: int
     ) -> Intent:
         """Reads what the call needs, and writes down what is about to happen. Raises Conflict when we are stale."""
-        world, link, uid = self._world, case.link, case.machine.metadata.uid
+        world, link = self._world, case.link
         taken = {machine_id for machine_id, owner in link.owners.items() if owner != case.key}
-        prepared = await link.bulkhead.call(link.driver.machines.prepare, spec, taken)
-        intent = Intent(
-            attempt=attempt,
-            token=token(uid, attempt),
-            name=spec.name,
-            uuid=machine_uuid(uid, attempt),
-            provider_identity=link.connection.identity,
-            started_at=world.clock(),
-            parameters=prepared.parameters,
-            id=prepared.id,
-            secrets=secrets,
-        )
-        await self._record(case, intent)
+        async with self._alone(case):
+            prepared = await link.bulkhead.call(link.driver.machines.prepare, spec, taken, apart(world, case))
+            intent = self._intent(case, spec, prepared, secrets, attempt)
+            await self._record(case, intent, prepared.placed)
         memo = case.memo
         memo.id = memo.created_at = memo.absent = memo.searched_at = None
         memo.token_spent = False
         return intent
 
-    async def _record(self, case: Case, intent: Intent) -> None:
+    def _alone(self, case: Case) -> AbstractAsyncContextManager[object]:
+        """Machines of one group choose their places one after the other, so that each sees where the others go."""
+        if case.spec.group is None:
+            return nullcontext()
+        return self._choosing.setdefault((case.link.name, case.key.namespace, case.spec.group), asyncio.Lock())
+
+    def _intent(
+        self, case: Case, spec: MachineSpec, prepared: Prepared, secrets: tuple[SecretVersion, ...], attempt: int
+    ) -> Intent:
+        uid = case.machine.metadata.uid
+        return Intent(
+            attempt=attempt,
+            token=token(uid, attempt),
+            name=spec.name,
+            uuid=machine_uuid(uid, attempt),
+            provider_identity=case.link.connection.identity,
+            started_at=self._world.clock(),
+            parameters=prepared.parameters,
+            id=prepared.id,
+            secrets=secrets,
+        )
+
+    async def _record(self, case: Case, intent: Intent, placed: Placed | None = None) -> None:
         current = self._world.decode(case.key, VirtualMachine)
         if current is None or current.metadata.uid != case.machine.metadata.uid:
             raise Conflict
         if current.metadata.deletion_timestamp is not None:
             raise Conflict
-        await self._world.write_status(case.key, creating(current, intent, self._world.clock()))
+        await self._world.write_status(case.key, creating(current, intent, placed, self._world.clock()))
         written = self._world.decode(case.key, VirtualMachine)
         if written is None:
             raise Conflict
@@ -133,7 +178,10 @@ class MachineSteps:
         await self._world.write_status(case.key, msgspec.structs.replace(current.status, intent=rejected))
 
     async def _adopt(self, case: Case, machine_id: str) -> Started:
-        """Takes over the machine of an earlier object in our place, after an uncached look that it is gone."""
+        """Takes over the machine of an earlier object in our place, after an uncached look that it is gone; or one that
+        is nobody's and is to be imported, unless another object of ours is faster.
+        """
+        claim(self._world, case, machine_id)
         body = await self._world.cluster.get(case.key)
         machine = case.link.inventory.get(machine_id)
         if body is None or body["metadata"]["uid"] != case.machine.metadata.uid or machine is None:
@@ -151,6 +199,7 @@ class MachineSteps:
         )
         if not adopting:
             await self._record(case, intent)
+            case.memo.id = case.memo.created_at = None
         self._world.require_leadership()
         return await case.link.bulkhead.call(case.link.driver.machines.mark, machine, case.marker)
 
@@ -188,6 +237,8 @@ class MachineSteps:
             soon = _SOON.get(started.machine.power) if started.machine else None
             if mine is not None and step.verb is Verb.SET_POWER:
                 soon = Power(step.actions[0].after)
+            elif mine is not None and step.verb is Verb.RESTART:
+                soon = Power.STOPPED
             current = inventory.get(memo.id) if memo.id else None
             if soon is not None and current is not None:
                 memo.after_task = replace(current, power=soon)
@@ -206,7 +257,3 @@ def _rules_out(error: CloudError) -> bool:
 _PASSING = frozenset({Reason.THROTTLED, Reason.PROVIDER_DOWN, Reason.LOCKED})
 #: Where a transition of power leads when its task succeeds.
 _SOON = {Power.STARTING: Power.RUNNING, Power.STOPPING: Power.STOPPED}
-
-
-def _field(name: str) -> str:
-    return name.partition(".")[0]

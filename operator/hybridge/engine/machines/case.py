@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hybridge.api.provider import ProviderSpec
 from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core.identity import Marker
 from hybridge.core.machine import MachineSpec
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
-from hybridge.engine.machine_memo import Memo
+from hybridge.engine.machines.memo import Memo
 
 
 @dataclass(slots=True)
@@ -19,6 +20,7 @@ class Case:
     key: Key
     machine: VirtualMachine
     memo: Memo
+    provider: ProviderSpec
     link: Link
     spec: MachineSpec
     marker: Marker

@@ -1,0 +1,47 @@
+"""Anti-affinity: where the other machines of a group are, or are going to be."""
+
+from __future__ import annotations
+
+from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core.machine import Placed
+from hybridge.engine.cluster import Body
+from hybridge.engine.link import Link
+from hybridge.engine.machines.case import Case
+from hybridge.engine.world import World
+
+
+def apart(world: World, case: Case) -> tuple[Placed, ...]:
+    """The places of the other machines of the group: in the same namespace, at the same Provider.
+
+    A machine that is being made counts where its intent puts it.
+    """
+    group = case.spec.group
+    if group is None:
+        return ()
+    return tuple(
+        place
+        for other in others(world, case.machine, group)
+        if other.metadata.uid != case.machine.metadata.uid and (place := _place(case.link, other)) is not None
+    )
+
+
+def others(world: World, machine: VirtualMachine, group: str) -> tuple[VirtualMachine, ...]:
+    """The objects of the same group, this one included."""
+    provider, namespace = machine.spec.provider_ref.name, machine.metadata.namespace
+    users = (key for key in world.store.users(provider) if key.kind == "VirtualMachine" and key.namespace == namespace)
+    found = (world.decode(key, VirtualMachine) for key in users if _group(world.store.get(key)) == group)
+    return tuple(filter(None, found))
+
+
+def _group(body: Body | None) -> object:
+    """Read from the body itself: most objects are in no group, and are not worth decoding."""
+    return body["spec"].get("placement", {}).get("antiAffinityGroup") if body else None
+
+
+def _place(link: Link, other: VirtualMachine) -> Placed | None:
+    status = other.status
+    seen = link.inventory.get(status.id) if status.id and status.created_at else None
+    if seen is not None:
+        return Placed(seen.host, seen.zone)
+    planned = status.placement
+    return Placed(planned.host, planned.zone) if planned else None
