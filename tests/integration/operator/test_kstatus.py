@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from lab.faultproxy import Cloud
+from lab.faultproxy import Cloud, Delay, LoseAnswer, Rule
 from lab.kstatus import Judge, Status, Verdict
 from lab.process import LabError
 from tests.integration.operator.conftest import MakeScene
@@ -160,6 +160,42 @@ class TestOnEveryCloud:
         scene.delete()
         scene.bed.lab.controlplane.kube("wait", "--for=delete", "hvm/web", "-n", scene.namespace, "--timeout=60s")
         assert scene.here() == set()
+
+
+class TestTrouble:
+    """A cloud that is slow, overloaded or loses answers is no reason to give up, and none to be pleased too early."""
+
+    @pytest.fixture
+    def life(self, own: Scene, judge: Judge) -> Life:
+        return Life(own, judge, KIND, "web")
+
+    def test_a_slow_creation_is_in_progress_all_the_time(self, own: Scene, life: Life) -> None:
+        own.faults.inject(Rule(own.person.calls.create, Delay(4), times=1))
+
+        own.apply()
+
+        assert life.until(CURRENT) == [IN_PROGRESS, CURRENT]
+        assert any(version and version["status"].get("phase") == "Creating" for version, _ in life.judged)
+
+    def test_a_cloud_that_is_asked_too_often_is_waited_for(self, own: Scene, life: Life) -> None:
+        rule = own.faults.inject(Rule(own.person.calls.create, own.person.throttle))
+        own.apply()
+        throttled = life.until(
+            IN_PROGRESS, lambda version: condition_of(version, "Synced").get("reason") == "Throttled"
+        )
+        assert throttled == [IN_PROGRESS]
+        assert own.here() == set()
+
+        own.faults.lift(rule)
+        assert life.until(CURRENT) in ([CURRENT], [IN_PROGRESS, CURRENT])
+
+    def test_a_creation_whose_answer_got_lost_is_in_progress_until_it_is_found(self, own: Scene, life: Life) -> None:
+        own.faults.inject(Rule(own.person.calls.create, LoseAnswer("reset"), times=1))
+
+        own.apply()
+
+        assert life.until(CURRENT) == [IN_PROGRESS, CURRENT]
+        assert own.here() == {own.machine().id}
 
 
 @pytest.mark.parametrize("cloud", ["aws"])
