@@ -142,6 +142,24 @@ class ProxmoxCloud:
         wanted = grants or GRANTS[OPERATOR]
         self._call("POST", "/lab/rights", account=OPERATOR, grants=json.dumps([(it.place, it.right) for it in wanted]))
 
+    def set_node(self, node: str, *, online: bool = True, maintenance: bool = False) -> None:
+        """Take a node off the cluster, or let the HA manager keep it for maintenance, or neither."""
+        self._call("POST", "/lab/node", node=node, online=int(online), maintenance=int(maintenance))
+
+    def migrate(self, vmid: int, node: str) -> None:
+        """Bring a machine to another node, while it runs."""
+        here = self.machine(vmid).node
+        self._task("POST", f"/nodes/{here}/qemu/{vmid}/migrate", target=node, online=1, **{"with-local-disks": 1})
+
+    def move_disk(self, vmid: int, disk: str, storage: str) -> None:
+        """Bring a disk of a machine to another storage."""
+        path = f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/move_disk"
+        self._task("POST", path, disk=disk, storage=storage, delete=1)
+
+    def set_pool(self, vmid: int, pool: str) -> None:
+        """Put a machine into a pool, out of the one it is in."""
+        self._api("PUT", "/pools", poolid=pool, vms=vmid, **{"allow-move": 1})
+
     def power(self, vmid: int, *, on: bool) -> None:
         """Start a machine, or pull its plug."""
         self._task("POST", f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/status/{'start' if on else 'stop'}")
@@ -162,8 +180,13 @@ class ProxmoxCloud:
         self._task("POST", f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/clone", newid=newid, **options)
 
     def create(self, vmid: int, name: str, *, node: str = "pve1", **config: str | int) -> None:
-        """Make an empty machine, which nobody but the person who made it knows."""
-        self._task("POST", f"/nodes/{node}/qemu", vmid=vmid, name=name, **config)
+        """Make an empty machine, which nobody but the person who made it knows. Without a name when that is empty."""
+        named = {"name": name} if name else {}
+        self._task("POST", f"/nodes/{node}/qemu", vmid=vmid, **named, **config)
+
+    def make_template(self, vmid: int) -> None:
+        """Turn a stopped machine into a template."""
+        self._task("POST", f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/template")
 
     # -------------------------------------------------------------- transport
 

@@ -14,11 +14,11 @@ from fakepve.server import USER, ok, params  # type: ignore[import-untyped]  # a
 
 from lab.permissions import Grant
 from lab.proxmox_estate import BRIDGES, GIB, NODE_CPUS, NODE_DISK, NODE_MEMORY
-from lab.proxmox_guests import Guests
+from lab.proxmox_moves import Moves
 from lab.proxmox_tasks import Route
 
 
-class Cluster(Guests):
+class Cluster(Moves):
     """The nodes' capacity, ``/cluster/resources`` with its lag, and what the lab reads and turns under ``/lab``."""
 
     def __init__(self, **settings: Any) -> None:
@@ -36,6 +36,7 @@ class Cluster(Guests):
         control.router.add_get("/isos", self._lab_isos)
         control.router.add_post("/tune", self._lab_tune)
         control.router.add_post("/rights", self._lab_rights)
+        control.router.add_post("/node", self._lab_node)
         app.add_subapp("/lab", control)
         return app
 
@@ -84,14 +85,20 @@ class Cluster(Guests):
             item.update(self._status_of(vm) if not self.resources_lag else self._broadcast.get(vm.guest, {}))
             if not online:
                 item["status"] = "unknown"
-            item.update({"lock": vm.lock, "tags": vm.config.get("tags"), "pool": vm.pool, "hastate": vm.ha_state})
+            pool = vm.pool if vm.pool and self.allowed(user, f"/pool/{vm.pool}", "Pool.Audit") else None
+            item.update({"lock": vm.lock, "tags": vm.config.get("tags"), "pool": pool, "hastate": vm.ha_state})
             found.append({key: value for key, value in item.items() if value is not None})
         for name, state in sorted(self.nodes.items()) if kind in {None, "node"} else []:
             online = state.get("online", True)
             audited = self.allowed(user, f"/nodes/{name}", "Sys.Audit")
             node = {"id": f"node/{name}", "type": "node", "node": name, "level": ""}
+            if "hastate" in state:
+                node["hastate"] = state["hastate"]
             stats = self._node_stats(online) if audited else {}
             found.append({**node, "status": "online" if online else "offline", **stats})
+        if kind in {None, "pool"}:
+            pools = [name for name in sorted(self.pools) if self.allowed(user, f"/pool/{name}", "Pool.Audit")]
+            found += [{"id": f"/pool/{name}", "type": "pool", "pool": name} for name in pools]
         visible = [sid for sid in self.storages if self.sees_storage(user, sid)]
         for name in sorted(self.nodes) if kind in {None, "storage"} else []:
             found += [store for sid in visible if (store := self._storage_resource(name, sid)) is not None]
@@ -102,6 +109,8 @@ class Cluster(Guests):
         if item is not None:
             total, used, _ = self._space(self.storages[name])
             item.update(maxdisk=total, disk=used)
+            if not self.nodes[node].get("online", True):
+                item["status"] = "unknown"
         return item
 
     # --------------------------------------------------------------- capacity
@@ -187,6 +196,17 @@ class Cluster(Guests):
         wanted = await params(request)
         self.allot(wanted["account"], [Grant(*pair) for pair in json.loads(wanted["grants"])])
         return web.json_response({})
+
+    async def _lab_node(self, request: web.Request) -> web.Response:
+        """Puts a node into maintenance as the HA manager does, or takes it off the cluster, or all of that back."""
+        _root_only(request)
+        wanted = await params(request)
+        node = self.nodes[wanted["node"]]
+        node["online"] = wanted.get("online", "1") == "1"
+        node.pop("hastate", None)
+        if wanted.get("maintenance", "0") == "1":
+            node["hastate"] = "maintenance"
+        return web.json_response(node)
 
 
 def _root_only(request: web.Request) -> None:

@@ -10,6 +10,7 @@ from lab.permissions import Grant
 GIB = 2**30
 NODES = ("pve1", "pve2", "pve3")
 BRIDGES = ("vmbr0", "vmbr1")
+POOLS = ("production", "staging")
 CLUSTER = "hybridge-lab"
 NODE_CPUS = 128
 NODE_MEMORY = 1024 * GIB
@@ -51,6 +52,7 @@ def furnish(pve: Any, secrets: dict[str, str]) -> None:
     pve.cluster_name = CLUSTER
     for node in NODES:
         pve.add_node(node)
+    pve.pools.update({name: set() for name in POOLS})
     pve.storages = {name: _storage(options) for name, options in _STORAGES.items()}
     for vmid, name in TEMPLATES.items():
         for volume, size in ((f"base-{vmid}-disk-0", TEMPLATE_DISK), (f"vm-{vmid}-cloudinit", 4 * 2**20)):

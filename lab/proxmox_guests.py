@@ -62,13 +62,13 @@ class Guests(Rights):
             config["memory"] = str(config["memory"])
         if "description" in config:
             config["description"] += "\n"  # PVE keeps notes as lines and ends the last one, too
-        config["digest"] = _digest(vm)
+        config["digest"] = digest_of(vm)
         return ok(config)  # type: ignore[no-any-return]  # fakepve is untyped
 
     async def _pending(self, request: web.Request) -> web.Response:
         """The configuration key by key, as it is and as it will be; PVE lists the digest among the keys."""
         vm = self._vm(request, "VM.Audit")
-        items: list[dict[str, Any]] = [{"key": "digest", "value": _digest(vm)}]
+        items: list[dict[str, Any]] = [{"key": "digest", "value": digest_of(vm)}]
         for key in sorted({*vm.config, *vm.pending}):
             item: dict[str, Any] = {"key": key}
             if key in vm.config:
@@ -106,12 +106,12 @@ class Guests(Rights):
 
     async def _apply_config(self, vm: FakeVm, user: str, values: dict[str, Any]) -> None:
         self._check_lock(vm)
-        if values.get("digest") not in {None, _digest(vm)}:
+        if values.get("digest") not in {None, digest_of(vm)}:
             raise PveError(500, _CHANGED)
         for key in _words(values.get("revert")):
             vm.pending.pop(key, None)
         self.check_config(user, vm, values)
-        deleted, before = _words(values.get("delete")), {**vm.config, **vm.pending}
+        deleted, before, agent = _words(values.get("delete")), {**vm.config, **vm.pending}, vm.config.get("agent")
         allocated: list[str] = []
         updates = {
             key: self._stored_value(vm, user, key, value, allocated)
@@ -127,6 +127,8 @@ class Guests(Rights):
         for key in deleted:
             if key in vm.pending and key not in vm.config:
                 del vm.pending[key]  # a pending addition that is deleted again leaves nothing to wait for
+        if vm.status == "running" and vm.config.get("agent") != agent:
+            _hold_back(vm, "agent", agent)
         self._hotplug(vm)
         for key in deleted:
             if key not in vm.config:
@@ -230,7 +232,7 @@ class Guests(Rights):
             raise PveError(400, "Parameter verification failed.", {"size": "value does not match the regex pattern"})
 
         async def body() -> None:
-            if values.get("digest") not in {None, _digest(vm)}:
+            if values.get("digest") not in {None, digest_of(vm)}:
                 raise TaskError(_CHANGED)
             if vm.lock:
                 raise TaskError(f"VM is locked ({vm.lock})")
@@ -264,7 +266,14 @@ class Guests(Rights):
         return await super()._agent_call(match, values)
 
 
-def _digest(vm: FakeVm) -> str:
+def _hold_back(vm: FakeVm, key: str, before: Any) -> None:
+    """What fakepve changed at once waits for the next start: a device of the guest belongs to it."""
+    vm.pending[key] = vm.config.pop(key, None)
+    if before is not None:
+        vm.config[key] = before
+
+
+def digest_of(vm: FakeVm) -> str:
     """The digest of the configuration file, pending changes and snapshots included."""
     text = json.dumps([vm.config, vm.pending, vm.snapshots], sort_keys=True)
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -9,10 +9,11 @@ from msgspec import Struct, field
 
 
 class Resource(Struct, gc=False):
-    """A row of ``GET /cluster/resources``: a guest, node or storage. Sizes in bytes.
+    """A row of ``GET /cluster/resources``: a guest, node, storage or pool. Sizes in bytes.
 
     ``status``, ``name``, ``maxcpu`` and ``maxmem`` of a guest are what its node last broadcast (up to 10 s old); ``node``,
-    ``lock`` and ``tags`` come from the cluster file system and are of now.
+    ``lock``, ``tags`` and ``pool`` come from the cluster file system and are of now. ``hastate`` of a guest or a node is
+    the HA manager's word, such as ``started`` or ``maintenance``; ``pool`` is hidden from who lacks Pool.Audit on it.
     """
 
     type: str
@@ -27,7 +28,9 @@ class Resource(Struct, gc=False):
     tags: str = ""
     lock: str = ""
     hastate: str = ""
+    pool: str = ""
     storage: str = ""
+    plugintype: str = ""
     content: str = ""
     shared: int = 0
     disk: int = 0

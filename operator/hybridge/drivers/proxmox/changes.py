@@ -5,28 +5,45 @@ Each function gives the parameters of one ``PUT …/config``; what already is as
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Collection, Mapping, Sequence
 from urllib.parse import quote
 
 from hybridge.core.errors import Refused
 from hybridge.core.machine import Intent, MachineSpec, Nic
+from hybridge.core.machine_diff import wanted_settings
 from hybridge.core.reasons import Reason
 from hybridge.drivers.proxmox import tags
 from hybridge.drivers.proxmox.guest import (
     MIB,
+    Drive,
+    Values,
     Words,
     cloud_init_drive,
     cpus,
-    mac,
     memory,
+    net,
     nics,
     place_for_cd,
+    properties,
     root_disk,
+    smbios_uuid,
     with_smbios_uuid,
 )
-
-Values = dict[str, str | int]
+from hybridge.drivers.proxmox.interfaces import addresses, interfaces, tagged
+from hybridge.drivers.proxmox.settings import (
+    AGENT,
+    BIOS,
+    CHANGES,
+    CLASS,
+    CPU_TYPE,
+    KEYS,
+    MACHINE,
+    STORAGE,
+    VLAN,
+    own_disks,
+    settings,
+    ssh_keys,
+)
 
 
 def sizes(spec: MachineSpec, words: Words, fields: Collection[str]) -> Values:
@@ -63,80 +80,134 @@ def first(spec: MachineSpec, intent: Intent, words: Words, cd: str | None) -> Va
     values: Values = {
         **sizes(spec, words, {"cpus", "memory"}),
         **labels(spec, words),
+        **options(spec, words, CHANGES),
         "smbios1": with_smbios_uuid(words, intent.uuid),
     }
-    values |= _options(spec.options)
     bridges = intent.parameters.get("bridges")
     if isinstance(bridges, Sequence):
         wanted = spec.networks or (Nic("nic0", str(bridges[0])),)
-        _add(
-            values,
-            interfaces(wanted, [str(bridge) for bridge in bridges], words, intent.uuid, spec.options.get("vlan")),
-        )
-    if cd is not None:
-        place = place_for_cd(words)
-        if place is None:
-            raise Refused(Reason.UNSUPPORTED, "cloudInit: the template leaves no drive free for the cloud-init CD")
-        values[place] = f"{cd},media=cdrom"
+        _add(values, interfaces(wanted, [str(bridge) for bridge in bridges], words, intent.uuid, _vlan(spec)))
     else:
-        values |= _cloud_init(spec, intent, words)
+        values |= tagged(words, _vlan(spec))
+    if cd is not None:
+        values[_place(words)] = f"{cd},media=cdrom"
+    else:
+        _add(values, _cloud_init(spec, intent, words))
     return values
 
 
-def interfaces(wanted: Sequence[Nic], bridges: Sequence[str], words: Words, uuid: str, vlan: object) -> Values:
-    """The network interfaces, in order; those that the template has beyond them go. A MAC that exists is kept."""
-    values: Values = {}
-    for index, (nic, bridge) in enumerate(zip(wanted, bridges, strict=True)):
-        key = f"net{index}"
-        address = nic.mac or mac(words.get(key, "")) or _made_up_mac(uuid, index)
-        values[key] = f"virtio={address.upper()},bridge={bridge}" + (f",tag={vlan}" if vlan else "")
-    surplus = [key for key in nics(words) if key not in values]
-    if surplus:
-        values["delete"] = ",".join(surplus)
+def later(spec: MachineSpec, words: Words, fields: Collection[str], network: str | None, uid: str) -> Values:
+    """What ``fields`` take in the configuration of a guest that is there already, but for the growth of its disk.
+
+    ``network`` is where interfaces go whose network is left open; ``uid`` makes up MACs where the guest has no UUID.
+    """
+    values = sizes(spec, words, fields)
+    if any(field.startswith("tags") for field in fields):
+        values |= labels(spec, words)
+    if "name" in fields and words.get("name") != spec.name:
+        values["name"] = spec.name
+    values |= options(spec, words, fields)
+    if "networks" in fields and spec.networks:
+        bridges = _bridges(spec, words, network)
+        _add(values, interfaces(spec.networks, bridges, words, smbios_uuid(words) or uid, _vlan(spec)))
+        if cloud_init_drive(words) is not None:
+            _add(values, addresses(spec.networks, words, fresh=False))
+    elif VLAN in fields:
+        values |= tagged(words, _vlan(spec))
+    if KEYS in fields and sorted(ssh_keys(words)) != sorted(spec.cloud_init.ssh_keys):
+        values["sshkeys"] = _quoted(spec.cloud_init.ssh_keys)
     return values
 
 
-def _options(options: Mapping[str, object]) -> Values:
-    values: Values = {}
-    for option, key in (("bios", "bios"), ("machine", "machine"), ("cpuType", "cpu")):
-        if options.get(option):
-            values[key] = str(options[option])
-    if isinstance(options.get("agent"), bool):
-        values["agent"] = "1" if options["agent"] else "0"
-    return values
+def options(spec: MachineSpec, words: Words, fields: Collection[str]) -> Values:
+    """The options of the spec that are values of their own; what stands beside them in the same value is kept."""
+    wanted, found = wanted_settings(spec, "proxmox"), settings(words)
+    return {
+        key: write(words.get(key, ""), wanted[path])
+        for path, (key, write) in _OPTIONS.items()
+        if path in fields and path in wanted and wanted[path] not in found[path]
+    }
+
+
+def _plain(_present: str, wanted: str) -> str:
+    return wanted
+
+
+def _beside(default: str) -> Callable[[str, str], str]:
+    """Replaces the value of the default key; a value that has options itself replaces all."""
+
+    def write(present: str, wanted: str) -> str:
+        kept = {} if "," in wanted else properties(present, default)[1]
+        return ",".join([wanted, *(f"{key}={text}" for key, text in kept.items() if key != default)])
+
+    return write
+
+
+def _agent(present: str, wanted: str) -> str:
+    return _beside("enabled")(present, "1" if wanted == "true" else "0")
+
+
+#: The key of an option, and how its value is written over the present one.
+_OPTIONS: Mapping[str, tuple[str, Callable[[str, str], str]]] = {
+    BIOS: ("bios", _plain),
+    MACHINE: ("machine", _beside("type")),
+    CPU_TYPE: ("cpu", _beside("cputype")),
+    AGENT: ("agent", _agent),
+}
+
+
+def disk_to_move(spec: MachineSpec, words: Words, fields: Collection[str]) -> tuple[Drive, str] | None:
+    """The next disk that is not where ``fields`` want it, and that storage. None when all are there."""
+    root, storage = root_disk(words), spec.placement.get("storage")
+    if CLASS in fields and spec.root_disk_class and root and root.storage != spec.root_disk_class:
+        return root, spec.root_disk_class
+    if STORAGE in fields and storage:
+        return next(((disk, storage) for disk in own_disks(words) if disk.storage != storage), None)
+    return None
+
+
+def _bridges(spec: MachineSpec, words: Words, network: str | None) -> list[str]:
+    """The bridge of each wanted interface. Raises Refused."""
+    present = [net(words[key]).bridge for key in nics(words)]
+    found = []
+    for index, nic in enumerate(spec.networks):
+        bridge = nic.network or (present[index] if index < len(present) else None) or network
+        if bridge is None:
+            raise Refused(
+                Reason.INVALID_SPEC, f"networks.{nic.name}: no network is named, and the Provider has no default"
+            )
+        found.append(bridge)
+    return found
+
+
+def _vlan(spec: MachineSpec) -> str | None:
+    vlan = spec.options.get("vlan")
+    return str(vlan) if vlan else None
 
 
 def _cloud_init(spec: MachineSpec, intent: Intent, words: Words) -> Values:
     """PVE's own settings: SSH keys and addresses. The hostname is the guest's name."""
     values: Values = {}
     storage = intent.parameters.get("cloudInitStorage")
-    has_drive = cloud_init_drive(words) is not None
-    place = place_for_cd(words)
-    if storage and not has_drive and place is not None:
-        values[place] = f"{storage}:cloudinit"
-        has_drive = True
-    if not has_drive:
-        return values
+    if cloud_init_drive(words) is None:
+        if not storage:
+            return values
+        values[_place(words)] = f"{storage}:cloudinit"
     if spec.cloud_init.ssh_keys:
-        values["sshkeys"] = quote("\n".join(spec.cloud_init.ssh_keys), safe="")
-    for index, nic in enumerate(spec.networks):
-        values[f"ipconfig{index}"] = _ipconfig(nic.addresses)
+        values["sshkeys"] = _quoted(spec.cloud_init.ssh_keys)
+    _add(values, addresses(spec.networks, words, fresh=True))
     return values
 
 
-def _ipconfig(addresses: Sequence[str]) -> str:
-    """The first address of each family; without any, the network assigns one."""
-    if not addresses:
-        return "ip=dhcp"
-    four = next((address for address in addresses if ":" not in address), None)
-    six = next((address for address in addresses if ":" in address), None)
-    return ",".join([*([f"ip={four}"] if four else []), *([f"ip6={six}"] if six else [])])
+def _place(words: Words) -> str:
+    place = place_for_cd(words)
+    if place is None:
+        raise Refused(Reason.UNSUPPORTED, "cloudInit: the template leaves no drive free for the cloud-init CD")
+    return place
 
 
-def _made_up_mac(uuid: str, index: int) -> str:
-    """A MAC under Proxmox's own prefix, the same for each repetition of one attempt."""
-    rest = sha256(f"{uuid}/{index}".encode()).hexdigest()[:6]
-    return ":".join(["bc", "24", "11", rest[:2], rest[2:4], rest[4:]])
+def _quoted(keys: Sequence[str]) -> str:
+    return quote("\n".join(keys), safe="")
 
 
 def _add(values: Values, more: Values) -> None:

@@ -20,7 +20,7 @@ from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.machines import Machines
 from hybridge.drivers.proxmox.mapping import machine, plain, power
 from hybridge.drivers.proxmox.picture import Picture
-from hybridge.drivers.proxmox.tasks import guest_of, poll
+from hybridge.drivers.proxmox.tasks import MOVES, guest_of, poll
 
 _log = logging.getLogger(__name__)
 _ROOT_CA = "pve-root-ca.pem"
@@ -123,7 +123,7 @@ class Driver:
         succeeded = task.state is TaskState.SUCCEEDED
         self._estate.powers.ended(task.id, time.monotonic(), succeeded=succeeded)
         guest = guest_of(task.id)
-        if guest and not succeeded:
+        if guest and (not succeeded or task.operation in MOVES):
             self._estate.book.forget(guest)
 
     def _read_details(self, picture: Picture, request: SweepRequest) -> None:
@@ -188,4 +188,5 @@ class Driver:
         if known.addresses and state is Power.STOPPED:
             self._estate.book.reached(vmid, ())
         newer = known.is_older_than(row, now)
-        return machine(vmid, row.node, known.details, state, addresses=known.addresses, row=row, newer=newer)
+        pool = picture.pool_of(row)
+        return machine(vmid, row.node, known.details, state, addresses=known.addresses, row=row, newer=newer, pool=pool)

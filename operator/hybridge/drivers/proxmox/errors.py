@@ -67,6 +67,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[str], CloudError]], ...] = tuple(
         (r"no such task|unable to (?:parse|open) (?:worker upid|task log)", Missing),
         (r"(?:volume|image) '[^']*' does not exist|no such (?:volume|file)", Missing),
         (r"already running|VM \d+ (?:is )?not running", AlreadySo),
+        (r"target is local node|is already a pool member", AlreadySo),
         (r"protection mode enabled", _refused(Reason.DELETION_PROTECTED)),
         (r"checksum miss?match|detected modified configuration", Busy),
         (r"can't lock file|got no worker upid|is locked \(|unable to acquire|trying to acquire.*lock", Busy),

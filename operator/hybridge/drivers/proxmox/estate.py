@@ -97,5 +97,8 @@ class Estate:
 
     def machine(self, vmid: str, node: str, configuration: Configuration, state: Power) -> Machine:
         """A guest as a reading of its configuration shows it."""
-        known = self.book.get(vmid)
-        return machine(vmid, node, details(configuration), state, addresses=known.addresses if known else ())
+        known, picture = self.book.get(vmid), self._picture
+        row = picture.guests.get(vmid) if picture else None
+        pool = picture.pool_of(row) if picture and row else None
+        found = known.addresses if known else ()
+        return machine(vmid, node, details(configuration), state, addresses=found, pool=pool)

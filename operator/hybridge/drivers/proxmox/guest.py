@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from hybridge.drivers.proxmox.answers import PendingItem
@@ -22,10 +22,12 @@ _BUSES = ("scsi", "virtio", "sata", "ide")
 _CD_PLACES = ("ide2", "ide0", "sata5", "sata4", "sata3")
 _NOT_CONFIGURATION = {"digest", "snapshots"}
 #: What a running guest takes over at once, among the keys that are changed here.
-_AT_ONCE = {"description", "name", "tags"}
+AT_ONCE = {"description", "name", "tags"}
 _TRUE = {"1", "on", "yes", "true"}
 
 Words = Mapping[str, str]
+#: Parameters of ``PUT …/config``; ``delete`` names keys, with commas between them.
+Values = dict[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Configuration:
         upcoming |= {key: str(value) for key, value in values.items() if key not in {"delete", "digest"}}
         if not running:
             return Configuration(upcoming, upcoming)
-        at_once = {key: text for key, text in upcoming.items() if key in _AT_ONCE}
+        at_once = {key: text for key, text in upcoming.items() if key in AT_ONCE}
         return Configuration({**self.current, **at_once}, upcoming)
 
     def resized(self, key: str, size: int) -> Configuration:
@@ -101,7 +103,7 @@ def drives(words: Words) -> Iterator[Drive]:
     """All disks and CDs."""
     for key, value in words.items():
         if _DRIVE.fullmatch(key):
-            first, options = _properties(value, "file")
+            first, options = properties(value, "file")
             volume = first or options.get("file", "")
             yield Drive(key, volume, options.get("media") == "cdrom", parse_size(options.get("size", "")))
 
@@ -113,7 +115,7 @@ def root_disk(words: Words) -> Drive | None:
         for drive in drives(words)
         if _BOOTABLE.fullmatch(drive.key) and not drive.cdrom and drive.volume != "none"
     }
-    _, boot = _properties(words.get("boot", ""), "legacy")
+    _, boot = properties(words.get("boot", ""), "legacy")
     ordered = [*boot.get("order", "").split(";"), words.get("bootdisk", "")]
     ordered += sorted(disks, key=lambda key: (_BUSES.index(key.rstrip("0123456789")), int(re.sub(r"\D+", "", key))))
     return next((disks[key] for key in ordered if key in disks), None)
@@ -138,11 +140,31 @@ def nics(words: Words) -> list[str]:
     return sorted((key for key in words if _NET.fullmatch(key)), key=lambda key: int(key[3:]))
 
 
-def mac(value: str) -> str | None:
-    """The MAC address in the value of a network interface."""
-    _, options = _properties(value, "model")
-    macs = [text for key, text in options.items() if key == "macaddr" or _NIC_MODEL.fullmatch(key)]
-    return macs[0] if macs else None
+@dataclass(frozen=True, slots=True)
+class Net:
+    """A network interface. ``rest``: its further options, by name."""
+
+    model: str = "virtio"
+    mac: str | None = None
+    bridge: str | None = None
+    tag: str | None = None
+    rest: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        options = {"bridge": self.bridge, "tag": self.tag, **self.rest}
+        words = [f"{key}={text}" for key, text in options.items() if text is not None]
+        return ",".join([f"{self.model}={self.mac}" if self.mac else self.model, *words])
+
+
+def net(value: str) -> Net:
+    """The network interface that a value such as ``virtio=BC:24:11:00:00:01,bridge=vmbr0`` stands for."""
+    model, options = properties(value, "model")
+    address = options.pop("macaddr", None)
+    for key in [key for key in options if _NIC_MODEL.fullmatch(key)]:
+        model, address = key, options.pop(key)
+    model = options.pop("model", model)
+    bridge, tag = options.pop("bridge", None), options.pop("tag", None)
+    return Net(model or "virtio", address, bridge, tag, options)
 
 
 def cpus(words: Words) -> int:
@@ -152,26 +174,31 @@ def cpus(words: Words) -> int:
 
 def memory(words: Words) -> int:
     """Bytes of memory; the value is in MiB, and newer versions of PVE may write ``current=…``."""
-    first, options = _properties(words.get("memory", "512"), "current")
+    first, options = properties(words.get("memory", "512"), "current")
     return int(first or options.get("current", "512")) * MIB
 
 
 def smbios_uuid(words: Words) -> str | None:
     """The UUID that the guest's firmware shows, in lower case."""
-    _, options = _properties(words.get("smbios1", ""), "")
+    _, options = properties(words.get("smbios1", ""), "")
     return options["uuid"].lower() if "uuid" in options else None
 
 
 def with_smbios_uuid(words: Words, uuid: str) -> str:
     """The value of ``smbios1`` with another UUID and every other field kept."""
-    _, options = _properties(words.get("smbios1", ""), "")
+    _, options = properties(words.get("smbios1", ""), "")
     return ",".join(f"{key}={value}" for key, value in {**options, "uuid": uuid}.items())
 
 
 def agent_enabled(words: Words) -> bool:
     """Whether PVE talks to an agent in the guest."""
-    first, options = _properties(words.get("agent", "0"), "enabled")
+    first, options = properties(words.get("agent", "0"), "enabled")
     return (first or options.get("enabled", "0")).lower() in _TRUE
+
+
+def protected(words: Words) -> bool:
+    """Whether PVE refuses to remove the guest or its disks."""
+    return words.get("protection", "0") in _TRUE
 
 
 def memory_hot_plugs(words: Words) -> bool:
@@ -186,7 +213,7 @@ def parse_size(text: str) -> int | None:
     return int(float(found[1]) * _UNITS[found[2]]) if found else None
 
 
-def _properties(value: str, default: str) -> tuple[str | None, dict[str, str]]:
+def properties(value: str, default: str) -> tuple[str | None, dict[str, str]]:
     """A property string: the value of its default key, when written without it, and all others."""
     first: str | None = None
     options: dict[str, str] = {}

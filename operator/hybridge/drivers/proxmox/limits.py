@@ -16,7 +16,7 @@ _PLACES = frozenset({"node", "storage"})
 
 
 def normalize(spec: MachineSpec) -> MachineSpec:
-    """The spec with sizes in whole MiB, as PVE has them. Raises Refused."""
+    """The spec with sizes in whole MiB and words as PVE has them. Raises Refused."""
     _check("proxmox", spec.options, _OPTIONS)
     _check("placement", spec.placement, _PLACES)
     for key, value in spec.tags.items():
@@ -25,7 +25,19 @@ def normalize(spec: MachineSpec) -> MachineSpec:
         raise Refused(
             Reason.INVALID_SPEC, "rootDisk.class and placement.storage both name the storage of the disk, and differ"
         )
-    return replace(spec, memory=_whole(spec.memory), root_disk=_whole(spec.root_disk))
+    options = {key: value for key, value in spec.options.items() if value not in (None, "")}
+    if "cpuType" in options:
+        options["cpuType"] = str(options["cpuType"]).removeprefix("cputype=")
+    if "machine" in options:
+        options["machine"] = str(options["machine"]).removeprefix("type=")
+    keys = tuple(key.strip() for key in spec.cloud_init.ssh_keys if key.strip())
+    return replace(
+        spec,
+        memory=_whole(spec.memory),
+        root_disk=_whole(spec.root_disk),
+        options=options,
+        cloud_init=replace(spec.cloud_init, ssh_keys=keys),
+    )
 
 
 def _check(block: str, words: Mapping[str, object], known: Collection[str]) -> None:

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import replace
 
-from hybridge.core.errors import Busy, IdTaken, NotProven, Refused
+from hybridge.core.errors import Busy, CloudError, IdTaken, NotProven, Refused
 from hybridge.core.identity import Marker, replace_notes, write_notes
 from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.proxmox import changes, seed, tags
-from hybridge.drivers.proxmox.errors import AlreadySo, Missing
+from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
-from hybridge.drivers.proxmox.guest import Configuration
+from hybridge.drivers.proxmox.guest import AT_ONCE, Configuration, Values
 from hybridge.drivers.proxmox.limits import normalize
-from hybridge.drivers.proxmox.mapping import UNFINISHED
+from hybridge.drivers.proxmox.mapping import UNFINISHED, details
+from hybridge.drivers.proxmox.moves import Moves
 from hybridge.drivers.proxmox.placement import Placement
 from hybridge.drivers.proxmox.proof import compare, confirm_absence, is_being_made, marker_of, same_owner, unclear
 from hybridge.drivers.proxmox.seeds import Seeds
+from hybridge.drivers.proxmox.settings import CHANGES, NODE, POOL
+from hybridge.drivers.proxmox.switch import Switch
 from hybridge.drivers.proxmox.tasks import begun
-
-#: Since then a hard stop can end a shutdown that is under way.
-_OVERRULES = (8, 2)
 
 
 class Machines:
@@ -40,11 +41,16 @@ class Machines:
             initialize=True,
             visibility=30.0,
             token_lifetime=86400.0,
+            block="proxmox",
+            changes=CHANGES,
         )
         self._estate = estate
         self._client = estate.client
         self._placement = Placement(estate, settings)
         self._seeds = Seeds(estate.client)
+        self._switch = Switch(estate)
+        self._moves = Moves(estate, 2 * settings.sweep_interval)
+        self._defaults = settings.defaults
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
         """See the port."""
@@ -118,39 +124,30 @@ class Machines:
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
     ) -> Started:
-        """See the port. One call for the configuration, one more when a disk grows."""
+        """See the port. One call for the configuration, one more for the pool, and one when a disk grows or moves.
+
+        One disk moves at a time: what is left of it is a difference still.
+        """
         node, configuration = self._prove(machine, marker)
-        words = configuration.upcoming
         if "initialize" in fields:
-            if intent is None:
-                raise Refused(Reason.REJECTED, f"guest {machine.id} has no intent on record to be initialized from")
-            notes = words.get("description", "").rstrip()
-            cd = self._seeds.volume(machine.id, spec, intent, notes)
-            values = changes.first(spec, intent, words, cd)
-            if cd is not None:
-                then = configuration.changed(values, running=False)
-                upid = self._seeds.bring(node, cd, spec, intent, configuration, then)
-                if upid is not None:
-                    return Started(machine.id, task=begun(upid, "Upload"))
-                if seed.noted(notes) != cd:
-                    values["description"] = f"{notes}\n{seed.note(cd)}"
-        else:
-            values = changes.sizes(spec, words, fields)
-            if any(field.startswith("tags") for field in fields):
-                values |= changes.labels(spec, words)
+            return self._initialize(machine, spec, intent, node, configuration)
+        if NODE in fields and "node" in spec.placement:
+            task = self._moves.migrate(machine.id, node, configuration, spec.placement["node"])
+            return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power), task)
+        network = self._defaults.get("network") or None
+        values = changes.later(spec, configuration.upcoming, fields, network, marker.uid)
         configuration = self._put(machine, node, configuration, values)
-        growth = changes.growth(spec, words) if not {"rootDisk", "initialize"}.isdisjoint(fields) else None
-        upid = None
-        if growth is not None:
-            disk, size = growth
-            upid = self._client.put("Resize", "nodes", node, "qemu", machine.id, "resize", disk=disk, size=str(size))
-            configuration = configuration.resized(disk, size)
-            self._estate.learn(machine.id, configuration)
-        if "initialize" in fields and upid is None and spec.power is Power.RUNNING:
-            # PVE has just compared the digest of what was read: that is the proof, and it is as fresh as can be.
-            return self._start(machine.id, node, configuration)
+        pool = str(spec.options.get("pool") or "") if POOL in fields else ""
+        if pool:
+            self._moves.join(machine.id, pool)
+        configuration, task = self._grow(machine.id, node, configuration, spec, fields)
+        move = changes.disk_to_move(spec, configuration.current, fields) if task is None else None
+        if move is not None:
+            task = self._moves.move_disk(machine.id, node, configuration, *move)
         seen = self._estate.machine(machine.id, node, configuration, machine.power)
-        return Started(machine.id, seen, begun(upid, "Resize"))
+        if pool:
+            seen = replace(seen, settings={**seen.settings, POOL: (pool,)})
+        return Started(machine.id, seen, task)
 
     def mark(self, machine: Machine, marker: Marker | None) -> Started:
         """See the port. Our tag comes and goes with the marker."""
@@ -165,7 +162,7 @@ class Machines:
             "tags": tags.merge(others, {}) if marker else ";".join(others),
         }
         before = {"description": notes, "tags": ";".join(sorted(tags.split(present)))}
-        values: changes.Values = {key: text for key, text in wanted.items() if text and text != before[key]}
+        values: Values = {key: text for key, text in wanted.items() if text and text != before[key]}
         gone = [key for key, text in wanted.items() if before[key] and not text]
         if gone:
             values["delete"] = ",".join(gone)
@@ -175,23 +172,10 @@ class Machines:
     def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
         """See the port. PVE itself stops a guest hard when it was asked softly and the time is over."""
         node, configuration = self._prove(machine, machine.marker)
-        path = ("nodes", node, "qemu", machine.id, "status")
         if power is Power.RUNNING:
-            return self._start(machine.id, node, configuration, resume=machine.power is Power.SUSPENDED)
-        try:
-            if hard or spec.power_off is PowerOff.HARD:
-                operation = "Stop"
-                upid = self._client.post(operation, *path, "stop", **self._overruling(machine.id))
-            else:
-                operation = "Shutdown"
-                limits = {
-                    "timeout": int(spec.power_off_timeout),
-                    "forceStop": 1 if spec.power_off is PowerOff.TRY_SOFT else 0,
-                }
-                upid = self._client.post(operation, *path, "shutdown", **limits)
-        except AlreadySo:
-            return self._already(machine.id, node, configuration, power)
-        return self._asked(machine.id, node, configuration, power, begun(upid, operation))
+            return self._switch.start(machine.id, node, configuration, resume=machine.power is Power.SUSPENDED)
+        hard = hard or spec.power_off is PowerOff.HARD
+        return self._switch.stop(machine.id, node, configuration, None if hard else spec)
 
     def delete(self, machine: Machine) -> Started:
         """See the port. The seed goes first: while the guest exists, its notes say where it is."""
@@ -200,10 +184,9 @@ class Machines:
         except Missing:
             return Started(machine.id)
         compare(machine, machine.marker, configuration)
-        if configuration.current.get("protection") == "1":
-            raise Refused(
-                Reason.DELETION_PROTECTED, f"guest {machine.id} is protected in Proxmox VE (option protection)"
-            )
+        known = details(configuration)
+        if known.protection:
+            raise Refused(Reason.DELETION_PROTECTED, f"can't remove VM {machine.id}: {known.protection}")
         self._seeds.remove(node, machine.id, configuration.current.get("description", ""))
         options = {"purge": 1, "destroy-unreferenced-disks": 0}
         upid = self._client.delete("Delete", "nodes", node, "qemu", machine.id, **options)
@@ -213,6 +196,43 @@ class Machines:
     def close(self) -> None:
         """See the port."""
         self._client.close()
+
+    def _initialize(
+        self, machine: Machine, spec: MachineSpec, intent: Intent | None, node: str, configuration: Configuration
+    ) -> Started:
+        """All that a new guest gets; it is started in the same go when nothing of that takes time."""
+        if intent is None:
+            raise Refused(Reason.REJECTED, f"guest {machine.id} has no intent on record to be initialized from")
+        words = configuration.upcoming
+        notes = words.get("description", "").rstrip()
+        cd = self._seeds.volume(machine.id, spec, intent, notes)
+        values = changes.first(spec, intent, words, cd)
+        if cd is not None:
+            then = configuration.changed(values, running=False)
+            upid = self._seeds.bring(node, cd, spec, intent, configuration, then)
+            if upid is not None:
+                return Started(machine.id, task=begun(upid, "Upload"))
+            if seed.noted(notes) != cd:
+                values["description"] = f"{notes}\n{seed.note(cd)}"
+        configuration = self._put(machine, node, configuration, values)
+        configuration, task = self._grow(machine.id, node, configuration, spec, {"rootDisk"})
+        if task is None and spec.power is Power.RUNNING:
+            # PVE has just compared the digest of what was read: that is the proof, and it is as fresh as can be.
+            return self._switch.start(machine.id, node, configuration)
+        return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power), task)
+
+    def _grow(
+        self, vmid: str, node: str, configuration: Configuration, spec: MachineSpec, fields: Collection[str]
+    ) -> tuple[Configuration, Task | None]:
+        """Grows the root disk, where ``fields`` and the spec want it; the configuration that there is in the end."""
+        growth = changes.growth(spec, configuration.upcoming) if "rootDisk" in fields else None
+        if growth is None:
+            return configuration, None
+        disk, size = growth
+        upid = self._client.put("Resize", "nodes", node, "qemu", vmid, "resize", disk=disk, size=str(size))
+        configuration = configuration.resized(disk, size)
+        self._estate.learn(vmid, configuration)
+        return configuration, begun(upid, "Resize")
 
     def _is_anothers(self, vmid: str, marker: Marker) -> bool:
         known = self._estate.book.get(vmid)
@@ -244,40 +264,20 @@ class Machines:
             raise taken
         return Started(vmid, self._estate.machine(vmid, node, configuration, self._estate.status(node, vmid)))
 
-    def _put(self, machine: Machine, node: str, configuration: Configuration, values: changes.Values) -> Configuration:
+    def _put(self, machine: Machine, node: str, configuration: Configuration, values: Values) -> Configuration:
         """Changes the configuration that was read; how it is then, as far as known without another reading."""
         if not values:
             return configuration
         path = ("nodes", node, "qemu", machine.id, "config")
-        self._client.put("Configure", *path, **values, digest=configuration.digest)
+        try:
+            self._client.put("Configure", *path, **values, digest=configuration.digest)
+        except CloudError:
+            # PVE writes down what it could not plug into a running guest, and only then complains.
+            self._estate.book.forget(machine.id)
+            raise
         running = machine.power is Power.RUNNING
-        if running and not {"cores", "memory"}.isdisjoint(values):
+        if running and not AT_ONCE.issuperset(values):
             return self._estate.read_at(node, machine.id)
         after = configuration.changed(values, running=running)
         self._estate.learn(machine.id, after)
         return after
-
-    def _start(self, vmid: str, node: str, configuration: Configuration, *, resume: bool = False) -> Started:
-        """Starts a guest whose identity was proven right before."""
-        operation = "Resume" if resume else "Start"
-        try:
-            upid = self._client.post(operation, "nodes", node, "qemu", vmid, "status", operation.lower())
-        except AlreadySo:
-            return self._already(vmid, node, configuration, Power.RUNNING)
-        return self._asked(vmid, node, configuration, Power.RUNNING, begun(upid, operation))
-
-    def _already(self, vmid: str, node: str, configuration: Configuration, power: Power) -> Started:
-        self._estate.powers.saw(vmid, power, time.monotonic())
-        return Started(vmid, self._estate.machine(vmid, node, configuration, power))
-
-    def _asked(self, vmid: str, node: str, configuration: Configuration, power: Power, task: Task | None) -> Started:
-        self._estate.book.reached(vmid, ())
-        self._estate.powers.asked(vmid, power, task.id if task else None, time.monotonic())
-        state = Power.STARTING if power is Power.RUNNING else Power.STOPPING
-        return Started(vmid, self._estate.machine(vmid, node, configuration, state), task)
-
-    def _overruling(self, vmid: str) -> dict[str, int]:
-        """Ends a shutdown that is under way; guests of the HA manager do not take it."""
-        row = self._estate.row(vmid)
-        managed = row is not None and bool(row.hastate)
-        return {"overrule-shutdown": 1} if self._estate.version >= _OVERRULES and not managed else {}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from hybridge.core.identity import Marker, read_notes
-from hybridge.core.machine import Address, Machine, Power
+from hybridge.core.machine import Address, Known, Machine, Port, Power
 from hybridge.drivers.proxmox import tags
 from hybridge.drivers.proxmox.answers import AgentInterface, Resource
 from hybridge.drivers.proxmox.guest import (
@@ -18,30 +18,37 @@ from hybridge.drivers.proxmox.guest import (
     cpus,
     memory,
     memory_hot_plugs,
+    protected,
     root_disk,
     smbios_uuid,
 )
+from hybridge.drivers.proxmox.settings import NODE, POOL, held_back, ports, settings
 
 #: Locks of a guest whose configuration is still being written: its notes are not there yet.
 UNFINISHED = frozenset({"clone", "create", "import"})
 #: The lock of a guest that is suspended to disk. It holds up neither a start, which resumes it, nor a removal.
 SUSPENDED = "suspended"
-_FIELDS = {"cores": "cpus", "sockets": "cpus", "vcpus": "cpus", "memory": "memory"}
+#: States of a guest at the HA manager while that moves it to another node.
+_MOVING = frozenset({"migrate", "relocate"})
 _POWERS = {"running": Power.RUNNING, "stopped": Power.STOPPED}
 #: Interfaces that containers and virtual private networks make inside a guest, with addresses of no use outside.
 _INNER = re.compile(r"(?:lo|docker|br-|veth|cni|flannel|cali|cilium|lxc|virbr|tailscale|wg|tun)\S*")
+
+_PROTECTION = "the guest's option protection is on in Proxmox VE: take it off there, under Options"
 
 #: What a row of the bulk list shows of a configuration: name, CPUs, bytes of memory.
 Shape = tuple[str, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """Sizes of a guest; bytes."""
+class Form:
+    """Sizes of a guest, in bytes, and what else a spec can set of it; node and pool are not in its configuration."""
 
     cpus: int
     memory: int
     root_disk: int | None
+    ports: tuple[Port, ...] = ()
+    settings: Mapping[str, Known] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +58,14 @@ class Details:
     name: str
     marker: Marker | None
     uuid: str | None
-    now: Sizes
-    next: Sizes
+    now: Form
+    next: Form
     tags: str
     agent: bool
     hot_add_memory: bool
     lock: str | None
-    pending: tuple[str, ...]
+    pending: Mapping[str, str]
+    protection: str
     template: bool
 
     @property
@@ -69,25 +77,26 @@ class Details:
 def details(configuration: Configuration) -> Details:
     """What matters of a configuration."""
     current, upcoming = configuration.current, configuration.upcoming
-    waiting = {key for key in current.keys() | upcoming.keys() if current.get(key) != upcoming.get(key)}
+    now = _form(current)
     return Details(
         name=current.get("name", ""),
         marker=read_notes(current.get("description", "")),
         uuid=smbios_uuid(current),
-        now=_sizes(current),
-        next=_sizes(upcoming),
+        now=now,
+        next=now if upcoming == current else _form(upcoming),
         tags=current.get("tags", ""),
         agent=agent_enabled(current),
         hot_add_memory=memory_hot_plugs(current),
         lock=configuration.lock,
-        pending=tuple(sorted({_FIELDS.get(key, key) for key in waiting})),
+        pending={} if upcoming == current else held_back(current, upcoming),
+        protection=_PROTECTION if protected(upcoming) else "",
         template=current.get("template", "0") == "1",
     )
 
 
-def _sizes(words: Words) -> Sizes:
+def _form(words: Words) -> Form:
     disk = root_disk(words)
-    return Sizes(cpus(words), memory(words), disk.size if disk else None)
+    return Form(cpus(words), memory(words), disk.size if disk else None, ports(words), settings(words))
 
 
 def shape(row: Resource) -> Shape | None:
@@ -105,6 +114,13 @@ def held(lock: str | None) -> str | None:
     return lock if lock and lock != SUSPENDED else None
 
 
+def _lock(lock: str | None, row: Resource | None) -> str | None:
+    """What holds the guest: a task, or the HA manager that moves it."""
+    if row is None:
+        return held(lock)
+    return held(row.lock) or (row.hastate if row.hastate in _MOVING else None)
+
+
 def plain(row: Resource, state: Power) -> Machine:
     """A guest of which only the bulk list is known."""
     return Machine(
@@ -115,7 +131,7 @@ def plain(row: Resource, state: Power) -> Machine:
         memory=row.maxmem or None,
         host=row.node,
         tags=tags.decode(tags.split(row.tags)) if row.tags else {},
-        lock=held(row.lock),
+        lock=_lock(None, row),
         template=row.template == 1,
         detailed=False,
     )
@@ -130,9 +146,16 @@ def machine(
     addresses: tuple[Address, ...] = (),
     row: Resource | None = None,
     newer: bool = False,
+    pool: Known | None = None,
 ) -> Machine:
-    """A guest in detail. ``row``: how the bulk list shows it; ``newer``: its name and sizes are later than ``known``."""
-    sizes = known.next if state is Power.STOPPED else known.now
+    """A guest in detail. ``row``: how the bulk list shows it; ``newer``: its name and sizes are later than ``known``.
+
+    ``pool``: the one that it is in; None where this account sees no pools.
+    """
+    form = known.next if state is Power.STOPPED else known.now
+    settings = {**form.settings, NODE: (node,)}
+    if pool is not None:
+        settings[POOL] = pool
     words = known.tags if row is None else row.tags
     return Machine(
         id=vmid,
@@ -140,16 +163,20 @@ def machine(
         power=state,
         marker=known.marker,
         uuid=known.uuid,
-        cpus=int(row.maxcpu) if row and newer else sizes.cpus,
-        memory=row.maxmem if row and newer else sizes.memory,
-        root_disk=sizes.root_disk,
+        cpus=int(row.maxcpu) if row and newer else form.cpus,
+        memory=row.maxmem if row and newer else form.memory,
+        root_disk=form.root_disk,
         host=node,
         addresses=addresses if state is Power.RUNNING else (),
         reports_addresses=known.agent,
         tags=tags.decode(tags.split(words)) if words else {},
         hot_add_memory=known.hot_add_memory,
-        lock=held(known.lock if row is None else row.lock),
-        pending={} if state is Power.STOPPED else dict.fromkeys(known.pending, ""),
+        lock=_lock(known.lock, row),
+        ports=form.ports,
+        settings=settings,
+        pending={} if state is Power.STOPPED else known.pending,
+        agent=bool(addresses) or None if known.agent and state is Power.RUNNING else False,
+        protection=known.protection,
         template=known.template,
     )
 

@@ -15,7 +15,7 @@ from pycdlib import PyCdlib
 
 from hybridge.core.cloudinit import render
 from hybridge.core.machine import Intent, MachineSpec, Nic
-from hybridge.drivers.proxmox.guest import Words, mac, nics
+from hybridge.drivers.proxmox.guest import Words, net, nics
 
 #: The key of the line in a guest's notes that names its seed, such as ``nfs:iso/hybridge-1000-1a2b3c4d.iso``.
 _NOTE = "hybridge.io/seed: "
@@ -65,7 +65,7 @@ def network_config(networks: Sequence[Nic], words: Words) -> dict[str, object]:
     """The interfaces in version 2 of cloud-init's network configuration, told apart by their MAC addresses."""
     ethernets: dict[str, object] = {}
     for wanted, key in zip(networks, nics(words), strict=False):
-        address = wanted.mac or mac(words[key])
+        address = wanted.mac or net(words[key]).mac
         if address:
             fixed = {"addresses": list(wanted.addresses)} if wanted.addresses else {"dhcp4": True}
             ethernets[wanted.name] = {"match": {"macaddress": address.lower()}, **fixed}

@@ -21,6 +21,8 @@ _LOG_LINES = 3
 _MOST_LOG = 500
 #: Ends of tasks that found the guest in the state that they should bring about.
 _ALREADY = re.compile(r"already running|not running")
+#: Operations after whose end the guest's configuration names other volumes.
+MOVES = frozenset({"MoveDisk", "Migrate"})
 _POWER_TASKS = frozenset({"qmstart", "qmstop", "qmshutdown"})
 
 

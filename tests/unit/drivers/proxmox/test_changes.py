@@ -114,6 +114,6 @@ def test_a_template_without_room_for_a_seed_is_refused() -> None:
 def test_options() -> None:
     spec = MachineSpec("web", options={"bios": "ovmf", "machine": "q35", "cpuType": "host", "agent": False})
 
-    values = changes.first(spec, intent(), WORDS, None)
+    values = changes.first(spec, intent(), {**WORDS, "agent": "1"}, None)
 
     assert (values["bios"], values["machine"], values["cpu"], values["agent"]) == ("ovmf", "q35", "host", "0")

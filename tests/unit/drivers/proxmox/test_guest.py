@@ -86,7 +86,7 @@ def test_memory_is_in_mebibytes(value: str) -> None:
     ],
 )
 def test_macs(value: str, mac: str | None) -> None:
-    assert guest.mac(value) == mac
+    assert guest.net(value).mac == mac
 
 
 def test_the_uuid_is_replaced_among_other_fields() -> None:

@@ -36,7 +36,7 @@ def test_a_running_guest_shows_what_is_in_effect_and_what_is_held_back() -> None
     seen = mapping.machine("100", "pve1", PENDING, Power.RUNNING)
 
     assert seen.cpus == 2
-    assert list(seen.pending) == ["bios", "cpus"]
+    assert seen.pending == {"cpus": "4", "proxmox.bios": "ovmf"}
 
 
 def test_a_stopped_guest_shows_what_it_will_start_with() -> None:
