@@ -154,7 +154,9 @@ class Guests(Rights):
 
     @staticmethod
     def _hotplug(vm: FakeVm) -> None:
-        """Apply at once what PVE can change in a running guest."""
+        """Apply at once what PVE can change in a running guest, and drop what is pending no more."""
+        for key in [key for key, value in vm.pending.items() if value is not None and value == vm.config.get(key)]:
+            del vm.pending[key]
         enabled = str(vm.config.get("hotplug", _DEFAULT_HOTPLUG))
         features = set(_words(_DEFAULT_HOTPLUG if enabled == "1" else enabled))
         for key, value in list(vm.pending.items()):

@@ -61,6 +61,7 @@ class Calls:
     mark: str
     delete: str
     list: str
+    migrate: str = ""
 
 
 class Requests:
@@ -108,6 +109,8 @@ class Bed(ABC):
     create_cost: ClassVar[int]
     #: Requests of a prepare that has a precedent: who chooses ids looks which are free.
     repeated_prepare_cost: ClassVar[int] = 0
+    #: Changing calls that all fields together take which only a stopped machine can change.
+    changes_cost: ClassVar[int] = 1
     #: Whether the id of a deleted machine may come again for another.
     reuses_ids: ClassVar[bool] = False
     #: Whether ``given`` holds the user data.

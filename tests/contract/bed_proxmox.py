@@ -15,7 +15,7 @@ from lab.faultproxy import Answer
 from lab.permissions import Grant
 from lab.pki import Authority
 from lab.proxmox import ProxmoxCloud, ProxmoxMachine
-from lab.proxmox_estate import BRIDGES, NODES
+from lab.proxmox_estate import BRIDGES, NODES, POOLS
 from tests.contract.bed import GIB, MIB, Bed, Calls, Shown
 
 
@@ -30,6 +30,7 @@ class ProxmoxBed(Bed):
         mark="P* /nodes/{node}/qemu/{vmid}/config",
         delete="DELETE /nodes/{node}/qemu/{vmid}",
         list="GET /cluster/resources",
+        migrate="POST /nodes/{node}/qemu/{vmid}/migrate",
     )
     throttle = Answer(429)
     refusal = Answer(400, message="Parameter verification failed.")
@@ -49,6 +50,23 @@ class ProxmoxBed(Bed):
     deadlines: ClassVar[Mapping[str, object]] = {"hybridge.drivers.proxmox.transport.Login.timeout": (1.0, 1.0)}
     sweep_cost = 1
     create_cost = 6
+    choices: ClassVar[Mapping[str, tuple[object, object]]] = {
+        "proxmox.bios": ("seabios", "ovmf"),
+        "proxmox.machine": ("pc", "q35"),
+        "proxmox.cpuType": ("x86-64-v2-AES", "host"),
+        "proxmox.agent": (True, False),
+        "proxmox.pool": POOLS,
+        "proxmox.vlan": (10, 20),
+        "rootDisk.class": ("ceph", "nfs"),
+        "placement.storage": ("ceph", "nfs"),
+        "placement.node": NODES[:2],
+        "cloudInit.sshKeys": (
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ann@contract",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE6 bob@x",
+        ),
+        "networks": BRIDGES,
+        "networks.first": BRIDGES,
+    }
     repeated_prepare_cost = 1
     reuses_ids = True
     shows_user_data = False
@@ -59,6 +77,7 @@ class ProxmoxBed(Bed):
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         self._vmids = itertools.count(5000)
+        self._troubled: set[str] = set()
         super().__init__(folder, authority)
 
     @property
@@ -107,6 +126,47 @@ class ProxmoxBed(Bed):
 
     def resize(self, machine_id: str) -> None:
         self._pve.set_config(int(machine_id), cores=4, sockets=1)
+
+    def by_hand(self, machine_id: str, path: str, value: object) -> None:
+        vmid = int(machine_id)
+        if path == "proxmox.pool":
+            self._pve.set_pool(vmid, str(value))
+        elif path == "placement.node":
+            self._pve.migrate(vmid, str(value))
+        elif path in {"placement.storage", "rootDisk.class"}:
+            self._pve.move_disk(vmid, "scsi0", str(value))
+        elif path == "cloudInit.sshKeys":
+            self._pve.set_config(vmid, sshkeys=urllib.parse.quote(str(value), safe=""))
+        elif path == "proxmox.vlan":
+            self._net(vmid, 0, tag=value)
+        elif path in {"networks", "networks.first"}:
+            self._net(vmid, 1 if path == "networks" else 0, bridge=value)
+        else:
+            key = {"proxmox.cpuType": "cpu"}.get(path, path.removeprefix("proxmox."))
+            self._pve.set_config(vmid, **{key: int(value) if isinstance(value, bool) else str(value)})
+
+    def _net(self, vmid: int, number: int, **words: object) -> None:
+        present = str(self._pve.machine(vmid).config[f"net{number}"])
+        kept = [part for part in present.split(",") if part.partition("=")[0] not in words]
+        changed = ",".join([*kept, *(f"{key}={value}" for key, value in words.items())])
+        self._pve.set_config(vmid, **{f"net{number}": changed})
+
+    def maintain(self, place: str) -> None:
+        self._troubled.add(place)
+        self._pve.set_node(place, maintenance=True)
+
+    def fail(self, place: str) -> None:
+        self._troubled.add(place)
+        self._pve.set_node(place, online=False)
+
+    def protect(self, machine_id: str) -> None:
+        self._pve.set_config(int(machine_id), protection=1)
+
+    def tidy(self) -> None:
+        for place in self._troubled:
+            self._pve.set_node(place)
+        self._troubled.clear()
+        super().tidy()
 
     @property
     def networks(self) -> tuple[str, str]:

@@ -38,6 +38,10 @@ class Known:
         seen = shape(row)
         return seen is not None and seen not in {self.shape, self.details.shape} and now - self.read_at > LAG
 
+    def has_started_since(self, row: Resource, now: float) -> bool:
+        """Whether the guest has been started since it was read, and taken over what waited for that."""
+        return bool(self.details.pending) and row.status == "running" and row.uptime < now - self.read_at
+
 
 class Book:
     """Details by VMID. ``ids`` are the VMIDs that new guests get. Safe for threads; times are monotonic seconds.
@@ -127,7 +131,8 @@ class Book:
                 if vmid not in self._made and (vmid in request.max_age or self.could_be_ours(row)):
                     eager.append(vmid)
                 continue
-            if (known.details.lock in UNFINISHED and not row.lock) or known.is_older_than(row, now):
+            made = known.details.lock in UNFINISHED and not row.lock
+            if made or known.is_older_than(row, now) or known.has_started_since(row, now):
                 eager.append(vmid)
                 continue
             most = request.max_age.get(vmid, request.default_max_age)

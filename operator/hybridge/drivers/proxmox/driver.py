@@ -145,7 +145,8 @@ class Driver:
         running = self._power(vmid, row, picture, now) is Power.RUNNING
         known = self._estate.book.get(vmid)
         waits = running and known is not None and known.details.agent and not known.addresses
-        if not (wanted and waits and known is not None and now - known.read_at < _WAITING):
+        recent = known is not None and now - known.read_at < _WAITING and not known.has_started_since(row, now)
+        if not (wanted and waits and recent):
             try:
                 self._estate.read_at(row.node, vmid)
             except Missing:

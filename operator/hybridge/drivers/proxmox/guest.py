@@ -72,6 +72,10 @@ class Configuration:
         at_once = {key: text for key, text in upcoming.items() if key in AT_ONCE}
         return Configuration({**self.current, **at_once}, upcoming)
 
+    def started(self) -> Configuration:
+        """As it is once the guest has started, which takes over all that waited for that."""
+        return self if self.current == self.upcoming else Configuration(self.upcoming, self.upcoming)
+
     def resized(self, key: str, size: int) -> Configuration:
         """As it is after the disk ``key`` has grown to ``size`` bytes."""
         value = re.sub(r",size=[^,]*", "", self.upcoming.get(key, ""))

@@ -9,6 +9,7 @@ from hybridge.drivers.base import Started
 from hybridge.drivers.proxmox.errors import AlreadySo
 from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.guest import Configuration
+from hybridge.drivers.proxmox.mapping import SUSPENDED
 from hybridge.drivers.proxmox.tasks import begun
 
 #: Since then a hard stop can end a shutdown that is under way.
@@ -29,6 +30,9 @@ class Switch:
             upid = self._client.post(operation, "nodes", node, "qemu", vmid, "status", operation.lower())
         except AlreadySo:
             return self._already(vmid, node, configuration, Power.RUNNING)
+        if not resume and configuration.lock != SUSPENDED:
+            configuration = configuration.started()
+            self._estate.learn(vmid, configuration)
         return self._asked(vmid, node, configuration, Power.RUNNING, begun(upid, operation))
 
     def stop(self, vmid: str, node: str, configuration: Configuration, soft: MachineSpec | None) -> Started:

@@ -5,6 +5,7 @@ import pytest
 from hybridge.core.errors import Refused
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
 from hybridge.drivers.proxmox import changes
+from hybridge.drivers.proxmox.interfaces import interfaces
 
 GIB = 2**30
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -65,9 +66,9 @@ def test_interfaces_keep_their_macs_and_surplus_ones_go() -> None:
 def test_new_interfaces_get_a_mac_that_a_repetition_gives_again() -> None:
     wanted = [Nic("a", "x"), Nic("b", "y", "02:00:00:00:00:09")]
 
-    first = changes.interfaces(wanted, ["vmbr0", "vmbr1"], {}, UUID, None)
+    first = interfaces(wanted, ["vmbr0", "vmbr1"], {}, UUID, None)
 
-    assert first == changes.interfaces(wanted, ["vmbr0", "vmbr1"], {}, UUID, None)
+    assert first == interfaces(wanted, ["vmbr0", "vmbr1"], {}, UUID, None)
     assert str(first["net0"]).startswith("virtio=BC:24:11:")
     assert first["net1"] == "virtio=02:00:00:00:00:09,bridge=vmbr1"
 
