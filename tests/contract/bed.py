@@ -99,6 +99,8 @@ class Bed(ABC):
     for_features: ClassVar[Collection[str]] = ()
     #: Words of a spec that need one of those besides tags and cloud-init.
     extras: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    #: Fields of ``choices`` whose change needs one of those.
+    moves: ClassVar[Sequence[str]] = ()
     #: Some of the rights that ``readonly_credentials`` lack.
     changing: ClassVar[Collection[str]] = ()
     #: Module constants that hold the deadlines of the transport, and what stands for one second in them.

@@ -41,10 +41,14 @@ class ProxmoxBed(Bed):
             "VM.Config.Cloudinit",
             "Datastore.AllocateTemplate",
             "Datastore.Allocate",
+            "VM.Migrate",
+            "Pool.Audit",
+            "Pool.Allocate",
             "Datastore.Audit",
         ),
     )
     extras: ClassVar[Mapping[str, object]] = {"placement": {"storage": "ceph"}}
+    moves = ("placement.node", "proxmox.pool")
     changing = ("VM.Clone", "VM.Allocate", "VM.PowerMgmt", "VM.Config.CPU", "Datastore.AllocateSpace", "SDN.Use")
     permissions = ("VM.Clone", "VM.Allocate", "Datastore.AllocateSpace")
     deadlines: ClassVar[Mapping[str, object]] = {"hybridge.drivers.proxmox.transport.Login.timeout": (1.0, 1.0)}

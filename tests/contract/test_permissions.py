@@ -12,7 +12,7 @@ from hybridge.core.machine import Nic
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Connection, Driver
 from lab.permissions import Grant
-from tests.contract.bed import GIB, Bed, cloud_init
+from tests.contract.bed import GIB, Bed, cloud_init, with_choice
 from tests.contract.clouds import BEDS
 from tests.contract.eye import Eye
 
@@ -38,12 +38,17 @@ def live(bed: Bed, driver: Driver, *, features: bool) -> None:
     """A machine's whole life, with or without what a right may be needed for alone."""
     eye = Eye(bed, driver)
     extra = {"tags": {"team": "shop"}, "cloud_init": cloud_init("other-than-its-name"), **bed.extras}
-    networks = (Nic("nic0", bed.networks[0]),)
+    networks = (Nic("nic0", bed.networks[1]),)
     spec, marker = bed.spec(networks=networks, **(extra if features else {})), bed.marker()
     machine = eye.make(spec, marker)
     machine = eye.see(machine.id, lambda seen: bool(seen.addresses))
     wanted = replace(spec, root_disk=32 * GIB, tags={**spec.tags, **({"owner": "me"} if features else {})})
     machine = eye.configure(machine, wanted, {"rootDisk", "tags"}, marker)
+    for path in bed.moves if features else ():
+        value = next(one for one in bed.choices[path] if str(one) not in machine.settings.get(path, ()))
+        wanted = driver.machines.normalize(with_choice(wanted, path, value))
+        machine = eye.configure(machine, wanted, {path}, marker)
+        assert str(value) in machine.settings.get(path, ())
     machine = eye.stop(machine, wanted)
     wanted = replace(wanted, cpus=4, memory=16 * GIB)
     machine = eye.configure(machine, wanted, {"cpus", "memory"}, marker)

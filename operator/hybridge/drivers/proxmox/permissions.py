@@ -32,6 +32,10 @@ _GUESTS: Mapping[str, str] = {
 }
 #: What only cloud-init needs: drives for it where the template has none, and CDs with user data.
 _CLOUD_INIT = ("VM.Config.CDROM", "VM.Config.Cloudinit")
+_MIGRATE = "VM.Migrate"
+#: What it takes to see in which pools machines are, and to move them between pools.
+_ANY_POOL = "/pool"
+_POOLS = ("Pool.Audit", "Pool.Allocate")
 _MEDIA = ("Datastore.AllocateTemplate", "Datastore.Allocate")
 _BRIDGES = "/sdn/zones/localnetwork"
 #: The privilege to ask guest agents was another one before this version.
@@ -66,7 +70,10 @@ def lacking(answer: Answer, picture: Picture, defaults: Mapping[str, str], versi
     if not any(held.has("SDN.Use", path) for path in (_inside(_BRIDGES), *held.below("/sdn"))):
         missing.append(Right("SDN.Use", _BRIDGES, "connecting machines"))
     optional = [Right(name, home, "cloud-init") for name in _CLOUD_INIT if not held.has(name, _inside(home))]
+    if len(picture.nodes) > 1 and not held.has(_MIGRATE, _inside(home)):
+        optional.append(Right(_MIGRATE, home, "moving machines to other nodes"))
     optional += _media(held, picture)
+    optional += _pools(held)
     optional += _views(held)
     return Lacking(tuple(missing), tuple(optional))
 
@@ -125,6 +132,14 @@ def _media(held: Held, picture: Picture) -> Iterator[Right]:
     paths = [f"/storage/{name}" for name in _holding("iso", picture.storages.values())]
     best = held.best([*paths, *_unseen(held)] or ["/storage"], _MEDIA, inside=False)
     return (Right(name, best, "user data") for name in _MEDIA if not held.has(name, best))
+
+
+def _pools(held: Held) -> Iterator[Right]:
+    """Pools need what they need on one of them at least."""
+    paths = [f"{_ANY_POOL}/0", *held.below(_ANY_POOL)]
+    for name in _POOLS:
+        if not any(held.has(name, path) for path in paths):
+            yield Right(name, _ANY_POOL, "pools of machines")
 
 
 def _unseen(held: Held) -> list[str]:

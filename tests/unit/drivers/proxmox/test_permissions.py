@@ -14,6 +14,8 @@ from lab.permissions import by_place, proxmox
 VERSION = (9, 0)
 PICTURE = Picture.of(
     [
+        Resource("node", node="pve1", status="online"),
+        Resource("node", node="pve2", status="online"),
         Resource("qemu", vmid=9000, name="debian-12", node="pve1", template=1),
         Resource("qemu", vmid=9001, name="ubuntu", node="pve1", template=1),
         Resource("storage", storage="ceph", node="pve1", status="available", content="images", shared=1),
