@@ -31,11 +31,11 @@ class Case:
     after: MachineSpec
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each cloud with each of its own fields."""
-    if "path" in metafunc.fixturenames:
-        fields = [(kind, path) for kind, bed in sorted(BEDS.items()) for path in sorted(bed.choices)]
-        metafunc.parametrize(("shared_bed", "path"), fields, indirect=["shared_bed"], scope="session")
+CASES = [(kind, path) for kind, bed in sorted(BEDS.items()) for path in sorted(bed.choices)]
+#: Each cloud with each of its own fields.
+each_field = pytest.mark.parametrize(
+    ("shared_bed", "path"), CASES, ids=[f"{kind}-{path}" for kind, path in CASES], indirect=["shared_bed"]
+)
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def test_every_field_that_can_be_changed_is_tried_here(bed: Bed, driver: Driver)
     assert driver.machines.traits.changes.keys() <= bed.choices.keys()
 
 
+@each_field
 def test_a_field_is_as_the_spec_wants_it_from_the_start(driver: Driver, eye: Eye, bed: Bed, case: Case) -> None:
     machine = eye.make(case.before, bed.marker())
 
@@ -90,6 +91,7 @@ def test_a_field_is_as_the_spec_wants_it_from_the_start(driver: Driver, eye: Eye
     assert all((action.verb is Verb.REPLACE) is (case.change is Change.REPLACE) for action in found)
 
 
+@each_field
 def test_a_field_is_changed_in_place(bed: Bed, driver: Driver, eye: Eye, case: Case) -> None:
     if case.change is Change.REPLACE:
         pytest.skip("it takes another machine")
@@ -106,6 +108,7 @@ def test_a_field_is_changed_in_place(bed: Bed, driver: Driver, eye: Eye, case: C
         assert left(other, case.after, whole.see(machine.id)) == ()
 
 
+@each_field
 def test_a_change_may_be_repeated(bed: Bed, driver: Driver, eye: Eye, case: Case) -> None:
     if case.change is Change.REPLACE:
         pytest.skip("it takes another machine")
@@ -118,6 +121,7 @@ def test_a_change_may_be_repeated(bed: Bed, driver: Driver, eye: Eye, case: Case
     assert again.power is machine.power
 
 
+@each_field
 def test_a_change_without_an_answer_is_simply_repeated(bed: Bed, driver: Driver, eye: Eye, case: Case) -> None:
     if case.change is Change.REPLACE:
         pytest.skip("it takes another machine")
@@ -135,6 +139,7 @@ def test_a_change_without_an_answer_is_simply_repeated(bed: Bed, driver: Driver,
     assert len(changed.ports or ()) == len(case.after.networks)
 
 
+@each_field
 def test_what_a_person_changed_is_seen_and_put_back(bed: Bed, driver: Driver, eye: Eye, case: Case) -> None:
     marker = bed.marker()
     machine = eye.make(case.before, marker)
@@ -147,6 +152,7 @@ def test_what_a_person_changed_is_seen_and_put_back(bed: Bed, driver: Driver, ey
         assert left(driver, case.before, bring(eye, drifted, case.before, marker)) == ()
 
 
+@each_field
 def test_a_running_machine_keeps_what_only_a_stopped_one_can_change(
     bed: Bed, driver: Driver, eye: Eye, path: str
 ) -> None:
@@ -172,6 +178,7 @@ def test_a_running_machine_keeps_what_only_a_stopped_one_can_change(
     assert (left(driver, case.after, machine), machine.pending) == ((), {})
 
 
+@each_field
 def test_what_is_held_back_can_be_taken_back(bed: Bed, driver: Driver, eye: Eye, path: str) -> None:
     case = _case(bed, driver, path, power=Power.RUNNING)
     if case.change is not Change.STOPPED:
