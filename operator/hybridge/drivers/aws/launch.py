@@ -10,7 +10,7 @@ from typing import Any
 from hybridge.core.cloudinit import render
 from hybridge.core.errors import Refused
 from hybridge.core.identity import PREFIX, Marker
-from hybridge.core.machine import Intent, MachineSpec
+from hybridge.core.machine import Intent, MachineSpec, Nic
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.aws import mapping
@@ -19,6 +19,9 @@ from hybridge.drivers.aws.mapping import GIB, Disk, Image
 #: Options of ``spec.aws`` and placements that EC2 has.
 OPTIONS = frozenset({"instanceType", "iamInstanceProfile", "securityGroupIDs", "keyName"})
 PLACEMENTS = frozenset({"zone"})
+
+#: What RunInstances makes and marks.
+_MARKED = ("instance", "volume", "network-interface")
 
 #: Values of an option that ask for nothing.
 _NOTHING: tuple[object, ...] = (None, "", [], (), {})
@@ -51,7 +54,7 @@ def normal(spec: MachineSpec) -> MachineSpec:
     if groups := options.get("securityGroupIDs"):
         assert isinstance(groups, list | tuple)
         options["securityGroupIDs"] = [*dict.fromkeys(groups)]
-    size = gibibytes(spec.root_disk) * GIB if spec.root_disk else None
+    size = whole(spec.root_disk) if spec.root_disk else None
     return replace(spec, options=options, root_disk=size)
 
 
@@ -83,7 +86,7 @@ def parameters(spec: MachineSpec, image: Image, instance_type: str, subnets: lis
     if name := spec.options.get("keyName"):
         made["KeyName"] = name
     if profile := spec.options.get("iamInstanceProfile"):
-        made["IamInstanceProfile"] = {"Arn" if str(profile).startswith("arn:") else "Name": profile}
+        made["IamInstanceProfile"] = profile_named(str(profile))
     return made
 
 
@@ -93,7 +96,7 @@ def request(intent: Intent, spec: MachineSpec, marker: Marker) -> dict[str, Any]
     given = made.pop(TAGS, {})
     assert isinstance(given, Mapping)
     tags = mapping.words({**given, mapping.NAME: intent.name, **marker.pairs()})
-    made["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")]
+    made["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind in _MARKED]
     made["ClientToken"] = intent.token
     if text := _user_data(spec, intent.uuid, intent.name):
         made["UserData"] = text  # botocore itself encodes it to base64
@@ -105,6 +108,21 @@ def root_disk(words: Mapping[str, Any]) -> Disk | None:
     disks = words.get("BlockDeviceMappings", [])
     root = disks[0]["Ebs"] if disks else {}
     return Disk(root["VolumeSize"] * GIB, root.get("VolumeType")) if "VolumeSize" in root else None
+
+
+def profile_named(profile: str) -> dict[str, str]:
+    """An instance profile by its name or ARN."""
+    return {"Arn" if profile.startswith("arn:") else "Name": profile}
+
+
+def private_address(nic: Nic) -> str:
+    """The fixed address of an interface that has one, without the length of its network. Refused (UNSUPPORTED)."""
+    return _private(nic.name, nic.addresses[0])
+
+
+def whole(size: int) -> int:
+    """``size`` in bytes, rounded up to whole GiB."""
+    return gibibytes(size) * GIB
 
 
 def gibibytes(size: int) -> int:
@@ -162,7 +180,7 @@ def _interfaces(spec: MachineSpec, subnets: list[str]) -> dict[str, Any]:
             if groups:
                 words["Groups"] = list(groups)
             if nic.addresses:
-                words["PrivateIpAddress"] = _private(nic.name, nic.addresses[0])
+                words["PrivateIpAddress"] = private_address(nic)
             nics.append(words)
         return {"NetworkInterfaces": nics}
     made: dict[str, Any] = {"SubnetId": subnets[0]} if subnets else {}
@@ -170,7 +188,7 @@ def _interfaces(spec: MachineSpec, subnets: list[str]) -> dict[str, Any]:
         made["SecurityGroupIds"] = list(groups)
     for nic in spec.networks:
         if nic.addresses:
-            made["PrivateIpAddress"] = _private(nic.name, nic.addresses[0])
+            made["PrivateIpAddress"] = private_address(nic)
     return made
 
 

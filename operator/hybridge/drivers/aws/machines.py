@@ -12,12 +12,17 @@ from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, 
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch, mapping
 from hybridge.drivers.aws.catalogue import Catalogue
+from hybridge.drivers.aws.changes import GROUPS, PROFILE, ROOT_CLASS, Changes
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
-from hybridge.drivers.aws.mapping import GIB, Disk, Seen
+from hybridge.drivers.aws.interfaces import MACHINE, Interfaces
+from hybridge.drivers.aws.mapping import JOURNAL, Seen, Subnet
 from hybridge.drivers.base import Prepared, Started
 
 PAGE = 1000
+
+#: Fields that belong to the parts of an instance, which have to be known before they are changed.
+_OF_PARTS = {"rootDisk", ROOT_CLASS, GROUPS, "networks"}
 
 
 class Machines:
@@ -48,6 +53,8 @@ class Machines:
         self._catalogue = catalogue
         self._disks = disks
         self._defaults = defaults
+        self._changes = Changes(client, catalogue, disks)
+        self._interfaces = Interfaces(client)
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
         """Disks have whole GiB, options that are empty ask for nothing; what EC2 does not have is refused."""
@@ -99,27 +106,41 @@ class Machines:
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
     ) -> Started:
-        """Tags, then the root disk (online), then the type (EC2 changes it only while the instance is stopped)."""
-        del intent, marker
-        changed = machine
-        if any(field.partition(".")[0] == "tags" for field in fields):
-            changed = self._retag(changed, spec)
-        if "rootDisk" in fields and spec.root_disk:
-            changed = self._grow(changed, spec.root_disk)
-        if not {"cpus", "memory", "instanceType"}.isdisjoint(fields):
-            changed = self._resize(changed, spec)
+        """What can be done while the instance runs, in as few calls as can be; then the type (EC2 changes it only while
+        the instance is stopped); at last the interfaces, which may have to be waited for.
+        """
+        del intent
+        if final := [field for field in fields if self.traits.changes.get(field) is Change.REPLACE]:
+            raise Refused(Reason.UNSUPPORTED, f"{', '.join(final)}: EC2 never changes that of an instance")
+        asked = {field.partition(".")[0] if field.startswith("tags.") else field for field in fields}
+        changed, changes = machine, self._changes
+        if asked & {"name", "tags"}:
+            changed = changes.retag(changed, spec, asked)
+        seen = self._look(machine.id) if asked & _OF_PARTS else None
+        if seen and asked & {"rootDisk", ROOT_CLASS}:
+            changed = changes.remake_disk(changed, seen, spec)
+        if seen and GROUPS in asked:
+            changed = changes.regroup(changed, seen, spec, self._interfaces)
+        if PROFILE in asked:
+            changed = changes.give_profile(changed, spec)
+        if asked & {"cpus", "memory", "instanceType"}:
+            changed = changes.resize(changed, spec)
+        if seen and "networks" in asked and spec.networks:
+            self._interfaces.change(seen, spec, self._subnets(spec), marker)
+            changed = replace(changed, ports=self.complete([self._look(machine.id)])[0].ports)
         return Started(machine.id, changed)
 
     def mark(self, machine: Machine, marker: Marker | None) -> Started:
-        """Tags of the instance, and of the volumes that carry the same marker as it does now."""
+        """Tags of the instance, and of its volumes and interfaces that carry the same marker as it does now."""
         before = machine.marker
-        volumes = self._disks.marked(machine.id, before) if before else []
-        resources = [machine.id, *volumes]
+        parts = [*self._disks.marked(machine.id, before), *self._interfaces.of(machine.id, before)] if before else []
+        resources = [machine.id, *parts]
         if marker is not None:
             self._client.call("CreateTags", Resources=resources, Tags=mapping.words(marker.pairs()))
         else:
             # With their values: tags that somebody replaced meanwhile stay.
             gone = mapping.words(before.pairs()) if before else [{"Key": key} for key in KEYS]
+            gone += [{"Key": JOURNAL}, {"Key": MACHINE}]
             self._client.call("DeleteTags", Resources=resources, Tags=gone)
         return Started(machine.id, replace(machine, marker=marker))
 
@@ -137,7 +158,8 @@ class Machines:
         return _changed(machine, answer.get("StoppingInstances", []))
 
     def delete(self, machine: Machine) -> Started:
-        """TerminateInstances; its disks go with it, as they were asked to when it was made."""
+        """TerminateInstances; its disks and interfaces go with it, as they were asked to when they were made."""
+        self._release(machine)
         try:
             answer = self._client.call("TerminateInstances", InstanceIds=[machine.id])
         except Refused as refused:
@@ -184,34 +206,22 @@ class Machines:
             raise
         return next(iter(instances(answer.get("Reservations", []))), None)
 
-    def _retag(self, machine: Machine, spec: MachineSpec) -> Machine:
-        launch.check_tags(spec)
-        new = {key: value for key, value in spec.tags.items() if machine.tags.get(key) != value}
-        if new:
-            self._client.call("CreateTags", Resources=[machine.id], Tags=mapping.words(new))
-        return replace(machine, tags={**machine.tags, **new})
+    def _look(self, machine_id: str) -> Seen:
+        seen = self._describe(machine_id)
+        if seen is None:
+            raise Refused(Reason.NOT_FOUND, f"{machine_id} does not exist")
+        return seen
 
-    def _grow(self, machine: Machine, size: int) -> Machine:
-        found = self._describe(machine.id)
-        if found is None or found.root_volume is None:
-            raise Refused(Reason.UNSUPPORTED, f"spec.rootDisk: {machine.id} has no EBS volume as its root")
-        known = self._disks.read([found.root_volume]).get(found.root_volume, Disk(0))
-        if known.size < size:
-            self._client.call("ModifyVolume", VolumeId=found.root_volume, Size=launch.gibibytes(size))
-            known = replace(known, size=launch.gibibytes(size) * GIB)
-            self._disks.changed(found.root_volume, known)
-        return replace(machine, root_disk=known.size)
+    def _subnets(self, spec: MachineSpec) -> list[Subnet]:
+        return [self._catalogue.subnet(nic.network or self._defaults.get("network", "")) for nic in spec.networks]
 
-    def _resize(self, machine: Machine, spec: MachineSpec) -> Machine:
-        current = machine.instance_type or ""
-        types = self._catalogue.types([current])
-        architectures = types[current].architectures if current in types else ()
-        wanted = self._catalogue.choose(spec, architectures, keep=current)
-        if wanted == current:
-            return machine
-        self._client.call("ModifyInstanceAttribute", InstanceId=machine.id, InstanceType={"Value": wanted})
-        kind = self._catalogue.types([wanted])[wanted]
-        return replace(machine, instance_type=wanted, cpus=kind.cpus, memory=kind.memory)
+    def _release(self, machine: Machine) -> None:
+        """Only an instance of several interfaces, or one whose interfaces were being changed, can leave some behind."""
+        if machine.marker is None or len(machine.ports or ()) <= 1:
+            return
+        seen = self._describe(machine.id)
+        if seen is not None and seen.machine.power is not Power.GONE:
+            self._interfaces.release(seen, machine.marker)
 
 
 def instances(reservations: list[dict[str, Any]]) -> list[Seen]:

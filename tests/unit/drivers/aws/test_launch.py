@@ -101,7 +101,11 @@ def test_the_request_carries_marker_name_tags_and_token_and_is_the_same_each_tim
     record = intent(parameters(spec))
     made = launch.request(record, spec, MARKER)
     assert made == launch.request(record, spec, MARKER)
-    assert [given["ResourceType"] for given in made["TagSpecifications"]] == ["instance", "volume"]
+    assert [given["ResourceType"] for given in made["TagSpecifications"]] == [
+        "instance",
+        "volume",
+        "network-interface",
+    ]
     tags = {tag["Key"]: tag["Value"] for tag in made["TagSpecifications"][0]["Tags"]}
     assert tags == {"team": "shop", "Name": "web-1", **MARKER.pairs()}
     assert made["ClientToken"] == "hybridge-uid-1"
