@@ -224,6 +224,27 @@ class TestWaiting:
         assert life.until(IN_PROGRESS, lambda version: condition_of(version, "Reconciling")) == [IN_PROGRESS]
         assert missing in life.words
 
+    def test_for_a_machine_to_import(self, scene: Scene, life: Life) -> None:
+        name = f"legacy.{scene.namespace}"
+        wanted = {"management": "Observed", "import": {"filter": {"name": name}}}
+        observed = scene.manifest(lifecycle=wanted)
+        observed["spec"] = {field: observed["spec"][field] for field in ("providerRef", "lifecycle")}
+
+        scene.bed.apply(observed)
+        assert life.until(IN_PROGRESS, lambda version: condition_of(version, "Reconciling")) == [IN_PROGRESS]
+        assert name in life.words
+
+        scene.make("legacy", name=name, lifecycle={"onDelete": "Detach"})
+        machine = scene.machine("legacy").id
+        scene.delete("legacy")
+        scene.gone("legacy")
+        assert life.until(CURRENT)[-1] is CURRENT
+        assert scene.status()["id"] == machine
+
+        scene.delete()
+        assert life.until(NOT_FOUND)[-1] is NOT_FOUND
+        scene.person.destroy(machine)
+
     def test_for_the_end_of_a_pause(self, scene: Scene, life: Life) -> None:
         scene.make()
         life.read()
