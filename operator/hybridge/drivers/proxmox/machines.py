@@ -58,8 +58,7 @@ class Machines:
 
     def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
         """See the port."""
-        del apart
-        return self._placement.prepare(spec, taken)
+        return self._placement.prepare(spec, taken, apart)
 
     def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
         """See the port. The VMID can be cloned to once, so a repetition fails or finds the same guest."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import MachineSpec
+from hybridge.core.machine import MachineSpec, Placed
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
@@ -18,12 +18,15 @@ from hybridge.drivers.proxmox.answers import Bridge, Resource
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.guest import Configuration, cloud_init_drive, drives, root_disk
-from hybridge.drivers.proxmox.picture import Node, Picture, Storage
+from hybridge.drivers.proxmox.nodes import Need, Nodes
+from hybridge.drivers.proxmox.picture import Picture, Storage
 
 #: Seconds that a reading of a template or of a node's bridges is good for.
 _FRESH = 300.0
 #: Seconds after which something that was not found is looked for again.
 _DOUBT = 3.0
+#: Types of storage that take the whole size of a disk from the beginning; others take what is written to it.
+_THICK = frozenset({"lvm", "iscsi", "iscsidirect"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +47,21 @@ class Placement:
         self._picture_age = max(2 * settings.sweep_interval, _DOUBT)
         self._templates: dict[str, _Template] = {}
         self._bridges: dict[str, tuple[float, frozenset[str]]] = {}
-        self._planned: dict[str, tuple[str, int]] = {}
-        self._planned_on = 0.0
-        self._lock = threading.Lock()
+        self._nodes = Nodes(settings.defaults.get("node") or None)
         #: Held while something is read that many threads want at the same time.
         self._reading = threading.Lock()
 
-    def prepare(self, spec: MachineSpec, taken: Collection[str]) -> Prepared:
+    def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed]) -> Prepared:
         """See the port. No request at all when picture, template and bridges have been read lately."""
         with self._reading:
             template = self._template(spec)
             picture = self._estate.picture(self._picture_age)
         full = spec.options.get("fullClone") is not False
         storage = self._storage(spec, picture, full=full)
-        node = self._node(spec, picture, template, storage)
-        bridges = self._networks(spec, node)
         _check_disk(spec, template)
+        need = _need(spec, picture, template, storage, full=full)
+        placed, bridges = self._place(spec, picture, need, apart)
+        node = placed.host or template.node
         parameters = {
             "template": template.vmid,
             "templateNode": template.node,
@@ -71,9 +73,7 @@ class Placement:
             **self._cloud_init(spec, picture, template, node, storage),
         }
         vmid = self._estate.vmids.take(picture.used, taken)
-        with self._lock:
-            self._planned[spec.name] = (node, spec.memory or template.memory)
-        return Prepared({key: value for key, value in parameters.items() if value is not None}, str(vmid))
+        return Prepared({key: value for key, value in parameters.items() if value is not None}, str(vmid), placed)
 
     # ------------------------------------------------------------------ image
 
@@ -106,7 +106,7 @@ class Placement:
         known = [word for row in picture.guests.values() if row.template for word in (row.name, str(row.vmid))]
         raise Refused(Reason.IMAGE_NOT_FOUND, not_found("template", image, known))
 
-    # ------------------------------------------------------- storage and node
+    # ---------------------------------------------------------------- storage
 
     def _storage(self, spec: MachineSpec, picture: Picture, *, full: bool) -> str | None:
         """Where the disks of a full clone go; None: where the template's are."""
@@ -130,51 +130,29 @@ class Placement:
                 )
         return wanted
 
-    def _node(self, spec: MachineSpec, picture: Picture, template: _Template, storage: str | None) -> str:
-        home = template.node
-        wanted = spec.placement.get("node") or self._defaults.get("node")
-        movable = _movable(picture, template, storage)
-        if wanted and wanted not in picture.nodes:
-            raise Refused(Reason.NOT_FOUND, not_found("node", wanted, picture.nodes))
-        if wanted and wanted != home and not movable:
-            raise Refused(
-                Reason.UNSUPPORTED,
-                f"node: the template {template.vmid} or the storage of the clone is local to {home}, so it cannot be"
-                f" cloned to {wanted}",
-            )
-        if not picture.online(home):
-            raise Refused(Reason.CAPACITY, f"node: {home}, which holds the template {template.vmid}, is offline")
-        if not wanted and not movable:
-            wanted = home
-        candidates = [
-            node
-            for node in picture.nodes.values()
-            if node.online and wanted in {None, node.name} and _reaches(picture, template, storage, node.name)
-        ]
-        able = [node for node in candidates if _fits(spec, node)]
-        if able:
-            return self._least_loaded(able, picture, spec.name)
-        if not picture.nodes:
-            return home
-        where = f"node {wanted}" if wanted else "no node"
-        why = (
-            "is too small, offline or without the storage" if wanted else "is large enough, online and has the storage"
-        )
-        raise Refused(Reason.CAPACITY, f"{where} {why} for {spec.cpus} CPUs and {format_bytes(spec.memory or 0)}")
+    # -------------------------------------------------------- node and network
 
-    def _least_loaded(self, nodes: list[Node], picture: Picture, name: str) -> str:
-        """By memory of running guests, and of those that were planned since the picture; the same for a repetition."""
-        with self._lock:
-            if self._planned_on != picture.taken_at:
-                self._planned, self._planned_on = {}, picture.taken_at
-            planned: dict[str, int] = {}
-            for other, (node, memory) in self._planned.items():
-                if other != name:
-                    planned[node] = planned.get(node, 0) + memory
-        load = {node.name: (node.committed + planned.get(node.name, 0)) / (node.memory or 1) for node in nodes}
-        return min(load, key=lambda one: (load[one], one))
-
-    # ---------------------------------------------------------------- network
+    def _place(
+        self, spec: MachineSpec, picture: Picture, need: Need, apart: Collection[Placed]
+    ) -> tuple[Placed, list[str] | None]:
+        """The best node that has the networks; and the bridge of each interface, see ``_networks``."""
+        unfit: dict[str, str] = {}
+        first: Refused | None = None
+        while True:
+            try:
+                placed = self._nodes.choose(spec, picture, need, apart, unfit)
+            except Refused as refusal:
+                raise first or refusal from None
+            node = placed.host or need.home
+            try:
+                return placed, self._networks(spec, node)
+            except Refused as refusal:
+                if refusal.reason is not Reason.NOT_FOUND:
+                    raise
+                first = first or refusal
+                unfit[node] = "does not have the network"
+                if node not in picture.nodes:
+                    raise
 
     def _networks(self, spec: MachineSpec, node: str) -> list[str] | None:
         """The bridge of each interface; None: the template's interfaces stay."""
@@ -226,26 +204,35 @@ def _templates(picture: Picture, image: str) -> list[Resource]:
     return [row for row in picture.guests.values() if row.template and row.name == image]
 
 
-def _movable(picture: Picture, template: _Template, storage: str | None) -> bool:
-    """Whether the clone may be on another node than the template: PVE asks that all volumes are on shared storage."""
-    names = {drive.storage for drive in drives(template.configuration.upcoming) if drive.storage}
-    return all(_shared(picture.storages.get(name)) for name in (*names, *((storage,) if storage else ())))
+def _need(spec: MachineSpec, picture: Picture, template: _Template, storage: str | None, *, full: bool) -> Need:
+    """What the clone takes. PVE clones to another node only what is on shared storage, before and after."""
+    disks = [drive for drive in drives(template.configuration.upcoming) if drive.storage]
+    names = {drive.storage for drive in disks if drive.storage}
+    local = sorted(
+        name for name in {*names, *([storage] if storage else [])} if not _shared(picture.storages.get(name))
+    )
+    where = "the storage of the clone" if storage in local else f"the template {template.vmid}"
+    space: dict[str, int] = {}
+    for drive in disks:
+        if not drive.cdrom and drive.storage:
+            name = storage or drive.storage
+            space[name] = space.get(name, 0) + (drive.size or 0 if full else 0)
+    root = root_disk(template.configuration.upcoming)
+    if full and root and root.storage and spec.root_disk and root.size:
+        name = storage or root.storage
+        known = picture.storages.get(name)
+        if known is not None and known.kind in _THICK:
+            space[name] += spec.root_disk - root.size
+    return Need(
+        home=template.node,
+        memory=spec.memory or template.memory,
+        space=space,
+        bound=f"{where} is local to {template.node} ({', '.join(local)})" if local else "",
+    )
 
 
 def _shared(storage: Storage | None) -> bool:
     return storage is not None and storage.shared
-
-
-def _reaches(picture: Picture, template: _Template, storage: str | None, node: str) -> bool:
-    """Whether a node can use the storages of the clone, as far as the list shows them."""
-    names = {drive.storage for drive in drives(template.configuration.upcoming) if drive.storage and not drive.cdrom}
-    wanted = {storage} if storage else names
-    return all(node in picture.storages[name].nodes for name in wanted if name in picture.storages)
-
-
-def _fits(spec: MachineSpec, node: Node) -> bool:
-    """Whether the node could run the guest at all; PVE shares CPUs and memory out beyond what there is."""
-    return (spec.cpus or 0) <= node.cpus and (spec.memory or 0) <= node.memory
 
 
 def _check_disk(spec: MachineSpec, template: _Template) -> None:
