@@ -61,9 +61,9 @@ class ProxmoxBed(Bed):
         "proxmox.agent": (True, False),
         "proxmox.pool": POOLS,
         "proxmox.vlan": (10, 20),
-        "rootDisk.class": ("ceph", "nfs"),
         "placement.storage": ("ceph", "nfs"),
         "placement.node": NODES[:2],
+        "rootDisk.class": ("ceph", "nfs"),
         "cloudInit.sshKeys": (
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5 ann@contract",
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE6 bob@x",
@@ -71,6 +71,8 @@ class ProxmoxBed(Bed):
         "networks": BRIDGES,
         "networks.first": BRIDGES,
     }
+    #: Both are in a CD of Hybridge's own when there is user data.
+    unseen = frozenset({"cloudInit.hostname", "cloudInit.sshKeys"})
     repeated_prepare_cost = 1
     reuses_ids = True
     shows_user_data = False
