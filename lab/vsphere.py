@@ -83,8 +83,9 @@ def program() -> Path:
 class VsphereCloud:
     """A vCenter 8.0.3 with datacenter DC0: cluster DC0_C0 of three hosts, the host DC0_H0, datastores LocalDS_0 and 1.
 
-    Port groups ``VM Network`` (standard), ``frontend`` and ``backend`` (distributed); machine folders ``hybridge`` and
-    ``templates``, in which are debian-12 and ubuntu-24.04 with a disk of 10 GiB and a NIC on ``VM Network``.
+    Port groups ``VM Network`` (standard), ``frontend`` and ``backend`` (distributed); resource pool ``gold`` of the
+    cluster; machine folders ``hybridge``, ``archive`` and ``templates``, in which are debian-12 and ubuntu-24.04 with a
+    disk of 10 GiB and a NIC on ``VM Network``.
 
     ``task_delay`` is how long each task takes, ``boot_delay`` how long after power-on a guest's tools run; in seconds.
     """
@@ -211,6 +212,10 @@ class VsphereCloud:
         """Change the memory; a running machine that cannot take it is off for a moment."""
         self._hardware(moid, vim.vm.ConfigSpec(memoryMB=mebibytes))
 
+    def set_hardware(self, moid: str, option: str, value: object) -> None:
+        """Change an option of a ``vim.vm.ConfigSpec``; a running machine that cannot take it is off for a moment."""
+        self._hardware(moid, vim.vm.ConfigSpec(**{option: value}))
+
     def set_extra_config(self, moid: str, values: Mapping[str, str]) -> None:
         """Set advanced options; an empty value removes one.
 
@@ -261,9 +266,12 @@ class VsphereCloud:
             folder = self._named(vim.Folder, self.folder)
             return self._made(lambda: folder.CreateVM_Task(spec, pool))
 
-    def relocate(self, moid: str, *, host: str | None = None, datastore: str | None = None) -> None:
-        """Move a machine to another host or another datastore, by their names."""
+    def relocate(
+        self, moid: str, *, host: str | None = None, datastore: str | None = None, pool: str | None = None
+    ) -> None:
+        """Move a machine to another host, datastore or resource pool, by their names."""
         spec = vim.vm.RelocateSpec(
+            pool=self._named(vim.ResourcePool, pool) if pool else None,
             host=self._named(vim.HostSystem, host) if host else None,
             datastore=self._named(vim.Datastore, datastore) if datastore else None,
         )

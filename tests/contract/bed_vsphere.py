@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, cast
@@ -11,6 +12,7 @@ from typing import ClassVar, cast
 from hybridge.core.identity import OWNER
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
+from lab.pki import Authority
 from lab.vsphere import VsphereCloud, VsphereMachine
 from tests.contract.bed import MIB, Bed, Calls, Shown
 
@@ -36,9 +38,28 @@ class VsphereBed(Bed):
     }
     sweep_cost = 1
     create_cost = 1
+    choices: ClassVar[Mapping[str, tuple[object, object]]] = {
+        "cloudInit.hostname": ("web-1", "web-2"),
+        "cloudInit.sshKeys": ("ssh-ed25519 AAAAC3NzaC1lZDI1 you@contract", "ssh-ed25519 BBBBC3NzaC1lZDI1 me@contract"),
+        "networks": ("backend", "VM Network"),
+        "networks.first": ("VM Network", "/frontend"),
+        "placement.folder": ("hybridge", "archive"),
+        "placement.node": ("DC0_C0_H1", "DC0_C0/DC0_C0_H2"),
+        "placement.resourcePool": ("DC0_C0/Resources", "gold"),
+        "placement.storage": ("LocalDS_0", "/LocalDS_1/"),
+        "vsphere.cpuHotAdd": (True, False),
+        "vsphere.guestID": ("debian12_64Guest", "otherLinux64Guest"),
+        "vsphere.memoryHotAdd": (True, False),
+    }
+    later = frozenset({"tags"})
     hot_add: ClassVar[Mapping[str, object]] = {"cpuHotAdd": True, "memoryHotAdd": True}
     missing_id = "vm-999999"
     missing_image = "vm-999999"
+
+    def __init__(self, folder: Path, authority: Authority) -> None:
+        self._hurt: set[str] = set()
+        self._protected: set[str] = set()
+        super().__init__(folder, authority)
 
     @property
     def _vcenter(self) -> VsphereCloud:
@@ -75,11 +96,49 @@ class VsphereBed(Bed):
 
     @property
     def networks(self) -> tuple[str, str]:
-        return "VM Network", "DC0_DVPG0"
+        return "VM Network", "frontend"
 
     @property
     def places(self) -> tuple[str, ...]:
         return "DC0_C0_H0", "DC0_C0_H1", "DC0_C0_H2"
+
+    def by_hand(self, machine_id: str, path: str, value: object) -> None:
+        word = str(value).strip("/").rpartition("/")[2]
+        match path:
+            case "networks" | "networks.first":
+                self._vcenter.connect_card(machine_id, 0 if path == "networks.first" else 1, word)
+            case "placement.folder":
+                self._vcenter.move(machine_id, word)
+            case "placement.node" | "placement.storage" | "placement.resourcePool":
+                self._vcenter.relocate(machine_id, **{_RELOCATED[path]: word})
+            case "cloudInit.hostname" | "cloudInit.sshKeys":
+                key = {"cloudInit.hostname": "local-hostname", "cloudInit.sshKeys": "public-keys"}[path]
+                metadata = json.loads(self.given(machine_id).splitlines()[0]) | {key: value}
+                text = base64.b64encode(json.dumps(metadata).encode()).decode()
+                self._vcenter.set_extra_config(machine_id, {"guestinfo.metadata": text})
+            case _:
+                self._vcenter.set_hardware(machine_id, _HARDWARE[path], value)
+
+    def maintain(self, place: str) -> None:
+        self._hurt.add(place)
+        self._vcenter.tune_host(place, maintenance=True)
+
+    def fail(self, place: str) -> None:
+        self._hurt.add(place)
+        self._vcenter.tune_host(place, connected=False)
+
+    def protect(self, machine_id: str) -> None:
+        self._vcenter.protect(machine_id)
+        self._protected.add(machine_id)
+
+    def tidy(self) -> None:
+        for place in self._hurt:
+            self._vcenter.tune_host(place, maintenance=False, connected=True)
+        for machine_id in self._protected:
+            self._vcenter.protect(machine_id, on=False)
+        self._hurt.clear()
+        self._protected.clear()
+        super().tidy()
 
     def _start(self, folder: Path) -> SimulatedCloud:
         return VsphereCloud(folder, self.authority).start().wait()
@@ -114,6 +173,12 @@ class VsphereBed(Bed):
         )
 
 
+_RELOCATED = {"placement.node": "host", "placement.storage": "datastore", "placement.resourcePool": "pool"}
+_HARDWARE = {
+    "vsphere.cpuHotAdd": "cpuHotAddEnabled",
+    "vsphere.guestID": "guestId",
+    "vsphere.memoryHotAdd": "memoryHotAddEnabled",
+}
 _GUEST_INFO = ("guestinfo.metadata", "guestinfo.userdata")
 
 

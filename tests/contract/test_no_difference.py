@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from hybridge.core.machine import CloudInit, Machine, MachineSpec, Nic, Power
-from hybridge.core.machine_diff import differences, wanted_settings
+from hybridge.core.machine_diff import differences, driver_field, wanted_settings
 from hybridge.drivers.base import Driver
 from tests.contract.bed import GIB, MIB, Bed, with_choice
 from tests.contract.eye import Eye
@@ -112,6 +112,9 @@ def made_as_wanted(bed: Bed, driver: Driver, eye: Eye, spec: MachineSpec) -> Mac
     wanted = driver.machines.normalize(spec)
 
     machine = eye.create(wanted, marker)
+    late = {driver_field(change.field) for change in differences(wanted, machine, traits)} & bed.later
+    if late:
+        machine = eye.configure(machine, wanted, late, marker)
 
     assert differences(wanted, machine, traits, named=True) == (), spec
     assert machine.name == spec.name

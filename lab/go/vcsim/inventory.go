@@ -55,8 +55,10 @@ func furnish(ctx context.Context, model *simulator.Model) error {
 	if err != nil {
 		return err
 	}
-	if _, err = folders.VmFolder.CreateFolder(ctx, "hybridge"); err != nil {
-		return err
+	for _, name := range []string{"hybridge", "archive"} {
+		if _, err = folders.VmFolder.CreateFolder(ctx, name); err != nil {
+			return err
+		}
 	}
 	if err = addPortGroups(ctx, finder, "frontend", "backend"); err != nil {
 		return err
@@ -67,6 +69,9 @@ func furnish(ctx context.Context, model *simulator.Model) error {
 	}
 	pool, err := finder.ResourcePool(ctx, "DC0_C0/Resources")
 	if err != nil {
+		return err
+	}
+	if _, err = pool.Create(ctx, "gold", types.DefaultResourceConfigSpec()); err != nil {
 		return err
 	}
 	err = addTemplate(ctx, templates, pool, "debian-12", types.VirtualMachineGuestOsIdentifierDebian12_64Guest)
