@@ -225,8 +225,8 @@ class Traits:
     answered for before (eventual consistency).
     ``token_lifetime``: seconds for which repeating a create with its token is certain to give the same machine; 0: never.
     ``block``: the name of the cloud's options in a spec. ``changes``: what changing a field takes, by path as in
-    ``Machine.settings``, and ``networks`` and ``networks.first`` (the first interface); what is not listed takes another
-    machine, but networks can be changed online.
+    ``Machine.settings``, and ``networks``, ``networks.first`` (the first interface) and ``networks.mac`` (another address
+    of an interface); what is not listed takes another machine, but networks can be changed online.
     """
 
     exact_sizes: bool = True

@@ -12,8 +12,8 @@ from hybridge.core.machine import Change, Machine, MachineSpec, Port, Traits
 from hybridge.core.plan import Action, Verb
 from hybridge.core.units import format_bytes
 
-#: The path of the first interface and of all others in ``Traits.changes``.
-FIRST_NETWORK, NETWORKS = "networks.first", "networks"
+#: The path of the first interface and of all others in ``Traits.changes``, and of another address of one that is there.
+FIRST_NETWORK, NETWORKS, MAC = "networks.first", "networks", "networks.mac"
 #: Fields of many parts, of which a driver brings all to the spec at once.
 _WHOLE = frozenset({"tags", NETWORKS})
 
@@ -126,7 +126,8 @@ def _networks(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[A
         before, after = _port(port), " ".join(filter(None, (nic.network, nic.mac if not same_mac else None)))
         if not same_mac and port is not None:
             before = f"{before} {port.mac}"
-        yield _change(Verb.CONNECT, f"{NETWORKS}.{nic.name}", before, after, _network_change(traits, index))
+        change = _network_change(traits, index, other_mac=not same_mac)
+        yield _change(Verb.CONNECT, f"{NETWORKS}.{nic.name}", before, after, change)
     for index in range(len(spec.networks), len(machine.ports)):
         before = _port(machine.ports[index])
         yield _change(Verb.CONNECT, f"{NETWORKS}[{index}]", before, "", _network_change(traits, index))
@@ -136,7 +137,9 @@ def _port(port: Port | None) -> str:
     return next(iter(port.network), "") if port else ""
 
 
-def _network_change(traits: Traits, index: int) -> Change:
+def _network_change(traits: Traits, index: int, *, other_mac: bool = False) -> Change:
+    if other_mac and MAC in traits.changes:
+        return traits.changes[MAC]
     every = traits.changes.get(NETWORKS, Change.ONLINE)
     return traits.changes.get(FIRST_NETWORK, every) if index == 0 else every
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hybridge.core.errors import IdTaken, Refused
+from hybridge.core.errors import CloudError, IdTaken, Refused
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Task
 from hybridge.core.reasons import Reason
@@ -18,6 +18,7 @@ from hybridge.drivers.base import Started
 from hybridge.drivers.vsphere import clone, collector, guestinfo, placement, seen, versions
 from hybridge.drivers.vsphere.attributes import Attributes
 from hybridge.drivers.vsphere.client import Session
+from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.sdk import moid, vim
@@ -89,7 +90,7 @@ class Changes:
             return self._rename(machine, spec.name)
         wanted = str(spec.options.get("hardwareVersion") or "")
         if VERSION in fields and versions.number(wanted) > versions.number(now.seen.version):
-            return self._begun(machine, self._vm(machine).UpgradeVM_Task(wanted), "Upgrade")
+            return self._upgrade(machine, wanted)
         if fields & RELOCATION and (where := self._relocation(spec, now.seen)):
             return self._begun(machine, self._vm(machine).RelocateVM_Task(where), "Relocate")
         if FOLDER in fields and (folder := self._folder(spec, now.seen)):
@@ -144,6 +145,14 @@ class Changes:
             setattr(change, word, value)
         change.deviceChange, change.extraConfig = devices, extra
         return change
+
+    def _upgrade(self, machine: Machine, version: str) -> Started:
+        try:
+            return self._begun(machine, self._vm(machine).UpgradeVM_Task(version), "Upgrade")
+        except CloudError as error:
+            if caused_by(error, "AlreadyUpgraded"):
+                return Started(id=machine.id, machine=machine)
+            raise
 
     def _rename(self, machine: Machine, name: str) -> Started:
         try:

@@ -49,6 +49,7 @@ _FAULTS: dict[str, _Make] = {
     "NotAuthenticated": lambda words: CloudError(Reason.AUTHENTICATION_FAILED, words),
     "SecurityError": _refused(Reason.NOT_PERMITTED),
     "RestrictedByAdministrator": _refused(Reason.NOT_PERMITTED),
+    "MethodDisabled": _refused(Reason.NOT_PERMITTED),
     "DuplicateName": IdTaken,
     "AlreadyExists": IdTaken,
     "InsufficientResourcesFault": _waits(Reason.CAPACITY),
@@ -57,7 +58,13 @@ _FAULTS: dict[str, _Make] = {
     "NoCompatibleHost": _waits(Reason.CAPACITY),
     "NoCompatibleDatastore": _waits(Reason.CAPACITY),
     "NoActiveHostInCluster": _waits(Reason.CAPACITY),
+    "DisallowedOperationOnFailoverHost": _waits(Reason.CAPACITY),
+    "HostNotConnected": _waits(Reason.CLOUD_ERROR),
+    "InaccessibleDatastore": _waits(Reason.CAPACITY),
+    "ResourceNotAvailable": _waits(Reason.CAPACITY),
+    "InvalidHostState": _waits(Reason.CAPACITY),
     "NumVirtualCpusExceedsLimit": _refused(Reason.INVALID_SPEC),
+    "OutOfBounds": _refused(Reason.INVALID_SPEC),
     "InvalidResourcePoolStructureFault": _refused(Reason.INVALID_SPEC),
     "NotEnoughLicenses": _waits(Reason.QUOTA),
     "LimitExceeded": _waits(Reason.QUOTA),
@@ -75,6 +82,7 @@ _FAULTS: dict[str, _Make] = {
     "VmConfigFault": _refused(Reason.INVALID_SPEC),
     "NotSupported": _refused(Reason.UNSUPPORTED),
     "MethodNotFound": _refused(Reason.UNSUPPORTED),
+    "MigrationFault": _refused(Reason.UNSUPPORTED),
     "NotFound": _refused(Reason.NOT_FOUND),
     "ManagedObjectNotFound": _refused(Reason.NOT_FOUND),
     "RequestCanceled": Busy,
@@ -102,6 +110,8 @@ def describe(fault: object) -> str:
         words = f"{words or 'permission denied'} (privilege {privilege} on {_object(getattr(fault, 'object', None))})"
     elif name == "DuplicateName":
         words = f"{words or 'the name exists'} (it belongs to {_object(getattr(fault, 'object', None))})"
+    elif source := getattr(fault, "source", None) or getattr(fault, "details", None):
+        words = f"{words or 'the method is disabled'} (by {source})"
     elif prop := getattr(fault, "invalidProperty", None) or getattr(fault, "property", None):
         words = f"{words or 'refused'} ({prop})"
     details = [str(entry.message) for entry in getattr(fault, "faultMessage", None) or () if entry.message]

@@ -24,6 +24,10 @@ from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
 from hybridge.drivers.vsphere.sdk import moid, vim
 from hybridge.drivers.vsphere.templates import Templates
 
+_ENABLE: Final = (
+    "let whoever disabled Destroy_Task (a backup, for the most part) finish, or enable it again with enableMethods of the"
+    " vCenter's AuthorizationManager"
+)
 _STATE = {Power.RUNNING: "poweredOn", Power.STOPPED: "poweredOff"}
 
 
@@ -42,6 +46,7 @@ class VsphereMachines:
             **dict.fromkeys(RELOCATION, Change.ONLINE),
             FOLDER: Change.ONLINE,
             "networks": Change.ONLINE,
+            "networks.mac": Change.STOPPED,
             **dict.fromkeys(HARDWARE, Change.STOPPED),
             VERSION: Change.STOPPED,
             HOSTNAME: Change.STOPPED,
@@ -159,6 +164,8 @@ class VsphereMachines:
         except CloudError as error:
             if caused_by(error, "ManagedObjectNotFound"):
                 return Started(id=machine.id, machine=replace(machine, power=Power.GONE))
+            if caused_by(error, "MethodDisabled") or caused_by(error, "RestrictedByAdministrator"):
+                raise Refused(Reason.DELETION_PROTECTED, f"{error.message}; {_ENABLE}") from error.__cause__
             raise
 
     def close(self) -> None:

@@ -128,7 +128,7 @@ _STATES = {"queued": TaskState.RUNNING, "running": TaskState.RUNNING, "success":
 
 
 def task(properties: Mapping[str, Any]) -> TaskSeen:
-    """A task from its properties. A power change to the state that the machine has already is a success."""
+    """A task from its properties. A change to what the machine is already is a success."""
     fault = properties.get("info.error")
     fault = getattr(fault, "fault", fault)
     state = _STATES.get(str(properties.get("info.state")), TaskState.FAILED)
@@ -160,6 +160,5 @@ def attribute_names(definitions: Any) -> dict[int, str]:
 
 
 def _already_so(fault: Any) -> bool:
-    if fault is None or fault_name(fault) != "InvalidPowerState":
-        return False
-    return bool(fault.existingState == fault.requestedState)
+    name = fault_name(fault)
+    return name == "AlreadyUpgraded" or (name == "InvalidPowerState" and fault.existingState == fault.requestedState)

@@ -27,6 +27,19 @@ POOL = urllib3.HTTPSConnectionPool("vc.example")
         (vim.fault.InsufficientResourcesFault(), CloudError, Reason.CAPACITY),
         (vim.fault.InsufficientStorageSpace(), CloudError, Reason.CAPACITY),
         (vim.fault.NoDiskSpace(), CloudError, Reason.CAPACITY),
+        (vim.fault.InsufficientMemoryResourcesFault(), CloudError, Reason.CAPACITY),
+        (vim.fault.InsufficientFailoverResourcesFault(), CloudError, Reason.CAPACITY),
+        (vmodl.fault.HostNotConnected(), CloudError, Reason.CLOUD_ERROR),
+        (vim.fault.InvalidHostState(), CloudError, Reason.CAPACITY),
+        (vim.fault.InaccessibleDatastore(), CloudError, Reason.CAPACITY),
+        (vim.fault.ResourceNotAvailable(), CloudError, Reason.CAPACITY),
+        (vim.fault.VmLimitLicense(), CloudError, Reason.QUOTA),
+        (vim.fault.OutOfBounds(), Refused, Reason.INVALID_SPEC),
+        (vim.fault.TooManyDevices(), Refused, Reason.INVALID_SPEC),
+        (vim.fault.MethodDisabled(), Refused, Reason.NOT_PERMITTED),
+        (vim.fault.RestrictedByAdministrator(), Refused, Reason.NOT_PERMITTED),
+        (vim.fault.MigrationDisabled(), Refused, Reason.UNSUPPORTED),
+        (vim.fault.QuestionPending(), Busy, Reason.LOCKED),
         (vim.fault.NumVirtualCpusExceedsLimit(), Refused, Reason.INVALID_SPEC),
         (vmodl.fault.NotEnoughLicenses(), CloudError, Reason.QUOTA),
         (vim.fault.LicenseExpired(), CloudError, Reason.QUOTA),
@@ -68,6 +81,12 @@ def test_a_missing_privilege_is_named_with_its_object() -> None:
 
     assert "VirtualMachine.Inventory.CreateFromExisting on group-v3" in words
     assert words.startswith("NoPermission: Permission to perform")
+
+
+def test_a_disabled_method_says_by_whom() -> None:
+    fault = vim.fault.MethodDisabled(msg="The method is disabled.", source="com.example.backup")
+
+    assert errors.describe(fault) == "MethodDisabled: The method is disabled. (by com.example.backup)"
 
 
 def test_a_taken_name_says_by_what() -> None:

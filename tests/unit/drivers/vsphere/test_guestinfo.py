@@ -1,0 +1,61 @@
+"""What cloud-init reads in a guest, and what of it is read back."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Callable
+
+import pytest
+
+from hybridge.core.machine import CloudInit
+from hybridge.drivers.vsphere import guestinfo
+
+KEYS = ("ssh-ed25519 AAAA b", "ssh-ed25519 BBBB a")
+METADATA = {"instance-id": "i", "local-hostname": "web-1", "public-keys": list(KEYS)}
+
+
+def packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode())).decode()
+
+
+def coded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def test_what_was_written_is_read_back() -> None:
+    wanted = CloudInit("web-1", KEYS, "#!/bin/sh\necho secret\n")
+
+    options = guestinfo.write(wanted, instance_id="i", name="machine", networks={})
+
+    found = guestinfo.read(options[guestinfo.METADATA])
+    assert found == METADATA
+    assert (guestinfo.hostname(found), guestinfo.ssh_keys(found)) == ("web-1", KEYS)
+    assert base64.b64decode(options["guestinfo.userdata"]).decode() == wanted.user_data
+
+
+def test_where_cloud_init_has_nothing_to_do_nothing_is_written() -> None:
+    assert guestinfo.write(CloudInit(), instance_id="i", name="machine", networks={}) == {}
+
+
+def test_another_host_name_leaves_the_rest() -> None:
+    options = guestinfo.renamed({"network": {"version": 2}}, "web-2", "i")
+
+    assert guestinfo.read(options[guestinfo.METADATA]) == {
+        "instance-id": "i",
+        "local-hostname": "web-2",
+        "network": {"version": 2},
+    }
+
+
+@pytest.mark.parametrize("form", [str, coded, packed])
+def test_metadata_of_others_is_read_in_its_forms(form: Callable[[str], str]) -> None:
+    assert guestinfo.read(form(json.dumps(METADATA))) == METADATA
+
+
+@pytest.mark.parametrize(
+    "text", ["", "instance-id: web\n", "[1]", "7", coded("\x1f\x8b"), "AAAA", "é", packed("x")[:12]]
+)
+def test_what_is_no_metadata_is_nothing(text: str) -> None:
+    assert guestinfo.read(text) == {}
