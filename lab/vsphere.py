@@ -269,13 +269,16 @@ class VsphereCloud:
     def relocate(
         self, moid: str, *, host: str | None = None, datastore: str | None = None, pool: str | None = None
     ) -> None:
-        """Move a machine to another host, datastore or resource pool, by their names."""
-        spec = vim.vm.RelocateSpec(
-            pool=self._named(vim.ResourcePool, pool) if pool else None,
-            host=self._named(vim.HostSystem, host) if host else None,
-            datastore=self._named(vim.Datastore, datastore) if datastore else None,
-        )
-        self._task(lambda: self._vm(moid).RelocateVM_Task(spec))
+        """Move a machine to another host, datastore or resource pool, by their names.
+
+        With a host it goes into the pool of all that the host's cluster has.
+        """
+        with self._lock:
+            there = self._named(vim.HostSystem, host) if host else None
+            within = self._named(vim.ResourcePool, pool) if pool else there.parent.resourcePool if there else None
+            store = self._named(vim.Datastore, datastore) if datastore else None
+            spec = vim.vm.RelocateSpec(pool=within, host=there, datastore=store)
+            self._task(lambda: self._vm(moid).RelocateVM_Task(spec))
 
     def move(self, moid: str, folder: str) -> None:
         """Move a machine into another folder, by its name."""

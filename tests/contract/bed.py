@@ -124,6 +124,8 @@ class Bed(ABC):
     choices: ClassVar[Mapping[str, tuple[object, object]]] = MappingProxyType({})
     #: Fields of a spec that the cloud shows nobody, or that matter while a machine is made and never again.
     unseen: ClassVar[frozenset[str]] = frozenset()
+    #: Fields whose values only ever grow, so that there is no way back; each cloud's own tests try them.
+    one_way: ClassVar[frozenset[str]] = frozenset()
     #: Fields that a new machine gets by calls of their own, after it was made.
     later: ClassVar[frozenset[str]] = frozenset()
     #: The key of ``placement`` that names one of ``places``.

@@ -43,6 +43,7 @@ class VsphereBed(Bed):
         "cloudInit.sshKeys": ("ssh-ed25519 AAAAC3NzaC1lZDI1 you@contract", "ssh-ed25519 BBBBC3NzaC1lZDI1 me@contract"),
         "networks": ("backend", "VM Network"),
         "networks.first": ("VM Network", "/frontend"),
+        "placement.cluster": ("DC0_C0", "DC0_H0"),
         "placement.folder": ("hybridge", "archive"),
         "placement.node": ("DC0_C0_H1", "DC0_C0/DC0_C0_H2"),
         "placement.resourcePool": ("DC0_C0/Resources", "gold"),
@@ -51,6 +52,7 @@ class VsphereBed(Bed):
         "vsphere.guestID": ("debian12_64Guest", "otherLinux64Guest"),
         "vsphere.memoryHotAdd": (True, False),
     }
+    one_way = frozenset({"vsphere.hardwareVersion"})
     later = frozenset({"tags"})
     hot_add: ClassVar[Mapping[str, object]] = {"cpuHotAdd": True, "memoryHotAdd": True}
     missing_id = "vm-999999"
@@ -109,6 +111,8 @@ class VsphereBed(Bed):
                 self._vcenter.connect_card(machine_id, 0 if path == "networks.first" else 1, word)
             case "placement.folder":
                 self._vcenter.move(machine_id, word)
+            case "placement.cluster":  # a host that is alone has its own name
+                self._vcenter.relocate(machine_id, host=word)
             case "placement.node" | "placement.storage" | "placement.resourcePool":
                 self._vcenter.relocate(machine_id, **{_RELOCATED[path]: word})
             case "cloudInit.hostname" | "cloudInit.sshKeys":

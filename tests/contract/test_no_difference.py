@@ -135,4 +135,4 @@ def shown(machine: Machine) -> tuple[object, ...]:
 
 
 #: Fields that say the same thing in another way than ``networks`` and ``places`` do.
-_EXCLUSIVE = frozenset({"networks.first", "placement.zone"})
+_EXCLUSIVE = frozenset({"networks.first", "placement.cluster", "placement.zone"})

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hybridge.core.errors import CloudError, IdTaken, Refused
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Task
+from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Started
 from hybridge.drivers.vsphere import clone, collector, guestinfo, placement, seen, versions
@@ -35,6 +35,8 @@ HARDWARE: Final[Mapping[str, str]] = {
     "vsphere.cpuHotAdd": "cpuHotAddEnabled",
     "vsphere.memoryHotAdd": "memoryHotAddEnabled",
 }
+#: What only a machine that is off can take. (A guest would learn of another host name with its next start, unseen.)
+OFF: Final = frozenset({*HARDWARE, VERSION, HOSTNAME})
 #: Fields that are the devices of a machine, which have to be read before they are changed.
 _DEVICES: Final = frozenset({"rootDisk", "networks"})
 
@@ -79,6 +81,8 @@ class Changes:
     def apply(self, wish: Wish) -> Started:
         """Custom attributes one call each, then one task: ReconfigVM_Task for all that it can do, else another."""
         machine, spec, fields = wish.machine, wish.spec, wish.fields
+        if (off := sorted(fields & OFF)) and machine.power is not Power.STOPPED:
+            raise Refused(Reason.RESTART_REQUIRED, f"{machine.name} has to be off for another {', '.join(off)}")
         if wish.wants("tags"):
             machine = self._attributes.set(machine, spec.tags)
         if fields <= {"tags"}:
@@ -132,7 +136,8 @@ class Changes:
         if wish.wants("rootDisk") and spec.root_disk is not None:
             devices += _growth(wish.machine, now.devices, spec.root_disk)
         if "networks" in fields and spec.networks:
-            devices += clone.connected(spec.networks, now.devices, self._inventory.layout())
+            running = wish.machine.power is not Power.STOPPED
+            devices += clone.connected(spec.networks, now.devices, self._inventory.layout(), running=running)
         if HOSTNAME in fields and spec.cloud_init.hostname:
             metadata = guestinfo.renamed(now.seen.metadata, spec.cloud_init.hostname, now.seen.uuid or "")
             extra += clone.options(metadata)

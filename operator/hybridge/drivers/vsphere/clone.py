@@ -237,8 +237,11 @@ def _card_change(card: Mapping[str, Any]) -> Any:
     return vim.vm.device.VirtualDeviceSpec(operation=card["do"], device=device)
 
 
-def connected(networks: Sequence[Nic], devices: Iterable[Any], layout: Layout) -> list[Any]:
-    """The edits that put a machine's cards on these networks in turn, leaving alone what is so already."""
+def connected(networks: Sequence[Nic], devices: Iterable[Any], layout: Layout, *, running: bool) -> list[Any]:
+    """The edits that put a machine's cards on these networks in turn, leaving alone what is so already.
+
+    Raises Refused: NOT_FOUND, RESTART_REQUIRED for another address on a card of a running machine.
+    """
     cards = machine_cards(devices)
     changes: list[Any] = []
     for number, nic in enumerate(networks):
@@ -253,6 +256,10 @@ def connected(networks: Sequence[Nic], devices: Iterable[Any], layout: Layout) -
         if not other_mac and _same(card.backing, backing):
             continue
         card.backing, card.deviceInfo = backing, None
+        if other_mac and running:
+            raise Refused(
+                Reason.RESTART_REQUIRED, f"the machine has to be off for address {nic.mac} on interface {nic.name}"
+            )
         if other_mac:
             card.addressType, card.macAddress = "manual", nic.mac
         changes.append(vim.vm.device.VirtualDeviceSpec(operation="edit", device=card))

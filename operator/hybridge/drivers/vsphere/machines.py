@@ -14,7 +14,7 @@ from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, 
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.vsphere import clone, collector, placement, seen
-from hybridge.drivers.vsphere.changes import FOLDER, HARDWARE, HOSTNAME, RELOCATION, VERSION, Changes, Wish
+from hybridge.drivers.vsphere.changes import FOLDER, OFF, RELOCATION, Changes, Wish
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.collector import Found
 from hybridge.drivers.vsphere.errors import caused_by
@@ -47,9 +47,7 @@ class VsphereMachines:
             FOLDER: Change.ONLINE,
             "networks": Change.ONLINE,
             "networks.mac": Change.STOPPED,
-            **dict.fromkeys(HARDWARE, Change.STOPPED),
-            VERSION: Change.STOPPED,
-            HOSTNAME: Change.STOPPED,
+            **dict.fromkeys(OFF, Change.STOPPED),
         },
     )
 
