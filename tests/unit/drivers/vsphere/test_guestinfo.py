@@ -17,7 +17,7 @@ METADATA = {"instance-id": "i", "local-hostname": "web-1", "public-keys": list(K
 
 
 def packed(text: str) -> str:
-    return base64.b64encode(gzip.compress(text.encode())).decode()
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def coded(text: str) -> str:
