@@ -158,6 +158,13 @@ class AwsCloud:
         kept = [item for item in found if terminated or item["State"]["Name"] not in gone]
         return [_machine(item, self._user_data(item["InstanceId"]) if user_data else None) for item in kept]
 
+    def running(self, ids: Sequence[str]) -> dict[str, bool]:
+        """Whether these instances run, by id."""
+        groups = self._ec2().describe_instances(InstanceIds=list(ids))["Reservations"]
+        return {
+            item["InstanceId"]: item["State"]["Name"] == "running" for group in groups for item in group["Instances"]
+        }
+
     # ------------------------------------------------- behind the operator's back
 
     def tune(self, **values: Any) -> None:

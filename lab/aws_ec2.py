@@ -128,8 +128,9 @@ class Extensions:
         for reservation in backend.reservations.values():
             shown = [item for item in reservation.instances if not self.hidden(item.id)]
             if shown:
-                view = copy.copy(reservation)
-                view.instances = shown
+                # As copy.copy, which takes five times as long; ten thousand are copied for every page.
+                view = Reservation.__new__(Reservation)
+                view.__dict__.update(reservation.__dict__, instances=shown)
                 found.append(view)
         return found if filters is None else filter_reservations(found, filters)
 

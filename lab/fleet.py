@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 #: Machines of one order to a simulator, so that each is answered within seconds.
-BATCH = 500
+BATCH = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,14 +79,19 @@ class Operator:
         """Whether it leads and works."""
         return requests.get(f"{self.url}/readyz", timeout=5).ok
 
-    def metrics(self) -> str:
-        """All series, in Prometheus' text format."""
-        return requests.get(f"{self.url}/metrics", timeout=5).text
+    def metrics(self, *names: str) -> str:
+        """All series, or those of some names, in Prometheus' text format."""
+        return requests.get(f"{self.url}/metrics", params={"name[]": names}, timeout=5).text
 
     def rss(self) -> int:
         """Resident memory in bytes."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def peak_rss(self) -> int:
+        """The most resident memory that it ever had, in bytes."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
     def cpu_seconds(self) -> float:
         """CPU time used so far, user and system."""

@@ -10,11 +10,12 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from lab.fleet import Wanted, batches
 from lab.permissions import Grant
 from lab.pki import Authority
 from lab.process import LabError, Process, free_port
@@ -130,6 +131,12 @@ class ProxmoxCloud:
         """The volume ids of all ISO images, such as ``local:iso/seed.iso``."""
         return list(self._call("GET", "/lab/isos"))
 
+    def running(self, ids: Sequence[str]) -> dict[str, bool]:
+        """Whether these machines run, by VMID."""
+        rows = self._api("GET", "/cluster/resources", type="vm")
+        states = {str(row["vmid"]): row["status"] == "running" for row in rows}
+        return {machine_id: states[machine_id] for machine_id in ids}
+
     # ------------------------------------------------- behind the operator's back
 
     def tune(self, *, task_seconds: float | None = None, resources_lag: float | None = None) -> None:
@@ -159,6 +166,13 @@ class ProxmoxCloud:
     def set_pool(self, vmid: int, pool: str) -> None:
         """Put a machine into a pool, out of the one it is in."""
         self._api("PUT", "/pools", poolid=pool, vms=vmid, **{"allow-move": 1})
+
+    def seed(self, wanted: Sequence[Wanted]) -> list[str]:
+        """Has these machines from now on, clones of debian-12 on all nodes; their VMIDs, in the same order."""
+        ids: list[str] = []
+        for part in batches(wanted):
+            ids += map(str, self._send("POST", "/lab/seed", json.dumps([machine.words() for machine in part]).encode()))
+        return ids
 
     def power(self, vmid: int, *, on: bool) -> None:
         """Start a machine, or pull its plug."""
@@ -213,11 +227,15 @@ class ProxmoxCloud:
 
     def _call(self, method: str, path: str, **values: object) -> Any:
         query = urllib.parse.urlencode(values)
-        in_path = method in {"GET", "DELETE"} and query
+        if method in {"GET", "DELETE"}:
+            return self._send(method, f"{path}?{query}" if query else path)
+        return self._send(method, path, query.encode())
+
+    def _send(self, method: str, path: str, body: bytes | None = None) -> Any:
         request = urllib.request.Request(
-            f"{self.endpoint}{path}{'?' + query if in_path else ''}",
+            f"{self.endpoint}{path}",
             method=method,
-            data=None if in_path or method in {"GET", "DELETE"} else query.encode(),
+            data=body,
             headers={"Authorization": f"PVEAPIToken={PERSON}={self._tokens[PERSON]}"},
         )
         opener = urllib.request.build_opener(

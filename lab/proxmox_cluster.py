@@ -12,8 +12,9 @@ from aiohttp import web
 from fakepve import PveError  # type: ignore[import-untyped]  # fakepve ships neither annotations nor stubs
 from fakepve.server import USER, ok, params  # type: ignore[import-untyped]  # as above
 
+from lab.fleet import Wanted
 from lab.permissions import Grant
-from lab.proxmox_estate import BRIDGES, GIB, NODE_CPUS, NODE_DISK, NODE_MEMORY
+from lab.proxmox_estate import BRIDGES, GIB, NODE_CPUS, NODE_DISK, NODE_MEMORY, launch
 from lab.proxmox_moves import Moves
 from lab.proxmox_tasks import Route
 
@@ -37,6 +38,7 @@ class Cluster(Moves):
         control.router.add_post("/tune", self._lab_tune)
         control.router.add_post("/rights", self._lab_rights)
         control.router.add_post("/node", self._lab_node)
+        control.router.add_post("/seed", self._lab_seed)
         app.add_subapp("/lab", control)
         return app
 
@@ -180,6 +182,11 @@ class Cluster(Moves):
         _root_only(request)
         found = [f"{sid}:{name}" for sid in self.storages for name in self._volumes(sid) if name.startswith("iso/")]
         return web.json_response(sorted(found))
+
+    async def _lab_seed(self, request: web.Request) -> web.Response:
+        _root_only(request)
+        ids = launch(self, [Wanted.read(words) for words in await request.json()])
+        return web.json_response(ids)
 
     async def _lab_tune(self, request: web.Request) -> web.Response:
         _root_only(request)

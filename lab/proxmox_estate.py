@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from lab import permissions
+from lab.fleet import Wanted
 from lab.permissions import Grant
 
 GIB = 2**30
@@ -23,6 +26,10 @@ PERSON = "root@pam!person"
 #: VMID to name; all on node pve1, with an 8 GiB disk on the shared storage ``ceph``.
 TEMPLATES = {9000: "debian-12", 9001: "ubuntu-24.04"}
 TEMPLATE_DISK = 8 * GIB
+
+#: VMIDs of machines that are put here by the thousand begin with these: of those that somebody owns, and of all others.
+FIRST_MARKED, FIRST_UNMARKED = 100_000, 500_000
+_ROOM = 100_000
 
 _STORAGE_SIZE = 64 * 1024 * GIB
 _STORAGES: dict[str, dict[str, Any]] = {
@@ -67,6 +74,40 @@ def furnish(pve: Any, secrets: dict[str, str]) -> None:
     pve.apitokens.update(secrets)
     for token, grants in GRANTS.items():
         pve.allot(token, grants)
+
+
+def launch(pve: Any, wanted: Sequence[Wanted]) -> list[int]:
+    """Put running clones of the template debian-12 into a fake cluster, on all nodes in turn; their VMIDs.
+
+    Marks become notes. VMIDs are given upwards from FIRST_MARKED and, without marks, from FIRST_UNMARKED.
+    """
+    taken = {vm.vmid for vm in pve.vms}
+    marked, unmarked = (
+        itertools.count(max((vmid for vmid in taken if first <= vmid < first + _ROOM), default=first - 1) + 1)
+        for first in (FIRST_MARKED, FIRST_UNMARKED)
+    )
+    ids = []
+    for machine in wanted:
+        vmid = next(marked if machine.marks else unmarked)
+        volume = f"vm-{vmid}-disk-0"
+        facts = {"content": "images", "format": "raw", "size": TEMPLATE_DISK, "vmid": vmid, "ctime": 1767225600}
+        pve.storages["ceph"]["volumes"][volume] = facts
+        config = _template(9000, machine.name) | {
+            "cores": 2,
+            "memory": "4096",
+            "description": "\n".join(f"{key}: {value}" for key, value in machine.marks.items()),
+            "net0": f"virtio=BC:24:12:{vmid >> 16 & 255:02X}:{vmid >> 8 & 255:02X}:{vmid & 255:02X},bridge={BRIDGES[0]}",
+            "scsi0": f"ceph:{volume},discard=on,size=8G",
+            "vmgenid": f"00000000-0000-4000-9000-{vmid:012d}",
+        }
+        del config["template"], config["ide2"]
+        if machine.uuid:
+            config["smbios1"] = f"uuid={machine.uuid}"
+        if machine.marks:
+            config["tags"] = "hybridge"
+        pve.add_vm(vmid, machine.name, node=NODES[vmid % len(NODES)], status="running", config=config)
+        ids.append(vmid)
+    return ids
 
 
 def _storage(options: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 import pyVmomi
 
 from lab.cache import go_program
+from lab.fleet import Wanted, batches
 from lab.pki import Authority
 from lab.process import LabError, Process, clean_environment, free_port
 
@@ -198,7 +199,25 @@ class VsphereCloud:
         """Managed object ids of the templates, by name."""
         return {machine.name: machine.moid for machine in self.machines() if machine.template}
 
+    def running(self, ids: Sequence[str]) -> dict[str, bool]:
+        """Whether these machines are powered on, by managed object id."""
+        query = vmodl.query.PropertyCollector
+        with self._lock:
+            wanted = query.FilterSpec(
+                objectSet=[query.ObjectSpec(obj=self._vm(moid)) for moid in ids],
+                propSet=[query.PropertySpec(type=vim.VirtualMachine, pathSet=["runtime.powerState"])],
+            )
+            found = self._session().content.propertyCollector.RetrieveContents([wanted])
+            return {_moid(item.obj): item.propSet[0].val == "poweredOn" for item in found}
+
     # ------------------------------------------------- behind the operator's back
+
+    def seed(self, wanted: Sequence[Wanted]) -> list[str]:
+        """Has these machines from now on, clones of debian-12 in folder ``hybridge``; their ids, in the same order."""
+        ids: list[str] = []
+        for part in batches(wanted):
+            ids += json.loads(self._open("/lab/machines", json.dumps([machine.words() for machine in part]).encode()))
+        return ids
 
     def power(self, moid: str, *, on: bool) -> None:
         """Power a machine on, or pull its plug."""
@@ -365,12 +384,13 @@ class VsphereCloud:
     def _account(self, name: str) -> dict[str, str]:
         return {"username": name, "password": self._passwords[name]}
 
-    def _open(self, path: str, body: bytes | None = None) -> None:
+    def _open(self, path: str, body: bytes | None = None) -> bytes:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._tls)
         )
         with opener.open(urllib.request.Request(self.endpoint + path, body), timeout=_TIMEOUT) as answer:
-            answer.read()
+            content: bytes = answer.read()
+            return content
 
     def _answers(self) -> bool:
         self._open("/sdk/vimServiceVersions.xml")

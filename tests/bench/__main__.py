@@ -16,10 +16,12 @@ from rich.console import Console
 
 from lab.faultproxy import Cloud
 from lab.process import CA_VARIABLES, LabError
-from tests.bench import clouds, engine, machine, page, tables
+from tests.bench import clouds, engine, machine, page, scale, scale_table, tables
 
 _CLOUDS: tuple[Cloud, ...] = get_args(Cloud)
-ROWS = (*_CLOUDS, "engine")
+ROWS = (*_CLOUDS, "engine", "scale")
+#: Machines that are switched off by hand in each cloud of the estate of several.
+_CHANGES = 8
 #: Columns, where no terminal says how many there are.
 _WIDTH = 160
 
@@ -62,13 +64,28 @@ def _measure(
     both = None
     if "engine" in wanted:
         both = tables.of_engines(engine.measure(folder / "engine", rounds=engine_rounds, say=_teller("engine")))
+    large = None
+    if "scale" in wanted:
+        large = scale_table.of_scale(
+            [
+                scale.measure(
+                    estate,
+                    folder / f"scale-{number}",
+                    rest=rest,
+                    # A minute for one of them: the same code waits for the same sweep.
+                    changes=_CHANGES if len(estate.machines) > 1 else 0,
+                    say=_teller("scale"),
+                )
+                for number, estate in enumerate(scale.ESTATES)
+            ]
+        )
     loads.append(_load("ended"))
     about = machine.describe()
     for line in (*about, *loads):
         console.print(line, style="dim")
-    page.show(console, [*shown, *([both] if both else [])])
-    if write and both:
-        write.write_text(page.markdown(about, loads, shown, both))
+    page.show(console, [*shown, *filter(None, [both, large])])
+    if write and both and large:
+        write.write_text(page.markdown(about, loads, shown, both, large))
 
 
 def _load(word: str) -> str:

@@ -70,10 +70,10 @@ class Admin:
         with ThreadPoolExecutor(PARALLEL) as pool:
             list(pool.map(self.apply, manifests))
 
-    def create(self, manifests: Collection[dict[str, Any]]) -> None:
-        """Creates objects, several at once."""
+    def create(self, manifests: Collection[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Creates objects, several at once; as the server has them, in the same order."""
         with ThreadPoolExecutor(PARALLEL) as pool:
-            list(pool.map(lambda manifest: self.request("POST", PATHS[manifest["kind"]], manifest), manifests))
+            return list(pool.map(lambda manifest: self.request("POST", PATHS[manifest["kind"]], manifest), manifests))
 
     def delete(self, kind: str, names: Collection[str]) -> None:
         """Asks for the deletion of objects."""

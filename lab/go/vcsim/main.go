@@ -91,6 +91,7 @@ func run(o options) error {
 	service.RegisterEndpoints = true
 	model.Map().SessionManager().ValidLogin = accounts.valid
 	service.HandleFunc(settingsPath, settings{accounts, guests, model.Map(), kept}.serve)
+	service.HandleFunc(seedPath, seed{service}.serve)
 	server := service.NewServer()
 	log.Printf("serving https://%s/sdk", o.listen)
 	<-ctx.Done()

@@ -202,10 +202,9 @@ class Link:
         self._take(sweep, began, duration)
         if self.driver.push:
             return PUSH_PAUSE
-        if not self._expecting:
-            return self._interval
-        # Never sweep more than two thirds of the time, however large the cloud is.
-        return max(self._quick, duration / 2)
+        # From begin to begin; but never sweep more than two thirds of the time, however large the cloud is.
+        wanted = self._quick if self._expecting else self._interval - duration
+        return max(wanted, duration / 2)
 
     def _take(self, sweep: Sweep, began: int, duration: float) -> None:
         recovered, self.error = self.error is not None, None

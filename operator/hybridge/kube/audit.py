@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any
 
 from hybridge.api.kinds import KINDS
 from hybridge.engine.cluster import ClusterUnavailable, Conflict
@@ -45,24 +44,23 @@ class WatchAudit:
 
     async def audit(self) -> None:
         """One round. An object counts as missed when two rounds found the same newer version of it."""
-        behind: dict[Key, tuple[str, Any]] = {}
+        behind: dict[Key, str] = {}
         for kind in KINDS:
-            listed = {_key(kind.kind, body): body for body in await self._kubernetes.list(kind.kind)}
-            for key, body in listed.items():
-                version = body["metadata"]["resourceVersion"]
+            listed = await self._kubernetes.versions(kind.kind)
+            for key, version in listed.items():
                 known = self._world.store.get(key)
                 if known is None or int(known["metadata"]["resourceVersion"]) < int(version):
-                    behind[key] = (version, body)
+                    behind[key] = version
             for key in self._world.store.keys(kind.kind):
                 if key not in listed:
-                    behind[key] = ("", None)
-        missed = [key for key, (version, _) in behind.items() if self._suspects.get(key) == version]
-        self._suspects = {key: version for key, (version, _) in behind.items()}
+                    behind[key] = ""
+        missed = [key for key, version in behind.items() if self._suspects.get(key) == version]
+        self._suspects = behind
         for key in missed:
-            body = behind[key][1]
-            self._watch.receive(key.kind, "DELETED" if body is None else "MODIFIED", body or self._world.store.get(key))
+            body = await self._kubernetes.get(key)
+            known = self._world.store.get(key)
+            if body is not None:
+                self._watch.receive(key.kind, "MODIFIED", body)
+            elif known is not None:
+                self._watch.receive(key.kind, "DELETED", known)
         self.problem = f"the watch missed {len(missed)} changes, such as {missed[0]}" if missed else None
-
-
-def _key(kind: str, body: Any) -> Key:
-    return Key(kind, body["metadata"].get("namespace", ""), body["metadata"]["name"])

@@ -24,6 +24,9 @@ from hybridge.engine.keys import Key
 
 log = logging.getLogger(__name__)
 
+_JSON = "application/json"
+#: Lists without specs and statuses.
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _MERGE = "application/merge-patch+json"
 _BASE = f"/apis/{API_VERSION}"
 _PLURALS = {kind.kind: kind.plural for kind in KINDS}
@@ -48,6 +51,28 @@ async def configure() -> Configuration:
     return configuration
 
 
+class _Metadata(msgspec.Struct, rename="camel"):
+    """What is read of an object's metadata, and of a list's."""
+
+    name: str = ""
+    namespace: str = ""
+    resource_version: str = ""
+    following: str = msgspec.field(default="", name="continue")
+
+
+class _Item(msgspec.Struct):
+    """An object of which nothing but its version matters."""
+
+    metadata: _Metadata
+
+
+class _Page(msgspec.Struct):
+    """A page of a list of such objects; of none the API server writes ``null``."""
+
+    metadata: _Metadata
+    items: list[_Item] | None = None
+
+
 class Kubernetes:
     """Calls to the API server. ``on_write`` is told of every write: (verb, status)."""
 
@@ -59,11 +84,13 @@ class Kubernetes:
         """Closes all connections."""
         await self._api.close()
 
-    async def request(
-        self, method: str, path: str, body: object = None, *, content_type: str = "application/json"
-    ) -> Any:
+    async def request(self, method: str, path: str, body: object = None, *, content_type: str = _JSON) -> Any:
         """One call; the decoded answer, or None for 404. Raises Conflict for 409, ClusterUnavailable for the rest."""
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": _NAME}
+        answer = await self._send(method, path, body, content_type=content_type, accept=_JSON)
+        return None if answer is None else msgspec.json.decode(answer)
+
+    async def _send(self, method: str, path: str, body: object, *, content_type: str, accept: str) -> bytes | None:
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": _NAME}
         configuration = self._api.configuration
         token = await configuration.get_api_key_with_prefix("BearerToken")
         if token:
@@ -71,7 +98,7 @@ class Kubernetes:
         url = f"{configuration.host}{path}"
         try:
             response = await self._api.call_api(method, url, headers, body, _request_timeout=_TIMEOUT)
-            text = await response.read()
+            text: bytes = await response.read()
         except (ApiException, aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise ClusterUnavailable(f"{method} {path}: {type(error).__name__}") from error
         if method != "GET":
@@ -82,7 +109,7 @@ class Kubernetes:
             raise Conflict
         if response.status >= 400:
             raise ClusterUnavailable(f"{method} {path}: {response.status} {_words(text)}")
-        return msgspec.json.decode(text)
+        return text
 
     async def patch_status(self, key: Key, patch: Body, *, resource_version: str | None = None) -> Body | None:
         """See the port."""
@@ -114,6 +141,24 @@ class Kubernetes:
             following = page["metadata"].get("continue", "")
             if not following:
                 return items
+
+    async def versions(self, kind: str) -> Mapping[Key, str]:
+        """The versions of all objects of one kind, read past every cache, in pages; nothing else of them is decoded."""
+        found: dict[Key, str] = {}
+        following = ""
+        while True:
+            query = urlencode({"limit": 500, **({"continue": following} if following else {})})
+            path = f"{_BASE}/{_PLURALS[kind]}?{query}"
+            answer = await self._send("GET", path, None, content_type=_JSON, accept=_METADATA)
+            if answer is None:
+                return found
+            page = msgspec.json.decode(answer, type=_Page)
+            for item in page.items or ():
+                metadata = item.metadata
+                found[Key(kind, metadata.namespace, metadata.name)] = metadata.resource_version
+            following = page.metadata.following
+            if not following:
+                return found
 
     async def secret(self, namespace: str, name: str) -> Secret | None:
         """See the port."""

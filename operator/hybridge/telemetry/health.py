@@ -15,12 +15,17 @@ Check = Callable[[], str | None]
 def application(
     registry: CollectorRegistry, *, health: Mapping[str, Check], ready: Mapping[str, Check]
 ) -> web.Application:
-    """The web application; a failing check answers 503 with one line a check."""
+    """The web application; a failing check answers 503 with one line a check.
+
+    ``/metrics?name[]=…`` shows only the series of these names, as Prometheus' clients in other languages do.
+    """
     app = web.Application()
 
     async def metrics(request: web.Request) -> web.Response:
         encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encoder(registry), headers={"Content-Type": content_type})
+        wanted = request.query.getall("name[]", [])
+        chosen = registry.restricted_registry(wanted) if wanted else registry
+        return web.Response(body=encoder(chosen), headers={"Content-Type": content_type})
 
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/healthz", _handler(health))

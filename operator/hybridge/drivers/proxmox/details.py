@@ -107,7 +107,7 @@ class Book:
 
     def could_be_ours(self, row: Resource) -> bool:
         """Whether a marker is to be expected on a guest: it has our tag, or one of our VMIDs."""
-        return row.vmid in self._ids or tags.OURS in tags.split(row.tags)
+        return row.vmid in self._ids or (tags.OURS in row.tags and tags.OURS in tags.split(row.tags))
 
     def unread(self, picture: Picture) -> bool:
         """Whether a guest that could carry a marker of ours has never been read."""

@@ -18,6 +18,7 @@ OURS = "hybridge"
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
 _NO_BEGINNING = "+-"
+_BETWEEN = re.compile(r"[;, ]+")
 _ESCAPED = re.compile(r"(?:\+[0-9a-f]{2})+")
 
 
@@ -43,7 +44,7 @@ def decode(tags: Iterable[str]) -> dict[str, str]:
 
 def split(text: str) -> list[str]:
     """The tags of a configuration value or a resource row."""
-    return [tag for tag in re.split(r"[;, ]+", text) if tag]
+    return [tag for tag in _BETWEEN.split(text) if tag] if text else []
 
 
 def merge(present: Iterable[str], wanted: Mapping[str, str]) -> str:
