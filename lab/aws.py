@@ -187,6 +187,53 @@ class AwsCloud:
         """Terminate an instance."""
         self._ec2().terminate_instances(InstanceIds=[instance_id])
 
+    def protect(self, instance_id: str, *, on: bool = True) -> None:
+        """Forbid, or allow, to terminate an instance."""
+        self._ec2().modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": on})
+
+    def regroup(self, instance_id: str, groups: Sequence[str]) -> None:
+        """Give all interfaces of an instance these security groups."""
+        for nic in self.interfaces(instance_id):
+            self._ec2().modify_network_interface_attribute(NetworkInterfaceId=nic["NetworkInterfaceId"], Groups=groups)
+
+    def give_profile(self, instance_id: str, name: str) -> None:
+        """Give an instance another instance profile, or a first one."""
+        filters = [{"Name": "instance-id", "Values": [instance_id]}]
+        ec2, words = self._ec2(), {"IamInstanceProfile": {"Name": name}}
+        found = ec2.describe_iam_instance_profile_associations(Filters=filters)["IamInstanceProfileAssociations"]
+        if found:
+            ec2.replace_iam_instance_profile_association(AssociationId=found[0]["AssociationId"], **words)
+        else:
+            ec2.associate_iam_instance_profile(InstanceId=instance_id, **words)
+
+    def change_disk(self, instance_id: str, kind: str) -> None:
+        """Change the volume type of an instance's only disk."""
+        filters = [{"Name": "attachment.instance-id", "Values": [instance_id]}]
+        (volume,) = self._ec2().describe_volumes(Filters=filters)["Volumes"]
+        self._ec2().modify_volume(VolumeId=volume["VolumeId"], VolumeType=kind)
+
+    def interfaces(self, instance_id: str) -> list[dict[str, Any]]:
+        """The network interfaces of an instance in their order, as EC2 describes them."""
+        filters = [{"Name": "attachment.instance-id", "Values": [instance_id]}]
+        found = self._ec2().describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+        return sorted(found, key=lambda nic: int(nic["Attachment"]["DeviceIndex"]))
+
+    def plug(self, instance_id: str, subnet: str) -> str:
+        """Attach a new interface of this subnet, given by id or name; its id."""
+        by_name = dict(zip(self.subnet_names, self.subnets, strict=True))
+        ec2, index = self._ec2(), len(self.interfaces(instance_id))
+        made = ec2.create_network_interface(SubnetId=by_name.get(subnet, subnet))["NetworkInterface"]
+        ec2.attach_network_interface(
+            NetworkInterfaceId=made["NetworkInterfaceId"], InstanceId=instance_id, DeviceIndex=index
+        )
+        return str(made["NetworkInterfaceId"])
+
+    def unplug(self, instance_id: str) -> str:
+        """Detach the last interface, which takes its time; its id."""
+        last = self.interfaces(instance_id)[-1]
+        self._ec2().detach_network_interface(AttachmentId=last["Attachment"]["AttachmentId"])
+        return str(last["NetworkInterfaceId"])
+
     def launch_by_hand(self, tags: Mapping[str, str], *, instance_type: str = "t3.micro") -> str:
         """Launch an instance with these tags, as "launch more like this" does; its id."""
         words: Sequence[dict[str, str]] = [{"Key": key, "Value": value} for key, value in tags.items()]

@@ -17,6 +17,7 @@ from moto.core import responses
 from moto.core.responses import ActionResult
 from moto.core.utils import method_names_from_class
 from moto.ec2.models import instances as instance_models
+from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
@@ -86,6 +87,7 @@ class Extensions:
         """Wrap moto's methods."""
         aws_profiles.install()
         self._interfaces.install()
+        wrap(RegionsAndZonesBackend, "describe_availability_zones", self._zones)
         wrap(InstanceBackend, "run_instances", self._run)
         wrap(InstanceBackend, "all_reservations", self._all_reservations)
         wrap(InstanceBackend, "get_instance", self._get_instance)
@@ -103,6 +105,12 @@ class Extensions:
         mock.patch.object(responses, "method_names_from_class", functools.cache(method_names_from_class)).start()
         EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER[_RUN_STATE] = lambda state: state
         filter_dict_attribute_mapping["client-token"] = "client_token"
+
+    def _zones(self, original: Callable[..., list[Zone]], backend: Any, *given: Any, **wanted: Any) -> list[Zone]:
+        zones = [copy.copy(zone) for zone in original(backend, *given, **wanted)]
+        for zone in zones:
+            zone.state = self._tuning.zone_states.get(zone.name, zone.state)
+        return zones
 
     # ------------------------------------------------------------- visibility
 

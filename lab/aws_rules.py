@@ -38,6 +38,8 @@ class Tuning:
     limits: dict[str, dict[str, float]] = field(default_factory=dict)
     #: Instance types that a zone does not have: ``[{"type": …, "zone": …}]``, either may be missing and then means any.
     no_capacity: list[dict[str, str]] = field(default_factory=list)
+    #: Zones that are not ``available``: name to EC2's state. Nothing can be started in one that is ``unavailable``.
+    zone_states: dict[str, str] = field(default_factory=dict)
     #: Greatest sum of vCPUs of instances that are not terminated; None is no quota.
     vcpu_limit: int | None = None
 
@@ -51,7 +53,7 @@ class Tuning:
 
     def lacks_capacity(self, instance_type: str, zone: str) -> bool:
         """Whether no instance of this type can be started in this zone now."""
-        return any(
+        return self.zone_states.get(zone) == "unavailable" or any(
             rule.get("type", instance_type) == instance_type and rule.get("zone", zone) == zone
             for rule in self.no_capacity
         )

@@ -300,6 +300,14 @@ class Bed(ABC):
         """
         raise NotImplementedError
 
+    def plug(self, machine_id: str, network: str) -> None:
+        """Gives a machine a further interface in this network, as a person does."""
+        raise NotImplementedError
+
+    def unplug(self, machine_id: str) -> None:
+        """Takes the last interface of a machine away, and waits until it is gone."""
+        raise NotImplementedError
+
     def maintain(self, place: str) -> None:
         """Puts one of ``places`` into maintenance, until the end of the test."""
         raise NotImplementedError

@@ -13,6 +13,7 @@ from lab.aws import REGION, AwsCloud, AwsMachine
 from lab.aws_names import GROUPS, KEY_PAIRS, PROFILES
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
+from lab.pki import Authority
 from tests.contract.bed import GIB, MIB, Bed, Calls, Shown
 
 
@@ -54,6 +55,11 @@ class AwsBed(Bed):
 
     _TRANSITION = 0.1
 
+    def __init__(self, folder: Path, authority: Authority) -> None:
+        self._zones: dict[str, str] = {}
+        self._protected: set[str] = set()
+        super().__init__(folder, authority)
+
     @property
     def _aws(self) -> AwsCloud:
         return cast("AwsCloud", self.cloud)
@@ -73,7 +79,10 @@ class AwsBed(Bed):
 
     def leftovers(self) -> set[str]:
         volumes = self._ec2.describe_volumes()["Volumes"]
-        return {volume["VolumeId"] for volume in volumes if not volume["Attachments"]}
+        nics = self._ec2.describe_network_interfaces()["NetworkInterfaces"]
+        return {volume["VolumeId"] for volume in volumes if not volume["Attachments"]} | {
+            nic["NetworkInterfaceId"] for nic in nics if nic["Status"] == "available"
+        }
 
     def pace(self, seconds: float) -> None:
         self._aws.tune(transition_seconds=self._TRANSITION + seconds)
@@ -83,6 +92,9 @@ class AwsBed(Bed):
         self._wait("instance_running" if on else "instance_stopped", machine_id)
 
     def destroy(self, machine_id: str) -> None:
+        if machine_id in self._protected:
+            self._protected.discard(machine_id)
+            self._aws.protect(machine_id, on=False)
         self._aws.terminate(machine_id)
 
     def copy(self, machine_id: str) -> str:
@@ -97,6 +109,51 @@ class AwsBed(Bed):
 
     def resize(self, machine_id: str) -> None:
         self._ec2.modify_instance_attribute(InstanceId=machine_id, InstanceType={"Value": "m5.xlarge"})
+
+    def by_hand(self, machine_id: str, path: str, value: object) -> None:
+        match path, value:
+            case "aws.securityGroupIDs", list(groups):
+                self._aws.regroup(machine_id, [str(group) for group in groups])
+            case "aws.iamInstanceProfile", name:
+                self._aws.give_profile(machine_id, str(name))
+            case "rootDisk.class", kind:
+                self._aws.change_disk(machine_id, str(kind))
+            case "networks", network:
+                self.unplug(machine_id)
+                self.plug(machine_id, str(network))
+            case _:
+                raise NotImplementedError(f"EC2 never changes {path}")
+
+    def plug(self, machine_id: str, network: str) -> None:
+        self._aws.plug(machine_id, network)
+
+    def unplug(self, machine_id: str) -> None:
+        gone = self._aws.unplug(machine_id)
+        self._ec2.get_waiter("network_interface_available").wait(
+            NetworkInterfaceIds=[gone], WaiterConfig={"Delay": 0.05, "MaxAttempts": 400}
+        )
+        self._ec2.delete_network_interface(NetworkInterfaceId=gone)
+
+    def maintain(self, place: str) -> None:
+        self._zones[place] = "impaired"
+        self._aws.tune(zone_states=self._zones)
+
+    def fail(self, place: str) -> None:
+        self._zones[place] = "unavailable"
+        self._aws.tune(zone_states=self._zones)
+
+    def tidy(self) -> None:
+        if self._zones:
+            self._zones.clear()
+            self._aws.tune(zone_states={})
+        super().tidy()
+        for leftover in self.leftovers():
+            if leftover.startswith("eni-"):
+                self._ec2.delete_network_interface(NetworkInterfaceId=leftover)
+
+    def protect(self, machine_id: str) -> None:
+        self._protected.add(machine_id)
+        self._aws.protect(machine_id)
 
     @property
     def networks(self) -> tuple[str, str]:

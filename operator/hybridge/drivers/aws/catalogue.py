@@ -1,39 +1,26 @@
-"""What machines are made from: images, instance types and subnets, looked up and remembered for a while.
-
-Many machines are made from few images, types and subnets, so a lookup is made once for all of them: threads that want
-the same thing wait for the first one's answer. Failures are not remembered.
-"""
+"""What machines are made from: images and instance types, looked up and remembered for a while."""
 
 from __future__ import annotations
 
-import math
 import re
-import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from hybridge.core.errors import CloudError, Disposition, Refused
-from hybridge.core.machine import Known, MachineSpec
+from hybridge.core.machine import MachineSpec
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.aws import mapping
 from hybridge.drivers.aws.client import Client
-from hybridge.drivers.aws.mapping import Image, InstanceType, Subnet
+from hybridge.drivers.aws.mapping import Image, InstanceType
+from hybridge.drivers.aws.remembered import Remembered
 
 DEFAULT_FAMILIES = ("t3", "m7i", "r7i")
 
 #: Seconds for which an answer is believed. What a type offers never changes; which types there are, sometimes.
 IMAGE_AGE = 300.0
-SUBNET_AGE = 300.0
 TYPE_AGE = 6 * 3600.0
-
-#: Seconds after which a list that lacks a name is read again: it may have been made since.
-_FRESH = 5.0
-
-#: Seconds after which all subnets are read again for the sake of one that is not among them.
-_FRESH_WORDS = 60.0
 
 _AMI = re.compile(r"ami-[0-9a-f]{8,17}")
 #: Owners that may stand before the name of somebody else's image: ``136693071363/debian-12-amd64``.
@@ -43,41 +30,15 @@ _WILDCARD = re.compile(r"([*?\\])")
 #: Most values of one filter.
 _FILTER_VALUES = 200
 
-T = TypeVar("T")
-
-
-class Remembered(Generic[T]):
-    """Answers by key, each looked up by one thread at a time."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._known: dict[str, tuple[float, T]] = {}
-
-    def get(self, key: str, age: float, look_up: Callable[[], T]) -> T:
-        """The answer for ``key``, at most ``age`` seconds old."""
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            known = self._known.get(key)
-            if known and self._clock() - known[0] <= age:
-                return known[1]
-            answer = look_up()
-            self._known[key] = (self._clock(), answer)
-            return answer
-
 
 class Catalogue:
-    """Images, types and subnets of one region. Safe from several threads."""
+    """Images and types of one region. Safe from several threads."""
 
     def __init__(self, client: Client, families: Sequence[str]) -> None:
         self._client = client
         self._families = tuple(families) or DEFAULT_FAMILIES
         self._images: Remembered[Image] = Remembered()
-        self._subnets: Remembered[tuple[Subnet, ...]] = Remembered()
         self._choice: Remembered[tuple[InstanceType, ...]] = Remembered()
-        self._networks: tuple[tuple[Subnet, ...], Mapping[str, Known]] = ((), {})
         self._types: dict[str, InstanceType] = {}
         self._asked: dict[str, float] = {}
 
@@ -211,63 +172,6 @@ class Catalogue:
         read = [mapping.instance_type(kind) for page in pages for kind in page]
         self._types.update({kind.name: kind for kind in read})
         return tuple(kind for kind in read if not kind.metal)
-
-    # ----------------------------------------------------------------- subnets
-
-    def subnet(self, wanted: str) -> Subnet:
-        """The subnet of this id or name. Refused: NOT_FOUND with near names, INVALID_SPEC when several have the name."""
-        found = self._find_subnets(lambda subnet: wanted in {subnet.id, subnet.name})
-        if not found:
-            known = [subnet.name or subnet.id for subnet in self._all_subnets(SUBNET_AGE)]
-            raise Refused(Reason.NOT_FOUND, not_found("subnet", wanted, known))
-        if len(found) > 1:
-            ids = ", ".join(subnet.id for subnet in found)
-            raise Refused(Reason.INVALID_SPEC, f"several subnets are named {wanted!r}; give the id of one: {ids}")
-        return found[0]
-
-    def default_subnet(self, zone: str) -> Subnet:
-        """The subnet that EC2 itself would take in this zone. Refused (NOT_FOUND) when it has none."""
-        found = self._find_subnets(lambda subnet: subnet.zone == zone and subnet.default)
-        if found:
-            return found[0]
-        zones = {subnet.zone for subnet in self._all_subnets(SUBNET_AGE) if subnet.default}
-        if zone in {subnet.zone for subnet in self._all_subnets(SUBNET_AGE)}:
-            raise Refused(Reason.NOT_FOUND, f"zone {zone} has no default subnet; name a subnet in spec.networks")
-        raise Refused(Reason.NOT_FOUND, not_found("zone with a default subnet", zone, zones))
-
-    def networks(self, ids: Collection[str] = (), age: float = math.inf) -> Mapping[str, Known]:
-        """Id and name of all subnets, by id, at most ``age`` seconds old. Read again when one of ``ids`` is not among
-        them, but not too often: it may be another account's.
-        """
-        if not ids and age == math.inf:
-            return self.known_networks
-        known = self._words(age)
-        return known if known.keys() >= set(ids) else self._words(min(age, _FRESH_WORDS))
-
-    @property
-    def known_networks(self) -> Mapping[str, Known]:
-        """The subnets that were read so far, as ``networks`` tells them."""
-        return self._networks[1]
-
-    def _words(self, age: float) -> Mapping[str, Known]:
-        subnets = self._all_subnets(age)
-        if self._networks[0] is not subnets:
-            self._networks = (
-                subnets,
-                {subnet.id: (subnet.id, subnet.name) if subnet.name else (subnet.id,) for subnet in subnets},
-            )
-        return self._networks[1]
-
-    def _find_subnets(self, matches: Callable[[Subnet], bool]) -> list[Subnet]:
-        found = [subnet for subnet in self._all_subnets(SUBNET_AGE) if matches(subnet)]
-        return found or [subnet for subnet in self._all_subnets(_FRESH) if matches(subnet)]
-
-    def _all_subnets(self, age: float) -> tuple[Subnet, ...]:
-        return self._subnets.get("all", age, self._read_subnets)
-
-    def _read_subnets(self) -> tuple[Subnet, ...]:
-        pages = self._client.pages("DescribeSubnets", "Subnets", size=1000)
-        return tuple(mapping.subnet(subnet) for page in pages for subnet in page)
 
 
 def _runs(kind: InstanceType, architectures: Collection[str]) -> bool:

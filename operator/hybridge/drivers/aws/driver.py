@@ -14,6 +14,7 @@ from hybridge.drivers.aws.disks import Disks
 from hybridge.drivers.aws.machines import PAGE, Machines
 from hybridge.drivers.aws.mapping import Seen
 from hybridge.drivers.aws.pages import Pages
+from hybridge.drivers.aws.zones import Zones
 from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest
 
 #: Version of the EC2 API.
@@ -38,9 +39,10 @@ class Driver:
         families = settings.cloud.get("instanceFamilies") or ()
         assert isinstance(families, Sequence)
         self._catalogue = Catalogue(self._client, families)
+        self._zones = Zones(self._client)
         self._disks = Disks(self._client)
         self._instances = Pages(self._client.shape("DescribeInstances"))
-        self.machines = Machines(self._client, self._catalogue, self._disks, settings.defaults)
+        self.machines = Machines(self._client, self._catalogue, self._zones, self._disks, settings.defaults)
 
     def check(self) -> Connection:
         """Who the credentials are (STS), and whether they may list instances of the region."""
@@ -55,7 +57,7 @@ class Driver:
         due = {machine for machine, most in request.max_age.items() if most < age}.union(request.refresh)
         if age > request.default_max_age or len(due) > disks.PAGE:
             self._disks.read_all()
-            self._catalogue.networks(age=request.default_max_age)
+            self._zones.networks(age=request.default_max_age)
             due = set()
         machines: dict[str, Machine] = {}
         for found in self._pages():

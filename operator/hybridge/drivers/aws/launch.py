@@ -110,6 +110,12 @@ def root_disk(words: Mapping[str, Any]) -> Disk | None:
     return Disk(root["VolumeSize"] * GIB, root.get("VolumeType")) if "VolumeSize" in root else None
 
 
+def subnet(words: Mapping[str, Any]) -> str | None:
+    """The id of the first subnet that these words of RunInstances ask for."""
+    first = next(iter(words.get("NetworkInterfaces", [])), words)
+    return first.get("SubnetId")
+
+
 def profile_named(profile: str) -> dict[str, str]:
     """An instance profile by its name or ARN."""
     return {"Arn" if profile.startswith("arn:") else "Name": profile}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hybridge.core.errors import Refused, Unreachable
+from hybridge.core.errors import CloudError, Refused, Unreachable
 from hybridge.core.identity import KEYS, OWNER, Marker
 from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, Power, PowerOff, Traits
 from hybridge.core.reasons import Reason
@@ -16,7 +16,9 @@ from hybridge.drivers.aws.changes import GROUPS, PROFILE, ROOT_CLASS, Changes
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
 from hybridge.drivers.aws.interfaces import MACHINE, Interfaces
-from hybridge.drivers.aws.mapping import JOURNAL, Seen, Subnet
+from hybridge.drivers.aws.mapping import JOURNAL, Seen
+from hybridge.drivers.aws.placement import Placement
+from hybridge.drivers.aws.zones import Zones
 from hybridge.drivers.base import Prepared, Started
 
 PAGE = 1000
@@ -48,11 +50,14 @@ class Machines:
         },
     )
 
-    def __init__(self, client: Client, catalogue: Catalogue, disks: Disks, defaults: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: Client, catalogue: Catalogue, zones: Zones, disks: Disks, defaults: Mapping[str, str]
+    ) -> None:
         self._client = client
         self._catalogue = catalogue
         self._disks = disks
-        self._defaults = defaults
+        self._zones = zones
+        self._placement = Placement(zones, defaults)
         self._changes = Changes(client, catalogue, disks)
         self._interfaces = Interfaces(client)
 
@@ -62,26 +67,33 @@ class Machines:
         return launch.normal(spec)
 
     def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
-        """Resolves image, type and subnets. ``taken`` says nothing here: EC2 chooses the ids."""
-        del taken, apart
+        """Resolves image, type, zone and subnets. ``taken`` says nothing here: EC2 chooses the ids."""
+        del taken
         launch.check(spec)
         if not spec.image:
             raise Refused(Reason.INVALID_SPEC, "spec.image is needed to make a machine")
         image = self._catalogue.image(spec.image)
         kind = self._catalogue.choose(spec, [image.architecture] if image.architecture else [])
-        return Prepared(launch.parameters(spec, image, kind, self._place(spec)))
+        place = self._placement.place(spec, kind, apart)
+        subnets = [subnet.id for subnet in place.subnets]
+        return Prepared(launch.parameters(spec, image, kind, subnets), placed=place.placed)
 
     def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
         """RunInstances with the intent's token: a repetition gives the instance that the first call made."""
         words = launch.request(intent, spec, marker)
-        answer = self._client.call("RunInstances", **words)
+        try:
+            answer = self._client.call("RunInstances", **words)
+        except CloudError as error:
+            if error.reason is Reason.CAPACITY and (zone := self._zones.zone_of(launch.subnet(words))):
+                self._placement.full(words["InstanceType"], zone)
+            raise
         made = [mapping.seen(instance) for instance in answer.get("Instances", [])]
         if not made:
             raise Unreachable("RunInstances: the answer names no instance", took_effect_possible=True)
         if asked := launch.root_disk(words):
             self._disks.launched(made[0].machine.id, asked)
         # Nothing more is asked: an error from here on would look like a create that failed.
-        machine = self._disks.complete(made[0], self._catalogue.known, self._catalogue.known_networks)
+        machine = self._disks.complete(made[0], self._catalogue.known, self._zones.known_networks)
         return Started(machine.id, replace(machine, marker=marker, name=intent.name))
 
     def find(self, marker: Marker, intent: Intent | None) -> list[Machine]:
@@ -126,7 +138,7 @@ class Machines:
         if asked & {"cpus", "memory", "instanceType"}:
             changed = changes.resize(changed, spec)
         if seen and "networks" in asked and spec.networks:
-            self._interfaces.change(seen, spec, self._subnets(spec), marker)
+            self._interfaces.change(seen, spec, self._placement.subnets(spec, seen.facts.zone), marker)
             changed = replace(changed, ports=self.complete([self._look(machine.id)])[0].ports)
         return Started(machine.id, changed)
 
@@ -174,28 +186,10 @@ class Machines:
     def complete(self, found: Sequence[Seen]) -> list[Machine]:
         """The machines with what only other calls tell; what is known of types and subnets is not asked again."""
         types = self._catalogue.types({seen.machine.instance_type for seen in found if seen.machine.instance_type})
-        networks = self._catalogue.networks({subnet for seen in found for subnet in seen.subnets})
+        networks = self._zones.networks({subnet for seen in found for subnet in seen.subnets})
         return [self._disks.complete(seen, types, networks) for seen in found]
 
     # ------------------------------------------------------------------- parts
-
-    def _place(self, spec: MachineSpec) -> list[str]:
-        """A subnet id for each network of the spec, or one that says the zone, or none: then EC2 chooses."""
-        zone = spec.placement.get("zone")
-        wanted = [nic.network or self._defaults.get("network", "") for nic in spec.networks]
-        if not wanted and not zone and (network := self._defaults.get("network")):
-            wanted = [network]
-        subnets = [self._catalogue.subnet(name) for name in wanted]
-        for subnet in subnets:
-            if zone and subnet.zone != zone:
-                raise Refused(
-                    Reason.INVALID_SPEC,
-                    f"subnet {subnet.id} is in zone {subnet.zone}, but spec.placement.zone is {zone}",
-                )
-        zone = zone or self._defaults.get("zone")
-        if not subnets and zone:
-            subnets = [self._catalogue.default_subnet(zone)]
-        return [subnet.id for subnet in subnets]
 
     def _describe(self, machine_id: str) -> Seen | None:
         try:
@@ -211,9 +205,6 @@ class Machines:
         if seen is None:
             raise Refused(Reason.NOT_FOUND, f"{machine_id} does not exist")
         return seen
-
-    def _subnets(self, spec: MachineSpec) -> list[Subnet]:
-        return [self._catalogue.subnet(nic.network or self._defaults.get("network", "")) for nic in spec.networks]
 
     def _release(self, machine: Machine) -> None:
         """Only an instance of several interfaces, or one whose interfaces were being changed, can leave some behind."""

@@ -71,12 +71,14 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Subnet:
-    """A subnet of some VPC; ``default`` when EC2 itself would take it in its zone."""
+    """A subnet of some VPC; ``default`` when EC2 itself would take it in its zone. ``free``: addresses nobody has."""
 
     id: str
     name: str
     zone: str
     default: bool
+    vpc: str = ""
+    free: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +329,14 @@ def _disk(gibibytes: int, kind: str | None) -> Disk:
 def subnet(found: Mapping[str, Any]) -> Subnet:
     """One subnet of DescribeSubnets."""
     name = pairs(found.get("Tags", [])).get(NAME, "")
-    return Subnet(found["SubnetId"], name, found.get("AvailabilityZone", ""), found.get("DefaultForAz", False))
+    return Subnet(
+        id=found["SubnetId"],
+        name=name,
+        zone=found.get("AvailabilityZone", ""),
+        default=found.get("DefaultForAz", False),
+        vpc=found.get("VpcId", ""),
+        free=found.get("AvailableIpAddressCount", 0),
+    )
 
 
 def _shared(text: str | None) -> str | None:

@@ -12,8 +12,8 @@ import pytest
 
 from hybridge.core.errors import CloudError, Refused, Unreachable
 from hybridge.core.reasons import Reason
-from hybridge.drivers.aws.catalogue import Remembered
 from hybridge.drivers.aws.client import Client
+from hybridge.drivers.aws.remembered import Remembered
 from hybridge.drivers.base import Settings
 from lab.pki import Authority, KeyPair
 from lab.process import free_port

@@ -1,0 +1,149 @@
+"""Where an instance goes: its zone, and a subnet of that zone for each network.
+
+EC2 shows no hosts, so machines that are to be kept apart are spread over the zones, as evenly as can be. What nobody has
+asked for is left to EC2, which knows best where there is room.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from hybridge.core.errors import Refused
+from hybridge.core.machine import MachineSpec, Placed
+from hybridge.core.names import not_found
+from hybridge.core.reasons import Reason
+from hybridge.drivers.aws.mapping import Subnet
+from hybridge.drivers.aws.zones import Zones
+
+#: Seconds for which a zone that had no room for a type is passed over where another can be chosen.
+FULL_AGE = 300.0
+
+#: States of a zone in which machines can be started there (EC2's ``AvailabilityZoneState``).
+_UP = frozenset({"available", "information", "constrained"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A subnet for each network of the spec; or one that was chosen; or none, then EC2 chooses."""
+
+    subnets: tuple[Subnet, ...]
+    placed: Placed
+
+
+class Placement:
+    """Chooses places. Safe from several threads."""
+
+    def __init__(self, zones: Zones, defaults: Mapping[str, str], clock: Callable[[], float] = time.monotonic) -> None:
+        self._zones = zones
+        self._defaults = defaults
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._full: dict[tuple[str, str], float] = {}
+
+    def place(self, spec: MachineSpec, kind: str, apart: Collection[Placed]) -> Place:
+        """The place of a new machine of the type ``kind``; the others of its group are at ``apart``.
+
+        Refused: NOT_FOUND, INVALID_SPEC, CAPACITY (a zone that was asked for is down, or none is up).
+        """
+        zone = spec.placement.get("zone")
+        if zone:
+            self._admit(zone)
+        names = [nic.network or self._defaults.get("network", "") for nic in spec.networks]
+        if names:
+            choices = self._common(names)
+            if zone and zone not in choices:
+                found = ", ".join(f"{subnet.id} in zone {where}" for where, (subnet, *_) in choices.items())
+                raise Refused(Reason.INVALID_SPEC, f"spec.placement.zone is {zone}, but spec.networks lead to {found}")
+            return self._choose(spec, kind, {zone: choices[zone]} if zone else choices, apart)
+        network = self._defaults.get("network")
+        choices = self._common([network]) if network else {}
+        if zone:
+            return Place(choices.get(zone) or (self._zones.default_subnet(zone),), Placed(zone=zone))
+        if network:
+            return self._choose(spec, kind, choices, apart, f"the zone of {network}, the Provider's default network")
+        if given := self._defaults.get("zone"):
+            subnet = self._zones.default_subnet(given)
+            return Place((subnet,), Placed(zone=given, why=f"{given}: the Provider's default zone"))
+        if spec.group is None:
+            return Place((), Placed(why="EC2 chooses the zone"))
+        return self._choose(spec, kind, self._zones.default_subnets(), apart)
+
+    def subnets(self, spec: MachineSpec, zone: str | None) -> tuple[Subnet, ...]:
+        """The subnets of the networks of a machine that is in ``zone``. Refused: NOT_FOUND, INVALID_SPEC."""
+        names = [nic.network or self._defaults.get("network", "") for nic in spec.networks]
+        found = [self._zones.subnets(name) for name in names]
+        return tuple(next((subnet for subnet in subnets if subnet.zone == zone), subnets[0]) for subnets in found)
+
+    def full(self, kind: str, zone: str) -> None:
+        """EC2 has just said that it has no room for this type there."""
+        with self._lock:
+            self._full[kind, zone] = self._clock()
+
+    # ------------------------------------------------------------------- parts
+
+    def _admit(self, zone: str) -> None:
+        states = self._zones.states()
+        if zone not in states:
+            raise Refused(Reason.NOT_FOUND, f"spec.placement.zone: {not_found('zone', zone, states)}")
+        if states[zone] not in _UP:
+            raise Refused(Reason.CAPACITY, f"spec.placement.zone asks for {zone}, which is {states[zone]} in EC2")
+
+    def _common(self, names: Sequence[str]) -> dict[str, tuple[Subnet, ...]]:
+        """The zones in which all these networks have a subnet, and their subnets there."""
+        found = [{subnet.zone: subnet for subnet in self._zones.subnets(name)} for name in names]
+        zones = sorted(set.intersection(*(set(by_zone) for by_zone in found)))
+        if not zones:
+            told = "; ".join(
+                f"{name} is in {', '.join(sorted(by_zone))}" for name, by_zone in zip(names, found, strict=True)
+            )
+            raise Refused(Reason.INVALID_SPEC, f"spec.networks: a machine is in one zone, but {told}")
+        return {zone: tuple(by_zone[zone] for by_zone in found) for zone in zones}
+
+    def _choose(
+        self,
+        spec: MachineSpec,
+        kind: str,
+        choices: Mapping[str, tuple[Subnet, ...]],
+        apart: Collection[Placed],
+        why: str = "",
+    ) -> Place:
+        """The zone with fewest machines of the group; of equals the one with most free addresses."""
+        if len(choices) == 1:
+            ((zone, subnets),) = choices.items()
+            return Place(subnets, Placed(zone=zone, why=f"{zone}: {why}" if why else ""))
+        passed = self._passed(kind, choices)
+        fitting = [zone for zone in choices if zone not in passed]
+        told = [f"{zone} {passed[zone]}" for zone in sorted(passed)]
+        if not fitting:
+            raise Refused(Reason.CAPACITY, f"no zone can take it: {'; '.join(told)}")
+        there = Counter(place.zone for place in apart)
+        free = {zone: min(subnet.free for subnet in choices[zone]) for zone in fitting}
+        best = min(fitting, key=lambda zone: (there[zone], -free[zone], zone))
+        if spec.group is not None:
+            members = ", ".join(f"{zone}: {there[zone]}" for zone in sorted(fitting))
+            words = f"fewest machines of the group {spec.group} in {len(fitting)} zones that fit ({members})"
+        else:
+            words = f"most free addresses of {len(fitting)} zones that fit ({free[best]})"
+        return Place(choices[best], Placed(zone=best, why="; ".join([f"{best}: {words}", *told])))
+
+    def _passed(self, kind: str, choices: Mapping[str, tuple[Subnet, ...]]) -> dict[str, str]:
+        """The zones to which the machine cannot go, and why. One without room for the type goes before none at all."""
+        states, offered, now = self._zones.states(), self._zones.offered_in(kind), self._clock()
+        passed: dict[str, str] = {}
+        for zone, subnets in choices.items():
+            state = states.get(zone, "unknown")
+            if state not in _UP:
+                passed[zone] = f"is {state} in EC2"
+            elif zone not in offered:
+                passed[zone] = f"does not offer {kind}"
+            elif empty := next((subnet for subnet in subnets if not subnet.free), None):
+                passed[zone] = f"has no free address in {empty.id}"
+        with self._lock:
+            full = {zone for zone in choices if now - self._full.get((kind, zone), float("-inf")) < FULL_AGE}
+        if full | passed.keys() < choices.keys():
+            passed |= dict.fromkeys(full - passed.keys(), f"has no room for {kind} now")
+        return passed
