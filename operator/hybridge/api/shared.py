@@ -252,9 +252,9 @@ class IntentStatus(Model, frozen=True, kw_only=True):
     """The record of one attempt to create the cloud object, written before the cloud is asked."""
 
     attempt: Annotated[int, number("Counts the attempts.", 0, 2**31 - 1)]
-    token: Annotated[str, text("The idempotency token of the attempt.", 128)]
-    name: Annotated[str, text("The name that the cloud object gets.", 255)]
-    uuid: Annotated[str, text("The SMBIOS or instance UUID that the cloud object gets.", 64)]
+    token: Annotated[str, text("The idempotency token of the attempt; empty for what exists already.", 128, least=0)]
+    name: Annotated[str, text("The name that the cloud object gets.", 255, least=0)]
+    uuid: Annotated[str, text("The SMBIOS or instance UUID that the cloud object gets, where it has one.", 64, least=0)]
     provider_identity: Annotated[str, text("The account or cluster in which it is made.", 512)]
     started_at: Annotated[str, moment("When the attempt began.")]
     id: Annotated[str | None, text("The id in the cloud, where Hybridge chooses it.", 128)] = None

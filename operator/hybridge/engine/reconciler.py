@@ -79,6 +79,7 @@ class Reconciler:
                 self._add(key, self._backoff.next(key), Priority.RETRY)
                 return "conflict"
             case ClusterUnavailable():
+                log.info("%s: %s", key, outcome)
                 self._add(key, self._backoff.next(key), Priority.RETRY)
                 return "kubernetes"
             case Closed() | NotLeading():

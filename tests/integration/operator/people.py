@@ -95,6 +95,14 @@ class Person(ABC):
         """All text that the guest is handed at its start, as far as the cloud shows it."""
 
     @abstractmethod
+    def launch(self, name: str) -> str:
+        """Makes a machine by hand, without any marker, and starts it; its id."""
+
+    @abstractmethod
+    def mark(self, machine_id: str, pairs: Mapping[str, str]) -> None:
+        """Writes a marker on a machine."""
+
+    @abstractmethod
     def copy(self, machine_id: str) -> str:
         """Copies a machine with its marker; the id of the copy."""
 
@@ -178,6 +186,13 @@ class AwsPerson(Person):
     def destroy(self, machine_id: str) -> None:
         self._aws.terminate(machine_id)
 
+    def launch(self, name: str) -> str:
+        return self._aws.launch_by_hand({"Name": name})
+
+    def mark(self, machine_id: str, pairs: Mapping[str, str]) -> None:
+        tags = [{"Key": key, "Value": value} for key, value in pairs.items()]
+        self._ec2.create_tags(Resources=[machine_id], Tags=tags)
+
     def copy(self, machine_id: str) -> str:
         tags = next(machine.tags for machine in self._aws.machines() if machine.id == machine_id)
         return self._aws.launch_by_hand(tags)
@@ -255,6 +270,15 @@ class ProxmoxPerson(Person):
     def destroy(self, machine_id: str) -> None:
         _insist(lambda: self._pve.destroy(int(machine_id)))
 
+    def launch(self, name: str) -> str:
+        made = next(self._vmids)
+        self._pve.clone_by_hand(min(self._pve.templates.values()), made, name=name, full=1)
+        self.power(str(made), on=True)
+        return str(made)
+
+    def mark(self, machine_id: str, pairs: Mapping[str, str]) -> None:
+        self._pve.set_config(int(machine_id), description="\n".join(f"{key}: {text}" for key, text in pairs.items()))
+
     def copy(self, machine_id: str) -> str:
         made = next(self._vmids)
         self._pve.clone_by_hand(int(machine_id), made, name=f"copy-{made}", full=1)
@@ -313,6 +337,12 @@ class VspherePerson(Person):
 
     def destroy(self, machine_id: str) -> None:
         _insist(lambda: self._vcenter.destroy(machine_id))
+
+    def launch(self, name: str) -> str:
+        return self._vcenter.clone_by_hand(min(self._vcenter.templates.values()), name, on=True)
+
+    def mark(self, machine_id: str, pairs: Mapping[str, str]) -> None:
+        self._vcenter.set_extra_config(machine_id, pairs)
 
     def copy(self, machine_id: str) -> str:
         return self._vcenter.clone_by_hand(machine_id, f"copy-of-{machine_id}")

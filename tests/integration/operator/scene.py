@@ -53,6 +53,15 @@ class Scene:
             made["spec"]["proxmox"]["vmIDRange"] = {"from": self.first_vmid, "to": self.first_vmid + 19}
         return made
 
+    def mutations(self) -> list[str]:
+        """Operations that may have changed something in the cloud since ``forget_requests``, as often as it was sent."""
+        counts = self.faults.counts()
+        return [name for name, count in sorted(counts.items()) if count.mutating for _ in range(count.requests)]
+
+    def forget_requests(self) -> None:
+        """Counts from here on."""
+        self.faults.reset_counts()
+
     def secret(self, **replaced: str) -> dict[str, Any]:
         """The Secret of the test's own Provider; ``replaced`` gives other values for its keys."""
         return self.bed.secret(self.cloud, self.provider, **replaced)
@@ -68,6 +77,18 @@ class Scene:
     def apply(self, name: str = "web", /, **spec: object) -> dict[str, Any]:
         """Applies a machine; the object as the API server has it."""
         return self.bed.api.apply(self.manifest(name, **spec))
+
+    def take(self, name: str = "web", /, *, wanted: Mapping[str, Any], **spec: object) -> dict[str, Any]:
+        """Applies a machine that imports an existing one; ``wanted`` is the lifecycle, ``spec`` all that is set besides."""
+        made = self.manifest(name)
+        made["spec"] = {"providerRef": made["spec"]["providerRef"], "lifecycle": dict(wanted), **spec}
+        return self.bed.api.apply(made)
+
+    def events(self, name: str = "web") -> list[tuple[str, str]]:
+        """Reasons and messages of the object's Events, in no order."""
+        uid = self.uid(name)
+        found = self.bed.objects("events", self.namespace)
+        return [(one["reason"], one["message"]) for one in found if one["involvedObject"].get("uid") == uid]
 
     def make(self, name: str = "web", /, **spec: object) -> dict[str, Any]:
         """Applies a machine and waits until it is Ready; its body."""
