@@ -52,3 +52,10 @@ def merge(old: Sequence[Condition], new: Iterable[Condition], *, generation: int
         message = condition.message[:MESSAGE_LIMIT]
         merged.append(replace(condition, message=message, observed_generation=generation, since=since))
     return tuple(merged)
+
+
+def advised(message: str, reason: Reason) -> str:
+    """What is wrong, then what a person can do about it."""
+    if not message or not reason.hint:
+        return message or reason.hint
+    return f"{message.removesuffix('.')}. {reason.hint}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hybridge.core.conditions import FALSE, TRUE, Condition, Type
+from hybridge.core.conditions import FALSE, TRUE, Condition, Type, advised
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.plan import Action, Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Step, Verb, Wait
@@ -74,7 +74,8 @@ def phase(story: Story) -> Phase:
     machine, error = _proven(story), story.error
     if not story.created:
         failed = (error and error.disposition is Disposition.STOP) or _refusal(story)
-        return Phase.FAILED if failed else Phase.CREATING if story.plan else Phase.PENDING
+        begun = story.plan is not None and story.spec.imports is None
+        return Phase.FAILED if failed else Phase.CREATING if begun else Phase.PENDING
     if machine is None:
         return Phase.FAILED if _refusal(story) else Phase.UNKNOWN
     if machine.power in {Power.RUNNING, Power.STOPPED}:
@@ -87,7 +88,7 @@ def conditions(story: Story) -> tuple[Condition, ...]:
     """Ready, Synced and Drifted always; Reconciling and Stalled when they are True."""
     synced = _synced(story)
     ready = _ready(story, synced)
-    stalled = _stalled(story)
+    stalled = _stalled(story, synced)
     resting = story.error is None and story.plan is not None and isinstance(story.plan.step, Rest)
     busy = stalled is None and (ready.status != TRUE or (synced.status != TRUE and not resting))
     pending = synced if synced.status != TRUE else ready
@@ -249,20 +250,18 @@ def _refusal(story: Story) -> Refuse | None:
     return step if isinstance(step, Refuse) else None
 
 
-def _stalled(story: Story) -> Condition | None:
+def _stalled(story: Story, synced: Condition) -> Condition | None:
+    """That a person has to act: what is wrong, then what helps. GitOps tools show this message and no other."""
     if story.error is not None:
-        if story.error.disposition is Disposition.STOP:
-            return Condition(Type.STALLED, TRUE, story.error.reason, _advice(story.error.reason))
-        return None
-    refusal = _refusal(story)
-    if refusal:
-        return Condition(Type.STALLED, TRUE, refusal.reason, _advice(refusal.reason))
+        return _asking(synced) if story.error.disposition is Disposition.STOP else None
+    if _refusal(story):
+        return _asking(synced)
     left = story.plan.drift if story.plan and isinstance(story.plan.step, Rest) else ()
     if any(action.field == "powerState" for action in left):
         # It is not as it should be, and nobody but a person will change that.
-        return Condition(Type.STALLED, TRUE, Reason.DRIFTED, _advice(Reason.DRIFTED))
+        return _asking(synced)
     return None
 
 
-def _advice(reason: Reason) -> str:
-    return reason.hint
+def _asking(synced: Condition) -> Condition:
+    return Condition(Type.STALLED, TRUE, synced.reason, advised(synced.message, synced.reason))

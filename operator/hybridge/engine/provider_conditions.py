@@ -7,7 +7,7 @@ from itertools import groupby
 
 from hybridge.api.provider import Provider
 from hybridge.api.shared import PAUSED
-from hybridge.core.conditions import FALSE, TRUE, Condition, Type
+from hybridge.core.conditions import FALSE, TRUE, Condition, Type, advised
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_time
@@ -22,7 +22,7 @@ def failed(error: CloudError, *, since: float | None) -> tuple[Condition, ...]:
     return (
         Condition(Type.READY, FALSE, error.reason, message),
         Condition(Type.SYNCED, FALSE, error.reason, message),
-        Condition(Type.STALLED, TRUE if stop else FALSE, error.reason, error.reason.hint),
+        Condition(Type.STALLED, TRUE if stop else FALSE, error.reason, advised(message, error.reason)),
         Condition(Type.RECONCILING, FALSE if stop else TRUE, error.reason, message),
     )
 
@@ -46,7 +46,7 @@ def connected(connection: Connection, provider: Provider) -> tuple[Condition, ..
         return (
             ready,
             Condition(Type.SYNCED, FALSE, Reason.NOT_PERMITTED, lacks),
-            Condition(Type.STALLED, TRUE, Reason.NOT_PERMITTED, Reason.NOT_PERMITTED.hint),
+            Condition(Type.STALLED, TRUE, Reason.NOT_PERMITTED, advised(lacks, Reason.NOT_PERMITTED)),
         )
     without = f"not available without {tell(connection.optional)}" if connection.optional else ""
     return ready, Condition(Type.SYNCED, TRUE, Reason.IN_SYNC, without)

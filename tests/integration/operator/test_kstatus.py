@@ -342,3 +342,31 @@ def wait(scene: Scene, name: str, timeout: str = "60s", kind: str = "hvm") -> No
     """``kubectl wait`` for Ready. LabError when it gives up."""
     kube = scene.bed.lab.controlplane.kube
     kube("wait", "--for=condition=Ready", f"{kind}/{name}", "-n", scene.namespace, f"--timeout={timeout}")
+
+
+@pytest.mark.parametrize("cloud", ["aws"])
+def test_what_a_gitops_tool_shows_of_a_failure_names_what_is_wrong(scene: Scene, life: Life) -> None:
+    """kstatus shows the message of Stalled alone."""
+    scene.apply(image={"id": "debian-21"})
+    life.until(FAILED)
+
+    assert "debian-21" in life.words
+
+
+@pytest.mark.parametrize("cloud", ["aws"])
+def test_what_it_shows_of_a_provider_does_so_too(make_scene: MakeScene, judge: Judge, cloud: Cloud) -> None:
+    scene = make_scene(cloud, connect=False, secret=False)
+    life = Life(scene, judge, "provider", scene.provider)
+    scene.wait_provider("Ready", "False", "SecretNotFound")
+    scene.bed.patch("provider", scene.provider, {"metadata": {"labels": {"x": "y"}}})
+    life.read()
+
+    assert f"hybridge-system/{scene.provider}" in life.words
+
+
+@pytest.mark.parametrize("cloud", ["aws"])
+def test_an_import_that_waits_creates_nothing_and_does_not_say_so(scene: Scene, life: Life) -> None:
+    scene.take(wanted={"management": "Observed", "import": {"filter": {"name": "nobody-has-this"}}})
+    scene.wait("web", "Synced", "False", "ImportNotFound")
+
+    assert scene.status()["phase"] != "Creating"

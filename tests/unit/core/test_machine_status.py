@@ -200,7 +200,7 @@ def test_a_permitted_restart_is_waited_for_while_the_machine_stays_ready() -> No
     found = told(replace(WELL, plan=RESTART))
     assert found[Type.READY].status == "True"
     assert (found[Type.SYNCED].status, found[Type.SYNCED].reason) == ("False", Reason.RESTART_REQUIRED)
-    assert found[Type.STALLED].message == Reason.RESTART_REQUIRED.hint
+    assert found[Type.STALLED].message == f"{found[Type.SYNCED].message}. {Reason.RESTART_REQUIRED.hint}"
     assert "cpus 2 to 4" in found[Type.SYNCED].message
     assert Type.RECONCILING not in found
 
