@@ -109,8 +109,8 @@ class Cluster(Moves):
     def _storage_resource(self, node: str, name: str) -> dict[str, Any] | None:
         item: dict[str, Any] | None = super()._storage_resource(node, name)
         if item is not None:
-            total, used, _ = self._space(self.storages[name])
-            item.update(maxdisk=total, disk=used)
+            total, used, free = self._space(self.storages[name])
+            item.update(maxdisk=total, disk=max(used, total - free))
             if not self.nodes[node].get("online", True):
                 item["status"] = "unknown"
         return item

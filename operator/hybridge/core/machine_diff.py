@@ -31,7 +31,10 @@ def differences(spec: MachineSpec, machine: Machine, traits: Traits, *, named: b
         *_networks(spec, machine, traits),
         *_settings(spec, machine, traits),
     )
-    return tuple(_with_pending(change, machine) for change in changes)
+    ports = {f"{NETWORKS}.{nic.name}": f"{NETWORKS}[{index}]" for index, nic in enumerate(spec.networks)}
+    return tuple(
+        _with_pending(change, machine.pending.get(ports.get(change.field, change.field))) for change in changes
+    )
 
 
 def driver_field(field: str) -> str:
@@ -163,9 +166,8 @@ def _change(verb: Verb, field: str, before: str, after: str, change: Change) -> 
     return Action(verb, field, before, after, disruptive=change is Change.STOPPED)
 
 
-def _with_pending(change: Action, machine: Machine) -> Action:
+def _with_pending(change: Action, coming: str | None) -> Action:
     """The change told as what it is where the cloud already holds something for the next power cycle."""
-    coming = machine.pending.get(change.field)
     if coming is None or change.verb is Verb.REPLACE:
         return change
     if coming == change.after:

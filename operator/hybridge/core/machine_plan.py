@@ -60,6 +60,8 @@ def _plan_deletion(situation: Situation, found: Machine | Absent | Nowhere) -> P
     if isinstance(found, Nowhere):
         return Plan(_release_nowhere(situation))
     action = Action(Verb.DETACH if situation.spec.detach else Verb.DELETE, "machine", found.id, "")
+    if found.protection and not situation.spec.detach:
+        return Plan(Refuse(Reason.DELETION_PROTECTED, found.protection), (action,))
     # Nobody waits for a guest to shut down that is deleted anyway.
     wait = busy(found, None if shutdown(situation) else situation.sight.task)
     if wait:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
@@ -19,14 +20,16 @@ import pytest
 
 from hybridge.core.errors import Busy, CloudError, NotProven, Refused, Unreachable
 from hybridge.core.identity import Marker, machine_uuid
-from hybridge.core.machine import CloudInit, Intent, Machine, MachineSpec, Nic, Power, PowerOff
+from hybridge.core.machine import CloudInit, Intent, Machine, MachineSpec, Nic, Placed, Power, PowerOff, TaskState
+from hybridge.core.machine_diff import differences
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Settings, Started, SweepRequest
+from hybridge.drivers.proxmox.client import Client
 from hybridge.drivers.proxmox.driver import Driver, connect
 from lab.pki import Authority
 from lab.process import free_port
 from lab.proxmox_cluster import Cluster
-from lab.proxmox_estate import OPERATOR, READONLY, furnish
+from lab.proxmox_estate import OPERATOR, PERSON, READONLY, furnish
 
 GIB = 2**30
 SPEC = MachineSpec("", image="debian-12", cpus=2, memory=2 * GIB, root_disk=20 * GIB, networks=(Nic("nic0", "vmbr1"),))
@@ -44,7 +47,7 @@ class Lab:
         self._thread = threading.Thread(target=self._loop.run_forever, name="pve")
         self._thread.start()
         self.pve = Cluster(host="127.0.0.1", port=free_port())
-        furnish(self.pve, {OPERATOR: SECRET, READONLY: SECRET})
+        furnish(self.pve, {OPERATOR: SECRET, READONLY: SECRET, PERSON: SECRET})
         self.pve.users["hybridge@pve"] = SECRET
         self.do(lambda: self.pve.start(pair.certificate, pair.key))
 
@@ -345,6 +348,159 @@ def test_protection_in_pve_holds(lab: Lab, bench: Bench) -> None:
     assert caught.value.reason is Reason.DELETION_PROTECTED
 
 
+# --------------------------------------------------------------------- moves
+
+
+def test_a_guest_of_the_ha_manager_is_held_until_that_has_moved_it(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(placement={"node": "pve1"})
+    machine, _ = bench.make(spec, owner)
+    lab.guest(machine.id).ha_state = "started"
+    lab.pve.task_seconds = 0.3
+
+    there = replace(spec, placement={"node": "pve2"})
+    started = bench.driver.machines.configure(machine, there, {"placement.node"}, None, owner)
+
+    assert bench.after(started).lock == "migrate"
+    deadline = time.monotonic() + 10
+    while (seen := bench.look(machine.id)).lock:
+        assert time.monotonic() < deadline
+    assert (seen.host, seen.power) == ("pve2", Power.RUNNING)
+
+
+def test_a_guest_with_local_media_is_not_sent_away(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(placement={"node": "pve1"})
+    machine, _ = bench.make(spec, owner)
+    lab.guest(machine.id).config["ide0"] = "local:iso/debian.iso,media=cdrom"
+
+    with pytest.raises(Refused) as caught:
+        bench.driver.machines.configure(
+            machine, replace(spec, placement={"node": "pve2"}), {"placement.node"}, None, owner
+        )
+
+    assert caught.value.reason is Reason.UNSUPPORTED
+    assert "local:iso/debian.iso" in caught.value.message
+
+
+def test_local_disks_go_with_a_running_guest(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(placement={"storage": "local-lvm"})
+    machine, _ = bench.make(spec, owner)
+
+    there = replace(spec, placement={**spec.placement, "node": "pve3"})
+    moved = bench.after(bench.driver.machines.configure(machine, there, {"placement.node"}, None, owner))
+
+    assert (moved.host, moved.power) == ("pve3", Power.RUNNING)
+    assert differences(there, moved, bench.driver.machines.traits) == ()
+
+
+def test_a_migration_that_fails_tells_what_its_log_says(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(placement={"node": "pve1"})
+    machine, _ = bench.make(spec, owner)
+    lab.pve.fail("POST", f"/qemu/{machine.id}/migrate", error="migration_aborted")
+
+    there = replace(spec, placement={"node": "pve2"})
+    started = bench.driver.machines.configure(machine, there, {"placement.node"}, None, owner)
+    assert started.task is not None
+    ended = bench.driver.sweep(SweepRequest(tasks=[started.task])).tasks[started.task.id]
+
+    assert ended.state is TaskState.FAILED
+    assert "migration aborted" in ended.error
+    assert bench.look(machine.id).host == "pve1"
+
+
+def test_all_disks_move_one_after_the_other_and_none_is_left_behind(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(placement={"storage": "ceph"})
+    machine, _ = bench.make(spec, owner)
+    guest = lab.guest(machine.id)
+    guest.config["efidisk0"] = f"{lab.pve._qm_alloc('ceph', guest.vmid, None, 2**20)[0]},size=1M"
+    machine = bench.look(machine.id, refresh=True)
+    there = replace(spec, placement={"storage": "nfs"})
+
+    for _ in range(2):
+        machine = bench.after(bench.driver.machines.configure(machine, there, {"placement.storage"}, None, owner))
+
+    assert differences(there, machine, bench.driver.machines.traits) == ()
+    volumes = lab.pve.storages["ceph"]["volumes"]
+    assert not [name for name, volume in volumes.items() if volume["vmid"] == guest.vmid and "disk" in name]
+
+
+def test_what_waited_for_a_start_is_in_effect_after_a_persons_restart(lab: Lab, bench: Bench) -> None:
+    spec = bench.spec(options={"bios": "seabios"})
+    machine, _ = bench.make(spec, marker())
+    guest = lab.guest(machine.id)
+    guest.pending["bios"] = "ovmf"
+    assert bench.look(machine.id, refresh=True).pending == {"proxmox.bios": "ovmf"}
+
+    guest.apply_pending()
+    guest.started_at = time.time()
+    bench.requests.clear()
+    seen = bench.look(machine.id)
+
+    assert (seen.settings["proxmox.bios"], seen.pending) == (("ovmf",), {})
+    assert bench.requests["ReadGuest"] == 1
+
+
+def test_an_interface_without_hotplug_is_told_to_wait(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec()
+    machine, _ = bench.make(spec, owner)
+    lab.guest(machine.id).config["hotplug"] = "disk,usb"
+    elsewhere = replace(spec, networks=(Nic("nic0", "vmbr0"),))
+
+    bench.driver.machines.configure(machine, elsewhere, {"networks"}, None, owner)
+    seen = bench.look(machine.id, refresh=True)
+
+    assert seen.pending == {"networks[0]": "vmbr0"}
+    (change,) = differences(elsewhere, seen, bench.driver.machines.traits)
+    assert change.disruptive
+
+
+def test_interfaces_keep_what_the_spec_says_nothing_of(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(power=Power.STOPPED)
+    machine, _ = bench.make(spec, owner)
+    guest = lab.guest(machine.id)
+    guest.config["net0"] = "e1000=BC:24:11:AA:00:01,bridge=vmbr1,firewall=1,tag=9"
+    guest.config["net3"] = "virtio=BC:24:11:AA:00:02,bridge=vmbr1"
+
+    wanted = replace(spec, networks=(*spec.networks, Nic("nic1", "vmbr0"), Nic("nic2", "vmbr0")))
+    bench.driver.machines.configure(bench.look(machine.id, refresh=True), wanted, {"networks"}, None, owner)
+
+    nets = {key: guest.config[key] for key in sorted(guest.config) if key.startswith("net")}
+    assert nets["net0"] == "e1000=BC:24:11:AA:00:01,bridge=vmbr1,firewall=1,tag=9"
+    assert nets["net3"] == "virtio=BC:24:11:AA:00:02,bridge=vmbr0"
+    assert list(nets) == ["net0", "net3", "net4"]
+
+
+# ------------------------------------------------------------- made by hand
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"memory": 1024, "sata0": "local-lvm:4", "ide2": "none,media=cdrom", "boot": "order=sata0"},
+        {"net0": "e1000,bridge=vmbr0", "net1": "virtio,bridge=vmbr0", "net5": "rtl8139"},
+        {"scsi0": "ceph:1", "scsi1": "nfs:1", "virtio3": "local-lvm:1", "cpu": "host,flags=+aes", "numa": 1},
+        {"description": "kept by Ann\n# notes: äöü", "tags": "Web;prod", "machine": "q35,viommu=intel"},
+        {"protection": 1, "agent": "enabled=1,type=isa", "hotplug": "0", "vcpus": 1, "cores": 2},
+    ],
+)
+def test_guests_that_people_made_are_shown_and_can_be_taken_over(
+    lab: Lab, bench: Bench, config: dict[str, Any]
+) -> None:
+    person = Client(settings(lab, bench.requests, credentials={"tokenID": PERSON, "tokenSecret": SECRET}))
+    person.post("Create", "nodes", "pve2", "qemu", vmid=5000, **config)
+    person.close()
+    guest, owner = lab.guest("5000"), marker()
+    before = dict(guest.config)
+
+    seen = bench.look("5000", refresh=True)
+    assert (seen.detailed, seen.marker, seen.uuid, seen.name) == (True, None, seen.uuid, "VM 5000")
+    marked = bench.after(bench.driver.machines.mark(seen, owner))
+    assert marked.marker == owner
+    bench.driver.machines.mark(marked, None)
+
+    assert {key: guest.config.get(key) for key in before} | {"description": ""} == before | {"description": ""}
+
+
 # ---------------------------------------------------------------- placement
 
 
@@ -386,6 +542,52 @@ def test_what_cannot_be_placed_is_said_before_anything_is_made(
 
     assert caught.value.reason is reason
     assert said in caught.value.message
+
+
+def test_a_clone_stays_away_from_its_group_and_from_nodes_that_are_away(lab: Lab, bench: Bench) -> None:
+    lab.pve.nodes["pve2"]["hastate"] = "maintenance"
+    spec = bench.spec(group="db")
+
+    placed = bench.driver.machines.prepare(spec, (), [Placed("pve1")]).placed
+
+    assert placed.host == "pve3"
+    assert "only node that fits" in placed.why
+    assert "pve1 holds a machine of the group db" in placed.why
+    assert "pve2 is in maintenance" in placed.why
+    with pytest.raises(Refused) as caught:
+        bench.driver.machines.prepare(spec, (), [Placed("pve1"), Placed("pve3")])
+    assert caught.value.reason is Reason.CAPACITY
+    assert "pve3 holds a machine of the group db" in caught.value.message
+
+
+def test_a_clone_goes_where_there_is_most_memory_and_says_so(lab: Lab, bench: Bench) -> None:
+    config = {"memory": 900 * 1024, "cores": 1}
+    for vmid, node in ((5001, "pve1"), (5002, "pve3")):
+        lab.pve.add_vm(vmid, f"big-{vmid}", node=node, config=config, status="running")
+
+    placed = bench.driver.machines.prepare(bench.spec(), ()).placed
+
+    assert placed.host == "pve2"
+    assert placed.why == "pve2: most free memory of 3 nodes that fit (1024.0 of 1024.0 GiB)"
+    roomy = bench.spec(memory=200 * GIB, placement={"node": "pve1"})
+    assert bench.driver.machines.prepare(roomy, ()).placed == Placed("pve1")
+    lab.pve.nodes["pve2"]["online"] = False
+    bench.look("5001")
+    with pytest.raises(Refused) as caught:
+        bench.driver.machines.prepare(bench.spec(memory=200 * GIB), ())
+    assert caught.value.reason is Reason.CAPACITY
+    assert "pve1 has 124.0 GiB of memory free" in caught.value.message
+    assert "pve2 is offline" in caught.value.message
+
+
+def test_a_clone_does_not_go_to_a_full_storage(lab: Lab, bench: Bench) -> None:
+    lab.pve.storages["nfs"]["avail"] = GIB
+
+    with pytest.raises(Refused) as caught:
+        bench.driver.machines.prepare(bench.spec(placement={"storage": "nfs"}), ())
+
+    assert caught.value.reason is Reason.CAPACITY
+    assert "1.0 GiB free on nfs" in caught.value.message
 
 
 # -------------------------------------------------------------- permissions

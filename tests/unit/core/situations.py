@@ -56,6 +56,7 @@ machines = st.builds(
     ports=st.sampled_from([None, (), (Port(("net-a", "id-a")),), (Port(("net-a",)), Port(("net-b",)))]),
     settings=st.sampled_from([{}, {"placement.node": ("n1",), "x.bios": ("ovmf",), "x.key": ("k1",)}]),
     pending=st.sampled_from([{}, {}, {"cpus": "2", "x.bios": "ovmf"}]),
+    protection=st.sampled_from(["", "", "", "the option is on"]),
     template=st.booleans(),
     detailed=st.sampled_from([True, True, False]),
 )

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from hybridge.core.machine import (
     Intent,
     Machine,
     MachineSpec,
+    Nic,
     Port,
     Power,
     PowerOff,
@@ -378,6 +380,23 @@ def test_a_shutdown_that_a_permitted_change_needs_becomes_hard() -> None:
 
 def test_a_deletion_does_not_wait_for_a_guest() -> None:
     assert hard_stop(plan(during_shutdown(MachineSpec("web"), deleting=True)))
+
+
+@pytest.mark.parametrize("machine", [RUNNING, STOPPED])
+def test_what_the_cloud_protects_is_not_even_stopped_for_its_deletion(machine: Machine) -> None:
+    situation = proven(MachineSpec("web"), replace(machine, protection="the option is on"), Traits())
+    situation = replace(situation, record=replace(situation.record, deleting=True))
+    assert plan(situation).step == Refuse(Reason.DELETION_PROTECTED, "the option is on")
+    detached = plan(replace(situation, spec=MachineSpec("web", detach=True)))
+    assert isinstance(detached.step, Do)
+    assert detached.step.verb is Verb.DETACH
+
+
+def test_an_interface_that_waits_for_a_power_cycle_is_told_so() -> None:
+    machine = replace(RUNNING, ports=(Port(("a",)), Port(("b",))), pending={"networks[1]": "c"})
+    spec = MachineSpec("web", networks=(Nic("nic0", "a"), Nic("nic1", "c")))
+    (change,) = differences(spec, machine, Traits())
+    assert (change.field, change.before, change.after, change.disruptive) == ("networks.nic1", "b", "c", True)
 
 
 def test_the_end_of_a_shutdown_is_no_reason_to_stop_again() -> None:

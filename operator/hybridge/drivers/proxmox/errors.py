@@ -58,7 +58,17 @@ def _waits(reason: Reason) -> Callable[[str], CloudError]:
     return partial(CloudError, reason, disposition=Disposition.WAIT)
 
 
-#: The first pattern found in the words says what they mean. In none of these cases was anything changed.
+#: PVE refuses a pool that there is not as if it were hidden.
+_NO_POOL = re.compile(r"pool '[^']*' does not exist")
+_INVALID, _UNSUPPORTED = _refused(Reason.INVALID_SPEC), _refused(Reason.UNSUPPORTED)
+
+
+def _held_back(message: str) -> CloudError:
+    """PVE has written the change down, but the running guest does not take it: that shows in the next reading."""
+    return CloudError(Reason.RESTART_REQUIRED, message, disposition=Disposition.WAIT, took_effect_possible=True)
+
+
+#: The first pattern found in the words says what they mean. But for one, nothing was changed in these cases.
 _WORDS: tuple[tuple[re.Pattern[str], Callable[[str], CloudError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), meaning)
     for pattern, meaning in (
@@ -68,22 +78,26 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[str], CloudError]], ...] = tuple(
         (r"(?:volume|image) '[^']*' does not exist|no such (?:volume|file)", Missing),
         (r"already running|VM \d+ (?:is )?not running", AlreadySo),
         (r"target is local node|is already a pool member", AlreadySo),
+        (r"hotplug problem", _held_back),
+        (r"cannot (?:clone|move) TPM state while VM is running", _refused(Reason.RESTART_REQUIRED)),
         (r"protection mode enabled", _refused(Reason.DELETION_PROTECTED)),
         (r"checksum miss?match|detected modified configuration", Busy),
         (r"can't lock file|got no worker upid|is locked \(|unable to acquire|trying to acquire.*lock", Busy),
         (r"is running - destroy failed|unexpected state change", Busy),
         (r"no quorum|cluster not ready", _waits(Reason.PROVIDER_DOWN)),
         (r"no space left|not enough (?:free )?(?:space|memory)|out of space|quota exceeded", _waits(Reason.CAPACITY)),
+        (r"insufficient (?:free )?(?:space|extents)|cannot (?:set up guest|allocate) memory", _waits(Reason.CAPACITY)),
         (r"vcpus allowed per VM", _refused(Reason.CAPACITY)),
-        (r"storage '[^']*' is not (?:online|available)", _waits(Reason.CAPACITY)),
-        (r"is still in use", _refused(Reason.HAS_DEPENDANTS)),
-        (r"permission check failed|only root can|only be used by root", _refused(Reason.NOT_PERMITTED)),
-        (
-            r"shrinking disks|not supported|not allowed for linked clones|uses local storage",
-            _refused(Reason.UNSUPPORTED),
-        ),
-        (r"can't clone to non-shared storage|you can't ", _refused(Reason.UNSUPPORTED)),
-        (r"balloon value too large|invalid bootorder", _refused(Reason.INVALID_SPEC)),
+        (r"storage '[^']*' is (?:not (?:online|available)|disabled)", _waits(Reason.CAPACITY)),
+        (r"is still in use|there is a replication job", _refused(Reason.HAS_DEPENDANTS)),
+        (_NO_POOL.pattern, _refused(Reason.NOT_FOUND)),
+        (r"permission check failed|only root (?:can|may)|only be used by root", _refused(Reason.NOT_PERMITTED)),
+        (r"shrinking disks|not supported|not allowed for linked clones|uses local (?:storage|devices)", _UNSUPPORTED),
+        (r"local cdrom image|content type '[^']*' is not available|not a replication target", _UNSUPPORTED),
+        (r"virtualisation configured, but not available", _UNSUPPORTED),
+        (r"can't clone to non-shared storage|you can't ", _UNSUPPORTED),
+        (r"balloon value too large|invalid bootorder|please set the machine type|is not compatible with", _INVALID),
+        (r"no storage ID specified|unable to parse volume|cannot set aw-bits|supports only \d+ or", _INVALID),
         (r"does not exist|no such cluster node|hostname lookup", _refused(Reason.NOT_FOUND)),
     )
 )
@@ -118,7 +132,7 @@ def classify(answer: Answer) -> CloudError:
             disposition=Disposition.WAIT,
             took_effect_possible=effect,
         )
-    if answer.status in {400, 404, 500}:
+    if answer.status in {400, 404, 500} or _NO_POOL.search(message):
         for pattern, meaning in _WORDS:
             if pattern.search(message):
                 return meaning(message)

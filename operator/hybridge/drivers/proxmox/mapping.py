@@ -159,7 +159,7 @@ def machine(
     words = known.tags if row is None else row.tags
     return Machine(
         id=vmid,
-        name=row.name if row and newer else known.name,
+        name=row.name if row and (newer or not known.name) else known.name,
         power=state,
         marker=known.marker,
         uuid=known.uuid,

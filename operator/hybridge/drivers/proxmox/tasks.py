@@ -114,7 +114,8 @@ def _state(client: Client, task: Task, end: str | None) -> Task:
     already = _part(task.id, 5) in _POWER_TASKS and _ALREADY.search(end)
     if end == "OK" or end.startswith("WARNINGS") or already:
         return replace(task, state=TaskState.SUCCEEDED, progress=None)
-    return replace(task, state=TaskState.FAILED, progress=None, error=_why(client, task.id, end), reason=reason_of(end))
+    why = _why(client, task.id, end)
+    return replace(task, state=TaskState.FAILED, progress=None, error=why, reason=reason_of(end) or reason_of(why))
 
 
 def _why(client: Client, upid: str, end: str) -> str:

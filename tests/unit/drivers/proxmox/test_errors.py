@@ -36,6 +36,24 @@ POOL = HTTPSConnectionPool("pve")
         (500, "shrinking disks is not supported", Refused, Reason.UNSUPPORTED),
         (500, "can't clone VM to node 'pve2' (VM uses local storage)", Refused, Reason.UNSUPPORTED),
         (500, "cluster not ready - no quorum?", CloudError, Reason.PROVIDER_DOWN),
+        (500, "can't move VM 100 - protection mode enabled", Refused, Reason.DELETION_PROTECTED),
+        (500, 'Volume group "pve" has insufficient free space', CloudError, Reason.CAPACITY),
+        (500, "storage 'nfs' is disabled", CloudError, Reason.CAPACITY),
+        (500, "storage 'nfs' is not available on node 'pve2'", CloudError, Reason.CAPACITY),
+        (500, "a: content type 'images' is not available on storage 'b'", Refused, Reason.UNSUPPORTED),
+        (500, "Cannot live-migrate replicated VM to node 'b' - not a replication target.", Refused, Reason.UNSUPPORTED),
+        (500, "KVM virtualisation configured, but not available.", Refused, Reason.UNSUPPORTED),
+        (500, "cannot clone TPM state while VM is running", Refused, Reason.RESTART_REQUIRED),
+        (500, "you can't move a disk with snapshots and delete the source", Refused, Reason.UNSUPPORTED),
+        (500, "base volume 'local:100/a' is still in use by linked cloned", Refused, Reason.HAS_DEPENDANTS),
+        (500, "There is a replication job '100-0' for guest '100'", Refused, Reason.HAS_DEPENDANTS),
+        (500, "to use Intel vIOMMU please set the machine type to q35", Refused, Reason.INVALID_SPEC),
+        (500, "no storage ID specified", Refused, Reason.INVALID_SPEC),
+        (400, "Only root may use this option.", Refused, Reason.NOT_PERMITTED),
+        (403, "Permission check failed (pool 'shop' does not exist)", Refused, Reason.NOT_FOUND),
+        (500, "update pools failed: pool 'shop' does not exist", Refused, Reason.NOT_FOUND),
+        (500, "update pools failed: VM 100 is already a pool member", AlreadySo, Reason.REJECTED),
+        (400, "Parameter verification failed. target: target is local node.", AlreadySo, Reason.REJECTED),
         (400, "Parameter verification failed.", Refused, Reason.INVALID_SPEC),
         (501, "Method 'GET /x' not implemented", Refused, Reason.UNSUPPORTED),
     ],
@@ -87,7 +105,17 @@ def test_waiting_is_as_long_as_asked() -> None:
 def test_the_reason_of_a_failed_task() -> None:
     assert reason_of("clone failed: No space left on device") is Reason.CAPACITY
     assert reason_of("unable to create VM 100: config file already exists") is None
+    assert reason_of("kvm: cannot set up guest memory 'pc.ram': Cannot allocate memory") is Reason.CAPACITY
+    assert reason_of("migration aborted; can't migrate local disk 'a:iso/x': local cdrom image") is Reason.UNSUPPORTED
     assert reason_of("something else") is None
+
+
+def test_what_a_running_guest_did_not_take_is_written_down_all_the_same() -> None:
+    meaning = classify(Answer("Call", 400, "Parameter verification failed.", {"net0": "hotplug problem - x"}, True))
+
+    assert meaning.reason is Reason.RESTART_REQUIRED
+    assert meaning.disposition is Disposition.WAIT
+    assert meaning.took_effect_possible
 
 
 def test_a_connection_that_never_was_changed_nothing() -> None:
