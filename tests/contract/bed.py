@@ -105,6 +105,8 @@ class Bed(ABC):
     changing: ClassVar[Collection[str]] = ()
     #: Module constants that hold the deadlines of the transport, and what stands for one second in them.
     deadlines: ClassVar[Mapping[str, object]]
+    #: Module constants that tell how many seconds what was read of places is believed.
+    memories: ClassVar[Sequence[str]] = ()
     #: Requests that a sweep of few machines may cost when nothing happens.
     sweep_cost: ClassVar[int]
     #: Requests from create to running, sweeps left out.
@@ -343,6 +345,11 @@ class Bed(ABC):
     @abstractmethod
     def _block(self, endpoint: str) -> Mapping[str, object]:
         """The Provider's block of this cloud."""
+
+    @property
+    def undecided(self) -> Mapping[str, str]:
+        """Defaults of a Provider that leave open where a machine goes."""
+        return self._defaults()
 
     def _defaults(self) -> Mapping[str, str]:
         return {}

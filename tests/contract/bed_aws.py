@@ -36,6 +36,7 @@ class AwsBed(Bed):
         "hybridge.drivers.aws.client.CONNECT_TIMEOUT": 1.0,
         "hybridge.drivers.aws.client.READ_TIMEOUT": 1.0,
     }
+    memories = ("hybridge.drivers.aws.zones.ZONE_AGE",)
     sweep_cost = 1
     create_cost = 1
     choices: ClassVar[Mapping[str, tuple[object, object]]] = {
@@ -161,7 +162,11 @@ class AwsBed(Bed):
 
     @property
     def places(self) -> tuple[str, ...]:
-        return f"{REGION}a", f"{REGION}b"
+        return f"{REGION}a", f"{REGION}b", f"{REGION}c"
+
+    @property
+    def undecided(self) -> Mapping[str, str]:
+        return {}
 
     def _start(self, folder: Path) -> SimulatedCloud:
         cloud = AwsCloud(folder, transition=self._TRANSITION).start().wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,7 +11,7 @@ from hybridge.core.errors import Refused
 from hybridge.core.machine import Machine, MachineSpec, Placed, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Driver
-from tests.contract.bed import GIB, Bed
+from tests.contract.bed import GIB, Bed, Requests
 from tests.contract.eye import Eye
 
 
@@ -26,12 +27,26 @@ def at(bed: Bed, place: str) -> Placed:
 
 def chosen(bed: Bed, driver: Driver, spec: MachineSpec | None = None, *apart: Placed) -> Placed:
     """Where a machine would be made now."""
-    spec = driver.machines.normalize(spec or bed.spec())
+    spec = driver.machines.normalize(spec or member(bed))
     return driver.machines.prepare(spec, (), apart).placed
 
 
+def member(bed: Bed, **words: object) -> MachineSpec:
+    """A machine of a group: without one, a cloud of zones may choose by itself."""
+    return bed.spec(group="web", **words)
+
+
 def asked(bed: Bed, place: str) -> MachineSpec:
-    return bed.spec(placement={bed.place: place})
+    return member(bed, placement={bed.place: place})
+
+
+@pytest.fixture
+def driver(bed: Bed, requests: Requests, monkeypatch: pytest.MonkeyPatch) -> Iterator[Driver]:
+    """A driver that looks each time, for a Provider that leaves open where machines go."""
+    for name in bed.memories:
+        monkeypatch.setattr(name, 0.0)
+    with bed.connected(requests, defaults=bed.undecided) as driver:
+        yield driver
 
 
 @pytest.fixture(params=["maintenance", "failure"])
@@ -58,7 +73,7 @@ def test_what_is_left_open_is_chosen_and_told(bed: Bed, driver: Driver, eye: Eye
 
 
 def test_a_machine_is_made_where_it_was_said(bed: Bed, driver: Driver, eye: Eye) -> None:
-    spec, marker = driver.machines.normalize(bed.spec()), bed.marker()
+    spec, marker = driver.machines.normalize(member(bed)), bed.marker()
     intent = bed.intent(driver, spec, marker)
     placed = driver.machines.prepare(spec, ()).placed
 
@@ -119,6 +134,8 @@ def test_nowhere_to_go_is_told_with_each_place(bed: Bed, driver: Driver, eye: Ey
 
 def test_machines_are_spread(bed: Bed, driver: Driver, eye: Eye) -> None:
     """Even those that are asked for faster than the cloud can tell of them."""
+    if bed.place == "zone":
+        pytest.skip("zones are filled by the machines of a group alone")
     eye.settle()
     count = Counter(place_of(bed, chosen(bed, driver)) for _ in range(3 * len(bed.places)))
 
@@ -129,7 +146,7 @@ def test_the_machines_of_a_group_are_kept_apart(bed: Bed, driver: Driver, eye: E
     eye.settle()
     members: list[Placed] = []
     for _ in bed.places:
-        placed = chosen(bed, driver, bed.spec(group="web"), *members)
+        placed = chosen(bed, driver, member(bed), *members)
         assert place_of(bed, placed) not in {place_of(bed, member) for member in members}
         members.append(at(bed, place_of(bed, placed)))
 
@@ -142,12 +159,12 @@ def test_a_group_with_a_machine_everywhere(bed: Bed, driver: Driver, eye: Eye) -
     everywhere = [at(bed, place) for place in bed.places]
     if bed.place == "zone":
         twice = at(bed, bed.places[0])
-        placed = chosen(bed, driver, bed.spec(group="web"), *everywhere, twice)
-        assert place_of(bed, placed) == bed.places[1]
+        placed = chosen(bed, driver, member(bed), *everywhere, twice)
+        assert place_of(bed, placed) in bed.places[1:]
         return
 
     with pytest.raises(Refused) as caught:
-        chosen(bed, driver, bed.spec(group="web"), *everywhere)
+        chosen(bed, driver, member(bed), *everywhere)
 
     assert caught.value.reason is Reason.CAPACITY
     assert "web" in caught.value.message
@@ -157,10 +174,8 @@ def test_a_group_with_a_machine_everywhere(bed: Bed, driver: Driver, eye: Eye) -
 def test_a_place_that_was_asked_for_and_holds_one_of_the_group(bed: Bed, driver: Driver, eye: Eye) -> None:
     if bed.place == "zone":
         pytest.skip("machines of a group may share a zone")
-    spec = bed.spec(group="web", placement={bed.place: bed.places[0]})
-
     with pytest.raises(Refused) as caught:
-        chosen(bed, driver, spec, at(bed, bed.places[0]))
+        chosen(bed, driver, asked(bed, bed.places[0]), at(bed, bed.places[0]))
 
     assert caught.value.reason is Reason.CAPACITY
     assert "web" in caught.value.message
