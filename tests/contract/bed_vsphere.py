@@ -27,6 +27,7 @@ class VsphereBed(Bed):
         resize="ReconfigVM_Task",
         mark="ReconfigVM_Task",
         delete="Destroy_Task",
+        migrate="RelocateVM_Task",
         list="WaitForUpdatesEx",
     )
     throttle = Answer(429, body="Too Many Requests")
@@ -45,7 +46,7 @@ class VsphereBed(Bed):
         "networks.first": ("VM Network", "/frontend"),
         "placement.cluster": ("DC0_C0", "DC0_H0"),
         "placement.folder": ("hybridge", "archive"),
-        "placement.node": ("DC0_C0_H1", "DC0_C0/DC0_C0_H2"),
+        "placement.node": ("DC0_C0_H1", "DC0_C0_H2"),
         "placement.resourcePool": ("DC0_C0/Resources", "gold"),
         "placement.storage": ("LocalDS_0", "/LocalDS_1/"),
         "vsphere.cpuHotAdd": (True, False),
