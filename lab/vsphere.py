@@ -310,12 +310,28 @@ class VsphereCloud:
     def connect_card(self, moid: str, number: int, network: str) -> None:
         """Put a card of a machine, counted from 0, on another network."""
         with self._lock:
-            devices = self._properties(vim.VirtualMachine, ["config.hardware.device"])[moid]["config.hardware.device"]
-            cards = [device for device in devices if isinstance(device, vim.vm.device.VirtualEthernetCard)]
-            card = sorted(cards, key=lambda card: int(card.key))[number]
+            card = self._cards(moid)[number]
             card.backing = self.network(network)
             change = vim.vm.device.VirtualDeviceSpec(operation="edit", device=card)
             self.reconfigure(moid, vim.vm.ConfigSpec(deviceChange=[change]))
+
+    def add_card(self, moid: str, network: str) -> None:
+        """Give a machine one more card, on this network."""
+        with self._lock:
+            card = vim.vm.device.VirtualVmxnet3(key=-1, backing=self.network(network))
+            change = vim.vm.device.VirtualDeviceSpec(operation="add", device=card)
+            self.reconfigure(moid, vim.vm.ConfigSpec(deviceChange=[change]))
+
+    def remove_card(self, moid: str) -> None:
+        """Take the last card of a machine away."""
+        with self._lock:
+            change = vim.vm.device.VirtualDeviceSpec(operation="remove", device=self._cards(moid)[-1])
+            self.reconfigure(moid, vim.vm.ConfigSpec(deviceChange=[change]))
+
+    def _cards(self, moid: str) -> list[Any]:
+        devices = self._properties(vim.VirtualMachine, ["config.hardware.device"])[moid]["config.hardware.device"]
+        cards = [device for device in devices if isinstance(device, vim.vm.device.VirtualEthernetCard)]
+        return sorted(cards, key=lambda card: int(card.key))
 
     def network(self, name: str) -> Any:
         """What a card has to be given to be on a network: a standard one or a port group."""

@@ -124,6 +124,8 @@ class Bed(ABC):
     #: Two values of each field that can be tried here, by path as in ``Machine.settings`` and in the words of a spec.
     #: A machine of the usual spec can have either of them.
     choices: ClassVar[Mapping[str, tuple[object, object]]] = MappingProxyType({})
+    #: Those of them that nobody can change once a machine is made.
+    fixed: ClassVar[frozenset[str]] = frozenset()
     #: Fields of a spec that the cloud shows nobody, or that matter while a machine is made and never again.
     unseen: ClassVar[frozenset[str]] = frozenset()
     #: Fields whose values only ever grow, so that there is no way back; each cloud's own tests try them.

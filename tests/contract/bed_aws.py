@@ -48,6 +48,7 @@ class AwsBed(Bed):
         "placement.zone": (f"{REGION}a", f"{REGION}b"),
         "rootDisk.class": ("gp3", "gp2"),
     }
+    fixed = frozenset({"aws.keyName", "networks.first", "placement.zone"})
     place = "zone"
     takes_macs = False
     unseen = frozenset({"cloudInit.hostname", "cloudInit.sshKeys"})

@@ -157,6 +157,17 @@ class ProxmoxBed(Bed):
         changed = ",".join([*kept, *(f"{key}={value}" for key, value in words.items())])
         self._pve.set_config(vmid, **{f"net{number}": changed})
 
+    def plug(self, machine_id: str, network: str) -> None:
+        vmid = int(machine_id)
+        self._pve.set_config(vmid, **{f"net{self._cards(vmid)}": f"virtio,bridge={network}"})
+
+    def unplug(self, machine_id: str) -> None:
+        vmid = int(machine_id)
+        self._pve.set_config(vmid, delete=f"net{self._cards(vmid) - 1}")
+
+    def _cards(self, vmid: int) -> int:
+        return sum(key.startswith("net") and key[3:].isdigit() for key in self._pve.machine(vmid).config)
+
     def maintain(self, place: str) -> None:
         self._troubled.add(place)
         self._pve.set_node(place, maintenance=True)

@@ -124,6 +124,12 @@ class VsphereBed(Bed):
             case _:
                 self._vcenter.set_hardware(machine_id, _HARDWARE[path], value)
 
+    def plug(self, machine_id: str, network: str) -> None:
+        self._vcenter.add_card(machine_id, network)
+
+    def unplug(self, machine_id: str) -> None:
+        self._vcenter.remove_card(machine_id)
+
     def maintain(self, place: str) -> None:
         self._hurt.add(place)
         self._vcenter.tune_host(place, maintenance=True)

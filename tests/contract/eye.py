@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
-from hybridge.core.errors import CloudError
+from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task, TaskState
 from hybridge.core.machine_diff import differences, driver_field
@@ -154,8 +155,13 @@ class Eye:
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], marker: Marker, intent: Intent | None = None
     ) -> Machine:
-        """Changes fields of a machine."""
-        self.finish(self.driver.machines.configure(machine, spec, fields, intent, marker))
+        """Changes fields of a machine; what has to wait for something is asked for again, as the engine does."""
+        deadline = time.monotonic() + PATIENCE
+        change = partial(self.driver.machines.configure, machine, spec, fields, intent, marker)
+        while error := error_of(lambda: self.finish(change())):
+            if error.disposition is not Disposition.WAIT or time.monotonic() > deadline:
+                raise error
+            self.look()
         return self.see(machine.id)
 
     def delete(self, machine: Machine, spec: MachineSpec) -> None:

@@ -141,6 +141,8 @@ def test_a_change_without_an_answer_is_simply_repeated(bed: Bed, driver: Driver,
 
 @each_field
 def test_what_a_person_changed_is_seen_and_put_back(bed: Bed, driver: Driver, eye: Eye, case: Case) -> None:
+    if case.path in bed.fixed:
+        pytest.skip("nobody can change it on this cloud")
     marker = bed.marker()
     machine = eye.make(case.before, marker)
 
