@@ -133,6 +133,8 @@ class Machines:
         if NODE in fields and "node" in spec.placement:
             task = self._moves.migrate(machine.id, node, configuration, spec.placement["node"])
             return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power), task)
+        if "networks" in fields and spec.networks:
+            self._placement.networks(spec, node)  # PVE itself takes any name, and the guest does not start with it
         network = self._defaults.get("network") or None
         values = changes.later(spec, configuration.upcoming, fields, network, marker.uid)
         configuration = self._put(machine, node, configuration, values)

@@ -145,7 +145,7 @@ class Placement:
                 raise first or refusal from None
             node = placed.host or need.home
             try:
-                return placed, self._networks(spec, node)
+                return placed, self.networks(spec, node)
             except Refused as refusal:
                 if refusal.reason is not Reason.NOT_FOUND:
                     raise
@@ -154,8 +154,8 @@ class Placement:
                 if node not in picture.nodes:
                     raise
 
-    def _networks(self, spec: MachineSpec, node: str) -> list[str] | None:
-        """The bridge of each interface; None: the template's interfaces stay."""
+    def networks(self, spec: MachineSpec, node: str) -> list[str] | None:
+        """The bridge of each interface; None: the template's interfaces stay. Refused (NOT_FOUND) with near names."""
         wanted = [nic.network or self._defaults.get("network", "") for nic in spec.networks]
         if not wanted and self._defaults.get("network"):
             wanted = [self._defaults["network"]]
