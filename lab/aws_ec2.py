@@ -131,6 +131,10 @@ class Extensions:
             return now - self._ended[instance_id] > self._tuning.terminated_seconds
         return instance_id in self._born and now - self._born[instance_id] < self._tuning.consistency_lag
 
+    def knows(self, instance_id: str) -> bool:
+        """Whether the request being served knows this instance."""
+        return instance_id in self._instances and not self.hidden(instance_id)
+
     def _all_reservations(self, _: Callable[..., Any], backend: Any, filters: Any = None) -> list[Reservation]:
         found = []
         for reservation in backend.reservations.values():

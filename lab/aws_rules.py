@@ -42,6 +42,8 @@ class Tuning:
     zone_states: dict[str, str] = field(default_factory=dict)
     #: Greatest sum of vCPUs of instances that are not terminated; None is no quota.
     vcpu_limit: int | None = None
+    #: Policies of accounts, by name, in place of those that they had at first.
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def update(self, wanted: Mapping[str, Any]) -> None:
         """Take new values by name; ValueError names one that does not exist."""

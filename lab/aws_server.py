@@ -1,7 +1,7 @@
 """The lab's AWS as a program: ``python -m lab.aws_server --port 5000 --config … --state …``. EC2 and STS, on moto.
 
-The configuration is a JSON file: ``{"account", "region", "keys": {"operator": {"id", "secret"}, …}}``. The keys
-``readonly`` and ``person`` are special: one may not change anything, the other sees all at once and has no limits.
+The configuration is a JSON file: ``{"account", "region", "keys": {"operator": {"id", "secret"}, …}}``. Who may do what is
+in ``lab.aws_policy``; ``person`` may do everything, sees all at once and has no limits.
 What the account holds at the start is written to the state file. ``POST /lab/tune`` takes ``lab.aws_rules.Tuning``,
 ``POST /lab/machines`` a list of ``lab.fleet.Wanted`` and answers with their ids.
 """
@@ -9,7 +9,6 @@ What the account holds at the start is written to the state file. ``POST /lab/tu
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import signal
@@ -32,6 +31,7 @@ from moto.sts.responses import TokenResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
+from lab.aws_access import Access
 from lab.aws_ec2 import Extensions
 from lab.aws_estate import furnish, launch
 from lab.aws_rules import Buckets, Refusal, Tuning
@@ -64,6 +64,7 @@ class Account:
         self._buckets = Buckets(tuning)
         self._extensions = Extensions(tuning)
         self._extensions.install()
+        self._access = Access(config["region"], config["account"], tuning, self._extensions.knows)
         self._turn = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -97,8 +98,6 @@ class Account:
             user, service = self._caller(request, body)
             if user != "person":
                 self._buckets.take(action)
-            if user == "readonly" and service == "ec2" and not action.startswith(("Describe", "Get")):
-                raise self._unauthorized(user, action)
             if action == "GetCallerIdentity":
                 return self._identity(user)
             with self._turn:
@@ -107,6 +106,8 @@ class Account:
                 for value in form.values():
                     if action != "RunInstances" and value.startswith("i-") and self._extensions.hidden(value):
                         raise Refusal(400, "InvalidInstanceID.NotFound", f"The instance ID '{value}' does not exist")
+                if service == "ec2":
+                    self._access.permit(user, form)
                 handler = EC2Response if service == "ec2" else TokenResponse
                 status, headers, answer = handler.dispatch(request)
                 self._extensions.changed(action)
@@ -126,16 +127,6 @@ class Account:
         if len(scope) != 5 or not name or not _signed(request, body, parts, secret):
             raise Refusal(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
         return name, scope[3]
-
-    def _unauthorized(self, user: str, action: str) -> Refusal:
-        encoded = hashlib.sha256(f"{user}/{action}".encode()).hexdigest() * 4
-        return Refusal(
-            403,
-            "UnauthorizedOperation",
-            f"You are not authorized to perform this operation. User: arn:aws:iam::{self._number}:user/{user} is not"
-            f" authorized to perform: ec2:{action} because no identity-based policy allows the ec2:{action} action."
-            f" Encoded authorization failure message: {encoded}",
-        )
 
     def _identity(self, user: str) -> Response:
         arn = f"arn:aws:iam::{self._number}:user/{user}"

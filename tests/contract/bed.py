@@ -97,6 +97,8 @@ class Bed(ABC):
     #: The shipped role, right by right, and the rights in it that only features need.
     granted: ClassVar[Sequence[Grant]] = ()
     for_features: ClassVar[Collection[str]] = ()
+    #: Rights in it that cannot be tried, and are told by the call that lacks them.
+    untried: ClassVar[Collection[str]] = ()
     #: Words of a spec that need one of those besides tags and cloud-init.
     extras: ClassVar[Mapping[str, object]] = MappingProxyType({})
     #: Fields of ``choices`` whose change needs one of those.

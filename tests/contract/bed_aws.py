@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from hybridge.core.identity import OWNER
+from hybridge.drivers.base import Right
+from lab import permissions as shipped
 from lab.aws import REGION, AwsCloud, AwsMachine
 from lab.aws_names import GROUPS, KEY_PAIRS, PROFILES
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
+from lab.permissions import Grant
 from lab.pki import Authority
 from tests.contract.bed import GIB, MIB, Bed, Calls, Shown
 
@@ -31,6 +34,18 @@ class AwsBed(Bed):
     )
     throttle = Answer(503, code="RequestLimitExceeded")
     refusal = Answer(400, code="InvalidParameterValue", message="that is not how it works")
+    granted = shipped.aws_grants(shipped.aws())
+    for_features = (
+        "iam:PassRole",
+        *("ec2:DescribeAvailabilityZones", "ec2:DescribeInstanceTypeOfferings"),
+        *("ec2:DescribeIamInstanceProfileAssociations", "ec2:AssociateIamInstanceProfile"),
+        *("ec2:ReplaceIamInstanceProfileAssociation", "ec2:ModifyNetworkInterfaceAttribute"),
+        *("ec2:AttachNetworkInterface", "ec2:DetachNetworkInterface"),
+        *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+    )
+    untried = ("iam:PassRole", "ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation")
+    moves = ("aws.iamInstanceProfile", "networks")
+    changing = ("ec2:RunInstances", "ec2:CreateTags", "ec2:StopInstances", "ec2:TerminateInstances", "ec2:ModifyVolume")
     permissions = ("ec2:RunInstances",)
     deadlines: ClassVar[Mapping[str, object]] = {
         "hybridge.drivers.aws.client.CONNECT_TIMEOUT": 1.0,
@@ -108,6 +123,15 @@ class AwsBed(Bed):
         made = self._aws.launch_by_hand({"Name": name})
         self._wait("instance_running", made)
         return made
+
+    def hold(self, grants: Sequence[Grant] | None) -> None:
+        policy = dict(shipped.aws())
+        for grant in set(shipped.aws_grants(policy)).difference(grants or ()) if grants is not None else ():
+            policy = shipped.aws_without(policy, grant)
+        self._aws.tune(policies={"operator": policy})
+
+    def is_at(self, grant: Grant, right: Right) -> bool:
+        return (right.name, right.place) == (grant.right, "")  # the policy is the account's
 
     def resize(self, machine_id: str) -> None:
         self._ec2.modify_instance_attribute(InstanceId=machine_id, InstanceType={"Value": "m5.xlarge"})

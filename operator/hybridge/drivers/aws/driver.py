@@ -7,7 +7,7 @@ from xml.etree.ElementTree import ParseError
 
 from hybridge.core.errors import Unreachable
 from hybridge.core.machine import Machine
-from hybridge.drivers.aws import disks
+from hybridge.drivers.aws import disks, permissions
 from hybridge.drivers.aws.catalogue import Catalogue
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
@@ -19,9 +19,6 @@ from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest
 
 #: Version of the EC2 API.
 VERSION = "2016-11-15"
-
-#: Fewest items that a page of DescribeInstances may have.
-_SMALLEST_PAGE = 5
 
 
 def connect(settings: Settings) -> Driver:
@@ -36,6 +33,7 @@ class Driver:
 
     def __init__(self, settings: Settings) -> None:
         self._client = Client(settings)
+        self._network = settings.defaults.get("network")
         families = settings.cloud.get("instanceFamilies") or ()
         assert isinstance(families, Sequence)
         self._catalogue = Catalogue(self._client, families)
@@ -45,10 +43,16 @@ class Driver:
         self.machines = Machines(self._client, self._catalogue, self._zones, self._disks, settings.defaults)
 
     def check(self) -> Connection:
-        """Who the credentials are (STS), and whether they may list instances of the region."""
+        """Who the credentials are (STS), whether they may list instances of the region, and what they may not do."""
         account = self._client.identify()
-        self._client.call("DescribeInstances", MaxResults=_SMALLEST_PAGE)
-        return Connection(identity=f"aws:{account}:{self._client.region}", version=VERSION)
+        rights = permissions.check(self._client, self._network)
+        return Connection(
+            identity=f"aws:{account}:{self._client.region}",
+            version=VERSION,
+            missing=rights.missing,
+            optional=rights.optional,
+            proven=rights.proven,
+        )
 
     def sweep(self, request: SweepRequest) -> Sweep:
         """All instances, a request for each 1000; disks and names of subnets when they are older than anybody accepts."""

@@ -21,7 +21,7 @@ OPTIONS = frozenset({"instanceType", "iamInstanceProfile", "securityGroupIDs", "
 PLACEMENTS = frozenset({"zone"})
 
 #: What RunInstances makes and marks.
-_MARKED = ("instance", "volume", "network-interface")
+MARKED = ("instance", "volume", "network-interface")
 
 #: Values of an option that ask for nothing.
 _NOTHING: tuple[object, ...] = (None, "", [], (), {})
@@ -96,7 +96,7 @@ def request(intent: Intent, spec: MachineSpec, marker: Marker) -> dict[str, Any]
     given = made.pop(TAGS, {})
     assert isinstance(given, Mapping)
     tags = mapping.words({**given, mapping.NAME: intent.name, **marker.pairs()})
-    made["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind in _MARKED]
+    made["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind in MARKED]
     made["ClientToken"] = intent.token
     if text := _user_data(spec, intent.uuid, intent.name):
         made["UserData"] = text  # botocore itself encodes it to base64

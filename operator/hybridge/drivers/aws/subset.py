@@ -51,6 +51,9 @@ OPERATIONS = (
 
 _PAGED = ("Filters", "MaxResults", "NextToken")
 
+#: Members of every request that has them: each may be tried without doing anything.
+_EVERYWHERE = frozenset({"DryRun"})
+
 #: Members of each structure that are sent or read. A structure that is not named here may not be reached.
 MEMBERS: Mapping[str, tuple[str, ...]] = {
     # what is sent
@@ -234,7 +237,8 @@ def cut() -> dict[str, Any]:
         shape = whole["shapes"][name]
         shapes[name] = kept = {key: shape[key] for key in _TRAITS if key in shape}
         if shape["type"] == "structure":
-            kept["members"] = {member: reference(shape["members"][member]) for member in MEMBERS[name]}
+            names = (*MEMBERS[name], *(_EVERYWHERE & shape["members"].keys()))
+            kept["members"] = {member: reference(shape["members"][member]) for member in names}
         elif shape["type"] == "list":
             kept["member"] = reference(shape["member"])
 
