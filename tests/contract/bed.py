@@ -99,6 +99,8 @@ class Bed(ABC):
     for_features: ClassVar[Collection[str]] = ()
     #: Rights in it that cannot be tried, and are told by the call that lacks them.
     untried: ClassVar[Collection[str]] = ()
+    #: Rights in it for what the life of the test's machine does not come upon.
+    beyond: ClassVar[Collection[str]] = ()
     #: Words of a spec that need one of those besides tags and cloud-init.
     extras: ClassVar[Mapping[str, object]] = MappingProxyType({})
     #: Fields of ``choices`` whose change needs one of those.

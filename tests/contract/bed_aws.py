@@ -44,6 +44,7 @@ class AwsBed(Bed):
         *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
     )
     untried = ("iam:PassRole", "ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation")
+    beyond = ("ec2:DescribeAvailabilityZones", "ec2:DescribeInstanceTypeOfferings")
     moves = ("aws.iamInstanceProfile", "networks")
     changing = ("ec2:RunInstances", "ec2:CreateTags", "ec2:StopInstances", "ec2:TerminateInstances", "ec2:ModifyVolume")
     permissions = ("ec2:RunInstances",)

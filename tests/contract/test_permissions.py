@@ -124,6 +124,8 @@ def test_without_a_right_it_does_not_work(shipped: Bed, denied: Grant, monkeypat
     with shipped.connected() as driver:
         if denied.right in shipped.for_features:
             live(shipped, driver, features=False)
+        if denied.right in shipped.beyond:
+            return
         # Some of it fails, the rest never comes.
         monkeypatch.setattr("tests.contract.eye.PATIENCE", 3.0)
         with pytest.raises((CloudError, AssertionError)):
