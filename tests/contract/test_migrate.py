@@ -21,18 +21,18 @@ from tests.contract.eye import PATIENCE, Eye, error_of
 NODE = "placement.node"
 #: Clouds that show their hosts.
 pytestmark = pytest.mark.parametrize(
-    "shared_bed", [kind for kind, bed in sorted(BEDS.items()) if NODE in bed.choices], indirect=True
+    "shared_bed", [kind for kind, bed in sorted(BEDS.items()) if bed.place == "node"], indirect=True
 )
 
 
 def placed(bed: Bed, driver: Driver, which: int, **words: object) -> MachineSpec:
     """A machine on one of two hosts."""
-    return driver.machines.normalize(with_choice(bed.spec(**words), NODE, bed.choices[NODE][which]))
+    return driver.machines.normalize(with_choice(bed.spec(**words), NODE, bed.places[which]))
 
 
 def moved(bed: Bed, driver: Driver, spec: MachineSpec) -> MachineSpec:
     """The same machine on the other host."""
-    return driver.machines.normalize(with_choice(spec, NODE, bed.choices[NODE][1]))
+    return driver.machines.normalize(with_choice(spec, NODE, bed.places[1]))
 
 
 @pytest.mark.parametrize("power", [Power.RUNNING, Power.STOPPED])
@@ -41,12 +41,12 @@ def test_a_machine_moves_to_another_host(bed: Bed, driver: Driver, eye: Eye, pow
     machine = eye.make(spec, marker)
     there = moved(bed, driver, spec)
     (move,) = differences(there, machine, driver.machines.traits, named=True)
-    assert (move.verb, move.field, move.before, move.after) == (Verb.MIGRATE, NODE, *bed.choices[NODE])
+    assert (move.verb, move.field, move.before, move.after) == (Verb.MIGRATE, NODE, *bed.places[:2])
     assert not move.disruptive
 
     after = eye.configure(machine, there, {NODE}, marker)
 
-    assert after.host == bed.choices[NODE][1]
+    assert after.host == bed.places[1]
     assert differences(there, after, driver.machines.traits, named=True) == ()
     assert replace(after, host=None, settings={}, addresses=(), agent=None) == replace(
         machine, host=None, settings={}, addresses=(), agent=None
@@ -69,10 +69,10 @@ def test_a_machine_is_never_out_of_sight_while_it_moves(bed: Bed, driver: Driver
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
-    after = eye.see(machine.id, lambda now: now.host == bed.choices[NODE][1])
+    after = eye.see(machine.id, lambda now: now.host == bed.places[1])
     for now in (*seen, after):
         assert now is not None
-        assert now.host in bed.choices[NODE]
+        assert now.host in bed.places[:2]
         assert now.marker == marker or not now.detailed or now.lock
         assert now.power in {Power.RUNNING, Power.UNKNOWN}
 
@@ -88,7 +88,7 @@ def test_a_move_without_an_answer_is_simply_repeated(bed: Bed, driver: Driver, e
     after = eye.configure(eye.see(machine.id), there, {NODE}, marker)
 
     assert caught.value.took_effect_possible
-    assert (after.host, after.power) == (bed.choices[NODE][1], Power.RUNNING)
+    assert (after.host, after.power) == (bed.places[1], Power.RUNNING)
     assert [shown.id for shown in bed.owned(marker)] == [machine.id]
 
 
@@ -107,7 +107,7 @@ def test_a_machine_that_is_there_stays(bed: Bed, driver: Driver, eye: Eye) -> No
 def test_nothing_moves_to_a_host_that_is_away(bed: Bed, driver: Driver, eye: Eye, trouble: str) -> None:
     spec, marker = placed(bed, driver, 0), bed.marker()
     machine = eye.make(spec, marker)
-    target = str(bed.choices[NODE][1])
+    target = bed.places[1]
     getattr(bed, trouble)(target)
     eye.settle()
 
@@ -160,14 +160,14 @@ def test_what_a_person_moved_is_seen_and_still_ours(bed: Bed, driver: Driver, ey
     """Nothing that was asked for names a host, so that the machine may be on any; it is changed where it is."""
     spec, marker = placed(bed, driver, 0), bed.marker()
     machine = eye.make(spec, marker)
-    bed.by_hand(machine.id, NODE, bed.choices[NODE][1])
+    bed.by_hand(machine.id, NODE, bed.places[1])
 
     anywhere = replace(spec, placement={}, tags={"team": "shop"})
-    after = eye.see(machine.id, lambda seen: seen.host == bed.choices[NODE][1])
+    after = eye.see(machine.id, lambda seen: seen.host == bed.places[1])
     assert {action.verb for action in differences(anywhere, after, driver.machines.traits)} == {Verb.RETAG}
     after = eye.configure(machine, anywhere, {"tags"}, marker)
 
-    assert (after.host, after.tags["team"], after.marker) == (bed.choices[NODE][1], "shop", marker)
+    assert (after.host, after.tags["team"], after.marker) == (bed.places[1], "shop", marker)
 
 
 def test_a_machine_can_be_changed_and_deleted_after_its_move(bed: Bed, driver: Driver, eye: Eye) -> None:
@@ -196,4 +196,4 @@ def test_what_is_on_the_move_is_not_changed_by_two_at_once(bed: Bed, driver: Dri
     assert error is None or not error.took_effect_possible
     bed.pace(0.0)
     after = eye.configure(eye.see(machine.id), tagged, {"tags"}, marker)
-    assert (after.host, after.tags["team"]) == (bed.choices[NODE][1], "shop")
+    assert (after.host, after.tags["team"]) == (bed.places[1], "shop")
