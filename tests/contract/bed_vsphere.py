@@ -29,7 +29,6 @@ class VsphereBed(Bed):
         delete="Destroy_Task",
         migrate="RelocateVM_Task",
         list="WaitForUpdatesEx",
-        migrate="RelocateVM_Task",
     )
     throttle = Answer(429, body="Too Many Requests")
     refusal = Answer(500, code="InvalidArgument", message="A specified parameter was not correct: spec")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import pytest
 
-from hybridge.core.errors import CloudError
+from hybridge.core.errors import Busy, CloudError
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Change, Machine, MachineSpec, Nic, Power, Traits
 from hybridge.core.machine_diff import FIRST_NETWORK, MAC, NETWORKS, differences, driver_field
@@ -15,10 +16,7 @@ from hybridge.drivers.base import Driver
 from lab.faultproxy import LoseAnswer, Rule
 from tests.contract.bed import Bed, with_choice
 from tests.contract.clouds import BEDS
-from tests.contract.eye import Eye, error_of
-
-#: A change may take several steps: one disk moves at a time.
-STEPS = 4
+from tests.contract.eye import PATIENCE, Eye, error_of
 
 
 @dataclass(frozen=True)
@@ -65,14 +63,15 @@ def left(driver: Driver, spec: MachineSpec, machine: Machine) -> tuple[Action, .
 
 
 def bring(eye: Eye, machine: Machine, spec: MachineSpec, marker: Marker) -> Machine:
-    """Changes all that differs, kind by kind, as a plan does."""
-    for _ in range(STEPS):
-        found = left(eye.driver, spec, machine)
-        if not found:
-            return machine
+    """Changes all that differs, kind by kind and as soon as nothing else holds the machine, as a plan does."""
+    deadline = time.monotonic() + PATIENCE
+    while found := left(eye.driver, spec, machine):
+        assert time.monotonic() < deadline, found
         now = {driver_field(action.field) for action in found if action.verb is found[0].verb}
-        machine = eye.configure(machine, spec, now, marker)
-    assert left(eye.driver, spec, machine) == ()
+        try:
+            machine = eye.configure(machine, spec, now, marker)
+        except Busy:
+            machine = eye.see(machine.id)
     return machine
 
 
