@@ -28,7 +28,7 @@ _WIDTH = 160
 
 def main(
     rows: Annotated[str, typer.Option(help="What to measure, separated by commas.")] = ",".join(ROWS),
-    write: Annotated[Path | None, typer.Option(help="Also write this page; needs all rows.")] = None,
+    write: Annotated[Path | None, typer.Option(help="Also write this page; needs all rows, or scale alone.")] = None,
     rounds: Annotated[int, typer.Option(help="How often each speed is measured.", min=1)] = 3,
     engine_rounds: Annotated[int, typer.Option(help="How often the engines take turns.", min=1)] = 5,
     rest: Annotated[float, typer.Option(help="Seconds at rest.", min=1.0)] = 60.0,
@@ -37,8 +37,8 @@ def main(
     wanted = rows.split(",")
     if unknown := sorted(set(wanted) - set(ROWS)):
         raise typer.BadParameter(f"unknown rows: {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    if write and set(wanted) != set(ROWS):
-        raise typer.BadParameter("the page needs all rows")
+    if write and set(wanted) not in (set(ROWS), {"scale"}):
+        raise typer.BadParameter("the page needs all rows, or scale alone for its last part")
     for name in CA_VARIABLES:
         # What a shell exports would take the place of the lab's own CA.
         os.environ.pop(name, None)
@@ -64,28 +64,31 @@ def _measure(
     both = None
     if "engine" in wanted:
         both = tables.of_engines(engine.measure(folder / "engine", rounds=engine_rounds, say=_teller("engine")))
-    large = None
-    if "scale" in wanted:
-        large = scale_table.of_scale(
-            [
-                scale.measure(
-                    estate,
-                    folder / f"scale-{number}",
-                    rest=rest,
-                    # A minute for one of them: the same code waits for the same sweep.
-                    changes=_CHANGES if len(estate.machines) > 1 else 0,
-                    say=_teller("scale"),
-                )
-                for number, estate in enumerate(scale.ESTATES)
-            ]
-        )
+    large = _scale(folder, rest) if "scale" in wanted else None
     loads.append(_load("ended"))
     about = machine.describe()
     for line in (*about, *loads):
         console.print(line, style="dim")
     page.show(console, [*shown, *filter(None, [both, large])])
-    if write and both and large:
-        write.write_text(page.markdown(about, loads, shown, both, large))
+    if write and large:
+        first = page.markdown(about, loads, shown, both) if both else write.read_text()
+        write.write_text(page.with_scale(first, large, about, loads))
+
+
+def _scale(folder: Path, rest: float) -> tables.Table:
+    return scale_table.of_scale(
+        [
+            scale.measure(
+                estate,
+                folder / f"scale-{number}",
+                rest=rest,
+                # A minute more for one of them; the other cloud would wait for the same sweeps.
+                changes=_CHANGES if len(estate.machines) > 1 else 0,
+                say=_teller("scale"),
+            )
+            for number, estate in enumerate(scale.ESTATES)
+        ]
+    )
 
 
 def _load(word: str) -> str:

@@ -43,7 +43,7 @@ class Pages:
         self._met: dict[bytes, tuple[Seen, ...]] = {}
 
     def read(self, answer: bytes) -> Page:
-        """The instances of an answer. Raises ``xml.etree.ElementTree.ParseError`` for what is no XML, or not all of it."""
+        """The instances of an answer. Raises ``xml.etree.ElementTree.ParseError`` for half an answer, or something else."""
         head, *rest = answer.split(_OPEN)
         if _DOCTYPE in head:
             # Entities are defined there, and EC2 has none: with them a short answer could be made to fill all memory.
@@ -55,6 +55,8 @@ class Pages:
             found += self._recognised(instances)
         # Without the instances it is small, and broken exactly when the answer is.
         root = _plain(XML(_EMPTY.join(frame)))
+        if root.find("reservationSet") is None:
+            raise ParseError("it tells nothing of instances")
         found += self._seen(root.iterfind("reservationSet/item/instancesSet/item"))
         return Page(found, root.findtext("nextToken") or None)
 

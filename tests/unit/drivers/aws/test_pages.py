@@ -136,3 +136,9 @@ def test_entities_are_refused() -> None:
     bomb = answer(one()).replace(b"?>\n", b'?>\n<!DOCTYPE R [<!ENTITY a "aaaaaaaaaaaaaaaaaaaaaaaaa">]>', 1)
     with pytest.raises(ParseError, match="document type"):
         Pages(SHAPE).read(bomb)
+
+
+@pytest.mark.parametrize("body", [b"<html><body/></html>", b"no XML", b""])
+def test_another_answer_is_not_an_empty_one(body: bytes) -> None:
+    with pytest.raises(ParseError):
+        Pages(SHAPE).read(body)
