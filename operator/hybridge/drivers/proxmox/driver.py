@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,9 @@ _ROOT_CA = "pve-root-ca.pem"
 #: Seconds for which a guest whose address is waited for is asked only for that.
 _WAITING = 60.0
 #: Guests that came up by themselves, and are asked for their addresses in one sweep.
-_AGENTS, _ASKERS = 100, 4
+_AGENTS = 100
+#: Guests that a sweep reads at a time.
+_READERS = 4
 #: The certificates cannot be read by this account, or not in this version.
 _UNREADABLE = {Reason.NOT_PERMITTED, Reason.UNSUPPORTED}
 
@@ -47,8 +50,8 @@ class Driver:
         self._estate = Estate(settings)
         self._client = self._estate.client
         self.machines = Machines(self._estate, settings)
-        #: Agents answer slowly, or not at all, and must not hold up the sweep one after the other.
-        self._agents = ThreadPoolExecutor(_ASKERS, thread_name_prefix=f"{settings.provider}-agents")
+        #: Guests are read one by one, and their agents answer slowly or not at all: not one after the other.
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"{settings.provider}-reader")
 
     def check(self) -> Connection:
         """See the port. The identity is the cluster's name (a single node's own) and the fingerprint of its own CA."""
@@ -74,7 +77,7 @@ class Driver:
         tasks = poll(self._client, request.tasks)
         for task in tasks.values():
             self._note(task)
-        self._read_details(picture, request)
+        read = self._read_details(picture, request)
         self._estate.book.keep(picture)
         now = time.monotonic()
         machines = {vmid: self._machine(vmid, row, picture, now) for vmid, row in picture.guests.items()}
@@ -86,13 +89,13 @@ class Driver:
             full=True,
             settled=not self._estate.book.unread(picture),
             tasks=tasks,
-            requests=self._client.sent - before + len(reached),
+            requests=self._client.sent - before + read + len(reached),
             capacity=picture.capacity,
         )
 
     def close(self) -> None:
         """See the port."""
-        self._agents.shutdown(wait=False, cancel_futures=True)
+        self._readers.shutdown(wait=False, cancel_futures=True)
         self._client.close()
 
     # ------------------------------------------------------------------ check
@@ -126,19 +129,28 @@ class Driver:
         if guest and (not succeeded or task.operation in MOVES):
             self._estate.book.forget(guest)
 
-    def _read_details(self, picture: Picture, request: SweepRequest) -> None:
-        """Reads the guests whose turn it is. When the endpoint fails meanwhile, the list that came is still good."""
+    def _read_details(self, picture: Picture, request: SweepRequest) -> int:
+        """Reads the guests whose turn it is, some at a time; how many requests that took.
+
+        When the endpoint fails meanwhile, the list that came is still good.
+        """
         wanted = set(request.refresh)
-        for vmid in self._estate.book.due(picture, request, time.monotonic()):
-            row = picture.guests[vmid]
+        failed = threading.Event()
+
+        def read(vmid: str) -> int:
+            before = self._client.sent
             owned = vmid in wanted or vmid in request.max_age
             try:
-                self._read(vmid, row, picture, owned=owned, wanted=vmid in wanted)
+                if not failed.is_set():
+                    self._read(vmid, picture.guests[vmid], picture, owned=owned, wanted=vmid in wanted)
             except (Unreachable, Throttled) as error:
+                failed.set()
                 _log.warning("details of guests are left for the next sweep: %s", error.message)
-                return
             except CloudError as error:
                 _log.info("guest %s was not read: %s", vmid, error.message)
+            return self._client.sent - before
+
+        return sum(self._readers.map(read, self._estate.book.due(picture, request, time.monotonic())))
 
     def _read(self, vmid: str, row: Resource, picture: Picture, *, owned: bool, wanted: bool) -> None:
         now = time.monotonic()
@@ -163,7 +175,7 @@ class Driver:
         asked &= up
         new = list(islice(sorted(up - asked), _AGENTS))
         asked.update(new)
-        return [vmid for vmid in self._agents.map(self._answers, map(machines.__getitem__, new)) if vmid is not None]
+        return [vmid for vmid in self._readers.map(self._answers, map(machines.__getitem__, new)) if vmid is not None]
 
     def _answers(self, seen: Machine) -> str | None:
         """The VMID of a guest whose agent has told addresses that were not known."""
