@@ -274,7 +274,7 @@ class RestartStatus(Model, frozen=True, kw_only=True):
     """The last restart that ``spec.restartToken`` asked for, written down before it begins."""
 
     token: Annotated[str, text("The token that asked for it.", 64, least=0)]
-    phase: Annotated[RestartPhase, note("Stopping, Starting or Done.")] = RestartPhase.DONE
+    phase: Annotated[RestartPhase, note("Stopping, Starting or Done.")]
 
 
 class PlacedStatus(Model, frozen=True, kw_only=True):

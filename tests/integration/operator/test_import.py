@@ -94,7 +94,8 @@ def test_an_import_waits_for_its_machine_and_names_what_comes_close(
     importing.take(wanted={"import": {"filter": {"name": wanted}}})
     synced = importing.wait("web", "Synced", "False", "ImportNotFound")
     assert wanted in synced["message"]
-    assert f"{machine_id} ({name})" in synced["message"]
+    near = f"{machine_id} ({name})"
+    importing.until(lambda: near in condition_of(importing.body(), "Synced")["message"], "what comes close is named")
     assert importing.here() == set()
 
     made = importing.person.launch(wanted)
