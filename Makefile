@@ -44,12 +44,13 @@ bench: venv ## the figures of docs/performance.md, measured on this machine
 	@$(PYTHON) -m lab build
 	@$(PYTHON) -m tests.bench $(ARGS)
 
-lint: venv ## ruff, mypy, layers of the code, and whether crds/ is what the models say
+lint: venv ## ruff, mypy, layers of the code, and whether crds/ and docs/troubleshooting.md are up to date
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy operator lab tests
 	@.venv/bin/lint-imports --no-cache
 	@$(PYTHON) -m hybridge.api.crd --check crds/
+	@$(PYTHON) -m hybridge.api.troubleshooting --check docs/troubleshooting.md
 
 lab: venv ## the lab alone, without an operator, in the background; ARGS as for `python -m lab up`
 	@$(PYTHON) -m lab up --detach $(ARGS)
