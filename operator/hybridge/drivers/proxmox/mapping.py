@@ -22,7 +22,7 @@ from hybridge.drivers.proxmox.guest import (
     root_disk,
     smbios_uuid,
 )
-from hybridge.drivers.proxmox.settings import NODE, POOL, held_back, ports, settings
+from hybridge.drivers.proxmox.settings import HOSTNAME, KEYS, NODE, POOL, held_back, ports, settings
 
 #: Locks of a guest whose configuration is still being written: its notes are not there yet.
 UNFINISHED = frozenset({"clone", "create", "import"})
@@ -42,7 +42,7 @@ Shape = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Sizes of a guest, in bytes, and what else a spec can set of it; node and pool are not in its configuration."""
+    """Sizes of a guest, in bytes, and what else a spec can set of it, see ``settings``."""
 
     cpus: int
     memory: int
@@ -154,6 +154,8 @@ def machine(
     """
     form = known.next if state is Power.STOPPED else known.now
     settings = {**form.settings, NODE: (node,)}
+    if KEYS in settings:
+        settings[HOSTNAME] = (known.name,) if known.name else ()
     if pool is not None:
         settings[POOL] = pool
     words = known.tags if row is None else row.tags

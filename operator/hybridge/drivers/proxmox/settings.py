@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import unquote
 
 from hybridge.core.machine import Change, Known, Port
@@ -59,7 +61,10 @@ _OWNER = re.compile(r"(?:vm|base)-(\d+)-")
 
 
 def settings(words: Words) -> Mapping[str, Known]:
-    """All of them but the node and the pool, which are no part of a configuration."""
+    """All of them but the hostname, which is the name, and node and pool, which are no part of a configuration.
+
+    Where there are keys, there is PVE's own cloud-init, and with it the hostname.
+    """
     found: dict[str, Known] = {
         BIOS: (words.get("bios", _BIOS),),
         MACHINE: machine_forms(words.get("machine", "")),
@@ -68,16 +73,21 @@ def settings(words: Words) -> Mapping[str, Known]:
     }
     interfaces = [net(words[key]) for key in nics(words)]
     if interfaces:
-        found[VLAN] = _shared([interface.tag or "" for interface in interfaces])
+        found[VLAN] = _common([interface.tag or "" for interface in interfaces])
     disk = root_disk(words)
     if disk is not None:
         found[CLASS] = (disk.storage,) if disk.storage else ()
-        found[STORAGE] = _shared([drive.storage or "" for drive in own_disks(words)])
+        found[STORAGE] = _common([drive.storage or "" for drive in own_disks(words)])
     if cloud_init_drive(words) is not None:
-        found[HOSTNAME] = (words["name"],) if "name" in words else ()
         keys = ssh_keys(words)
         found[KEYS] = (",".join(sorted(keys)),) if keys else ()
-    return found
+    return _shared(tuple(found.items()))
+
+
+@lru_cache(maxsize=4096)
+def _shared(items: tuple[tuple[str, Known], ...]) -> Mapping[str, Known]:
+    """One and the same mapping for all guests that are alike: there are many, and few ways to set them."""
+    return MappingProxyType(dict(items))
 
 
 def ports(words: Words) -> tuple[Port, ...]:
@@ -146,7 +156,7 @@ def ssh_keys(words: Words) -> list[str]:
     return [line.strip() for line in unquote(words.get("sshkeys", "")).splitlines() if line.strip()]
 
 
-def _shared(values: list[str]) -> Known:
+def _common(values: list[str]) -> Known:
     """The one value that all have; all values where they differ."""
     if len(set(values)) > 1:
         return (",".join(sorted({value or "none" for value in values})),)

@@ -34,9 +34,11 @@ def test_all_of_a_guest() -> None:
         "proxmox.vlan": ("7",),
         "rootDisk.class": ("ceph",),
         "placement.storage": ("ceph",),
-        "cloudInit.hostname": ("web",),
         "cloudInit.sshKeys": ("ssh-ed25519 A,ssh-ed25519 B",),
     }
+    seen = mapping.machine("100", "pve1", mapping.details(Configuration(WORDS, WORDS)), Power.RUNNING, pool=("shop",))
+    further = {"cloudInit.hostname": ("web",), "placement.node": ("pve1",), "proxmox.pool": ("shop",)}
+    assert seen.settings == {**settings.settings(WORDS), **further}
     assert settings.ports(WORDS) == (Port(("vmbr0",), "bc:24:11:00:00:01"), Port(("vnet1",), "bc:24:11:00:00:02"))
 
 
