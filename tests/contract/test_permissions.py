@@ -10,7 +10,7 @@ import pytest
 
 from hybridge.core.errors import Busy, CloudError, Refused
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Machine, MachineSpec, Nic
+from hybridge.core.machine import Machine, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Connection, Driver
 from lab.permissions import Grant
@@ -50,6 +50,7 @@ def live(bed: Bed, driver: Driver, *, features: bool) -> None:
     for path, value in moves if features else ():
         wanted = driver.machines.normalize(with_choice(wanted, path, value))
         machine = change(eye, machine, wanted, path, marker)
+        assert path.startswith("networks") or path in machine.settings
     machine = eye.stop(machine, wanted)
     wanted = replace(wanted, cpus=4, memory=16 * GIB)
     machine = eye.configure(machine, wanted, {"cpus", "memory"}, marker)
@@ -60,6 +61,8 @@ def live(bed: Bed, driver: Driver, *, features: bool) -> None:
     machine = eye.see(machine.id, lambda seen: seen.marker == marker)
     eye.delete(machine, wanted)
     eye.until(lambda: not bed.owned(marker), "the machine to be gone")
+    found = driver.machines.get(machine.id)
+    assert found is None or found.power is Power.GONE
 
 
 def change(eye: Eye, machine: Machine, wanted: MachineSpec, path: str, marker: Marker, tries: int = 200) -> Machine:
