@@ -17,8 +17,10 @@ from typing import Any, Final, Self
 
 import pyVmomi
 
+from lab import permissions
 from lab.cache import go_program
 from lab.fleet import Wanted, batches
+from lab.permissions import Grant
 from lab.pki import Authority
 from lab.process import LabError, Process, clean_environment, free_port
 
@@ -30,6 +32,19 @@ vmodl: Final[Any] = sdk.vmodl
 OPERATOR: Final = "hybridge@vsphere.local"
 READONLY: Final = "readonly@vsphere.local"
 PERSON: Final = "person@vsphere.local"
+
+_SHIPPED: Final = permissions.vsphere()
+#: Objects of the shipped page's example, and what stands for each of them in the lab.
+_PLACES: Final[Mapping[str, Sequence[str]]] = {
+    "/DC0/vm/hybridge": ("/DC0/vm/hybridge", "/DC0/vm/archive"),
+    "/DC0/host/Cluster/Resources": ("/DC0/host/DC0_C0/Resources", "/DC0/host/DC0_H0/Resources"),
+    "/DC0/datastore/ds1": ("/DC0/datastore/LocalDS_0", "/DC0/datastore/LocalDS_1"),
+    "/DC0/network/frontend": ("/DC0/network/frontend", "/DC0/network/backend", "/DC0/network/VM Network"),
+}
+#: What the shipped roles grant to the operator, with the lab's names.
+GRANTS: Final = tuple(
+    Grant(place, grant.right) for grant in _SHIPPED for place in _PLACES.get(grant.place, (grant.place,))
+)
 
 _VERSION = "vim.version.v8_0_3_0"
 _TIMEOUT = 30.0
@@ -148,7 +163,10 @@ class VsphereCloud:
         self._person = None
         shutil.rmtree(self._scratch, ignore_errors=True)  # a server that was killed left it
         self._scratch.mkdir()
-        accounts = {name: {"password": word, "readOnly": name == READONLY} for name, word in self._passwords.items()}
+        accounts: dict[str, dict[str, object]] = {
+            name: {"password": word, "readOnly": name == READONLY} for name, word in self._passwords.items()
+        }
+        accounts[OPERATOR]["grants"] = permissions.by_place(GRANTS)
         self._accounts.write_text(json.dumps(accounts))
         self.process.start()
         return self
@@ -389,6 +407,14 @@ class VsphereCloud:
     def deny(self, privileges: Sequence[str]) -> None:
         """Take these privileges (``VirtualMachine.Interact.PowerOn``) from the operator's account; all others it has."""
         self._settings({"denied": {OPERATOR: list(privileges)}})
+
+    def grant(self, *grants: Grant) -> None:
+        """Give the operator these privileges and no others; without any: those of the shipped roles."""
+        self._settings({"grants": {OPERATOR: permissions.by_place(grants or GRANTS)}})
+
+    def grant_everything(self) -> None:
+        """Let the operator do everything, everywhere."""
+        self._settings({"grants": {OPERATOR: None}})
 
     def change_password(self) -> None:
         """Give the operator's account a new password, which ``credentials`` then shows; sessions go on."""

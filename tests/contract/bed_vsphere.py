@@ -5,16 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, cast
 
 from hybridge.core.identity import OWNER
+from hybridge.drivers.base import Right
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
+from lab.permissions import Grant
 from lab.pki import Authority
-from lab.vsphere import VsphereCloud, VsphereMachine
+from lab.vsphere import GRANTS, VsphereCloud, VsphereMachine
 from tests.contract.bed import MIB, Bed, Calls, Shown
+
+#: What only changes of machines need that their life in the test does not come upon.
+_MOVING = (
+    *("VirtualMachine.Config.Rename", "VirtualMachine.Config.UpgradeVirtualHardware", "VirtualMachine.Inventory.Move"),
+    *("Resource.ColdMigrate", "Resource.HotMigrate", "VirtualMachine.Config.AddRemoveDevice"),
+)
 
 
 class VsphereBed(Bed):
@@ -32,6 +40,22 @@ class VsphereBed(Bed):
     )
     throttle = Answer(429, body="Too Many Requests")
     refusal = Answer(500, code="InvalidArgument", message="A specified parameter was not correct: spec")
+    #: Of each kind of place one, the one that machines of the usual spec get or ask for.
+    granted = tuple(
+        grant
+        for grant in GRANTS
+        if grant.place
+        in {
+            *("/", "/DC0/vm/templates", "/DC0/vm/hybridge", "/DC0/host/DC0_C0/Resources"),
+            *("/DC0/datastore/LocalDS_0", "/DC0/network/frontend"),
+        }
+    )
+    for_features = ("Global.SetCustomField", "Global.ManageCustomFields", *_MOVING)
+    beyond = _MOVING
+    changing = (
+        *("VirtualMachine.Inventory.CreateFromExisting", "VirtualMachine.Inventory.Delete", "Resource.AssignVMToPool"),
+        *("VirtualMachine.Provisioning.DeployTemplate", "Datastore.AllocateSpace", "VirtualMachine.Interact.PowerOn"),
+    )
     permissions = ("VirtualMachine.", "System.", "Resource.", "Datastore.")
     deadlines: ClassVar[Mapping[str, object]] = {
         "hybridge.drivers.vsphere.client._READ_TIMEOUT": 1.0,
@@ -93,6 +117,15 @@ class VsphereBed(Bed):
 
     def unknown_task(self, known: str) -> str:
         return f"{known.rstrip('0123456789')}999999"
+
+    def hold(self, grants: Sequence[Grant] | None) -> None:
+        self._vcenter.grant(*(grants or ()))
+
+    def is_at(self, grant: Grant, right: Right) -> bool:
+        if grant.place == "/DC0/vm/templates":
+            return right.place.startswith("vm-")
+        named = grant.place == "/" or grant.place.rpartition("/")[2] in right.place
+        return named or right.place.endswith("or another")
 
     def resize(self, machine_id: str) -> None:
         self._vcenter.set_cpus(machine_id, 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -39,7 +40,8 @@ def shipped(bed: Bed) -> Iterator[Bed]:
 def live(bed: Bed, driver: Driver, *, features: bool) -> None:
     """A machine's whole life, with or without what a right may be needed for alone."""
     eye = Eye(bed, driver)
-    extra = {"tags": {"team": "shop"}, "cloud_init": cloud_init("other-than-its-name"), **bed.extras}
+    # A tag that nobody has used before: on some clouds its key has to be made first.
+    extra = {"tags": {f"team-{uuid4().hex[:6]}": "shop"}, "cloud_init": cloud_init("other-than-its-name"), **bed.extras}
     networks = (Nic("nic0", bed.networks[1]),)
     spec, marker = bed.spec(networks=networks, **(extra if features else {})), bed.marker()
     machine = eye.make(spec, marker)

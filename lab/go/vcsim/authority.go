@@ -14,13 +14,15 @@ type authority struct {
 	accounts *accounts
 }
 
-func (a *authority) answers(user string, entities []types.ManagedObjectReference, ids []string) []types.EntityPrivilege {
+func (a *authority) answers(
+	ctx *simulator.Context, user string, entities []types.ManagedObjectReference, ids []string,
+) []types.EntityPrivilege {
 	var result []types.EntityPrivilege
 	for _, entity := range entities {
 		answer := types.EntityPrivilege{Entity: entity}
 		for _, id := range ids {
 			answer.PrivAvailability = append(answer.PrivAvailability, types.PrivilegeAvailability{
-				PrivId: id, IsGranted: a.accounts.may(user, id),
+				PrivId: id, IsGranted: a.accounts.may(ctx.Map, user, entity, id),
 			})
 		}
 		result = append(result, answer)
@@ -31,7 +33,7 @@ func (a *authority) answers(user string, entities []types.ManagedObjectReference
 // HasPrivilegeOnEntities answers for the user of a session.
 func (a *authority) HasPrivilegeOnEntities(ctx *simulator.Context, req *types.HasPrivilegeOnEntities) soap.HasFault {
 	return &methods.HasPrivilegeOnEntitiesBody{Res: &types.HasPrivilegeOnEntitiesResponse{
-		Returnval: a.answers(sessionUser(ctx, req.SessionId), req.Entity, req.PrivId),
+		Returnval: a.answers(ctx, sessionUser(ctx, req.SessionId), req.Entity, req.PrivId),
 	}}
 }
 
@@ -40,17 +42,17 @@ func (a *authority) HasPrivilegeOnEntity(ctx *simulator.Context, req *types.HasP
 	user := sessionUser(ctx, req.SessionId)
 	granted := make([]bool, len(req.PrivId))
 	for i, id := range req.PrivId {
-		granted[i] = a.accounts.may(user, id)
+		granted[i] = a.accounts.may(ctx.Map, user, req.Entity, id)
 	}
 	return &methods.HasPrivilegeOnEntityBody{Res: &types.HasPrivilegeOnEntityResponse{Returnval: granted}}
 }
 
 // HasUserPrivilegeOnEntities answers for a user by name.
 func (a *authority) HasUserPrivilegeOnEntities(
-	_ *simulator.Context, req *types.HasUserPrivilegeOnEntities,
+	ctx *simulator.Context, req *types.HasUserPrivilegeOnEntities,
 ) soap.HasFault {
 	return &methods.HasUserPrivilegeOnEntitiesBody{Res: &types.HasUserPrivilegeOnEntitiesResponse{
-		Returnval: a.answers(req.UserName, req.Entities, req.PrivId),
+		Returnval: a.answers(ctx, req.UserName, req.Entities, req.PrivId),
 	}}
 }
 
@@ -59,19 +61,19 @@ func (a *authority) FetchUserPrivilegeOnEntities(
 	ctx *simulator.Context, req *types.FetchUserPrivilegeOnEntities,
 ) soap.HasFault {
 	manager := ctx.Map.Get(req.This).(*simulator.AuthorizationManager)
-	var held []string
-	for _, role := range manager.RoleList {
-		if role.Name != "Admin" {
-			continue
-		}
-		for _, id := range role.Privilege {
-			if a.accounts.may(req.UserName, id) {
-				held = append(held, id)
-			}
-		}
-	}
 	var result []types.UserPrivilegeResult
 	for _, entity := range req.Entities {
+		var held []string
+		for _, role := range manager.RoleList {
+			if role.Name != "Admin" {
+				continue
+			}
+			for _, id := range role.Privilege {
+				if a.accounts.may(ctx.Map, req.UserName, entity, id) {
+					held = append(held, id)
+				}
+			}
+		}
 		result = append(result, types.UserPrivilegeResult{Entity: entity, Privileges: held})
 	}
 	return &methods.FetchUserPrivilegeOnEntitiesBody{Res: &types.FetchUserPrivilegeOnEntitiesResponse{

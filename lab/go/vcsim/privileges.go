@@ -36,7 +36,6 @@ var privilegeOf = map[string]string{
 	"CustomizeVM_Task":            "VirtualMachine.Provisioning.Customize",
 	"UpgradeVM_Task":              "VirtualMachine.Config.UpgradeVirtualHardware",
 	"SetCustomValue":              "Global.SetCustomField",
-	"SetField":                    "Global.SetCustomField",
 	"AddCustomFieldDef":           "Global.ManageCustomFields",
 	"AddDVPortgroup_Task":         "DVPortgroup.Create",
 	"ReconfigureDVPortgroup_Task": "DVPortgroup.Modify",
@@ -61,6 +60,8 @@ func needs(ctx *simulator.Context, method *simulator.Method) []need {
 		return []need{{req.This, "VirtualMachine.Inventory.Move"}}
 	case *types.Rename_Task:
 		return renameNeeds(req.This)
+	case *types.SetField:
+		return []need{{req.Entity, "Global.SetCustomField"}}
 	}
 	if privilege, ok := privilegeOf[method.Name]; ok {
 		return []need{{method.This, privilege}}
@@ -121,6 +122,10 @@ func configNeeds(entity types.ManagedObjectReference, spec *types.VirtualMachine
 	when(spec.MemoryHotAddEnabled != nil, "Memory")
 	for _, item := range spec.DeviceChange {
 		change := item.GetVirtualDeviceConfigSpec()
+		if network := networkOf(change.Device); network != nil &&
+			change.Operation != types.VirtualDeviceConfigSpecOperationRemove {
+			result = append(result, need{*network, "Network.Assign"})
+		}
 		_, disk := change.Device.(*types.VirtualDisk)
 		switch change.Operation {
 		case types.VirtualDeviceConfigSpecOperationAdd:
@@ -135,6 +140,21 @@ func configNeeds(entity types.ManagedObjectReference, spec *types.VirtualMachine
 		}
 	}
 	return result
+}
+
+// networkOf is what a card is to be connected to.
+func networkOf(device types.BaseVirtualDevice) *types.ManagedObjectReference {
+	card, ok := device.(types.BaseVirtualEthernetCard)
+	if !ok {
+		return nil
+	}
+	switch backing := card.GetVirtualEthernetCard().Backing.(type) {
+	case *types.VirtualEthernetCardNetworkBackingInfo:
+		return backing.Network
+	case *types.VirtualEthernetCardDistributedVirtualPortBackingInfo:
+		return &types.ManagedObjectReference{Type: "DistributedVirtualPortgroup", Value: backing.Port.PortgroupKey}
+	}
+	return nil
 }
 
 func destroyNeeds(entity types.ManagedObjectReference) []need {

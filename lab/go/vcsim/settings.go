@@ -24,6 +24,8 @@ type change struct {
 	BootDelay *float64            `json:"bootDelay"` // seconds
 	Passwords map[string]string   `json:"passwords"` // by account
 	Denied    map[string][]string `json:"denied"`    // privileges taken away, by account
+	// Privileges held, by account and inventory path; null gives an account everything.
+	Grants map[string]map[string][]string `json:"grants"`
 	HotPlug   *bool               `json:"hotPlugNotSupported"`
 
 	Hosts     map[string]hostChange `json:"hosts"`     // by name
@@ -53,6 +55,9 @@ func (s settings) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if c.HotPlug != nil {
 		hotPlugNotSupported.Store(*c.HotPlug)
+	}
+	for name, grants := range c.Grants {
+		s.accounts.grant(name, grants)
 	}
 	for name, privileges := range c.Denied {
 		s.accounts.deny(name, privileges)

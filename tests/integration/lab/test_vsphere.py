@@ -31,6 +31,7 @@ from tests.integration.lab.vsphere_client import (
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VsphereCloud]:
     folder = tmp_path_factory.mktemp("vsphere")
     with VsphereCloud(folder, Authority(folder / "pki")) as cloud:
+        cloud.grant_everything()
         yield cloud
 
 

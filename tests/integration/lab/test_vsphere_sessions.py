@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lab.permissions import Grant
 from lab.pki import Authority
 from lab.vsphere import READONLY, VsphereCloud, vim, vmodl
 from tests.integration.lab.vsphere_client import VERSIONS, Client, Watch, machines_of, options, query, viewed
@@ -19,6 +20,7 @@ from tests.integration.lab.vsphere_client import VERSIONS, Client, Watch, machin
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VsphereCloud]:
     folder = tmp_path_factory.mktemp("vsphere")
     with VsphereCloud(folder, Authority(folder / "pki")) as cloud:
+        cloud.grant_everything()
         yield cloud
 
 
@@ -118,6 +120,20 @@ def test_questions_about_privileges_are_answered_truly(cloud: VsphereCloud, clie
 
     assert [one.isGranted for one in own[0].privAvailability] == [True, True, False]
     assert [one.isGranted for one in readers[0].privAvailability] == [True, False, False]
+
+
+def test_a_privilege_holds_where_it_was_granted_and_below(cloud: VsphereCloud, client: Client) -> None:
+    power = "VirtualMachine.Interact.PowerOn"
+    cloud.grant(Grant("/DC0/vm", power), Grant("/DC0/vm/templates", "VirtualMachine.Provisioning.DeployTemplate"))
+    manager = client.content.authorizationManager
+    key = client.content.sessionManager.currentSession.key
+    index = client.content.searchIndex
+    folders = [index.FindByInventoryPath(path) for path in ("DC0/vm/hybridge", "DC0/vm/templates", "DC0/host")]
+
+    answer = manager.HasPrivilegeOnEntities(folders, key, [power])
+    cloud.grant_everything()
+
+    assert [entry.privAvailability[0].isGranted for entry in answer] == [True, False, False]
 
 
 # ---------------------------------------------------------------------- updates

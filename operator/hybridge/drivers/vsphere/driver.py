@@ -10,7 +10,7 @@ from typing import Final
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Capacity, Connection, Settings, Sweep, SweepRequest
-from hybridge.drivers.vsphere import capacity
+from hybridge.drivers.vsphere import capacity, permissions
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory
@@ -38,19 +38,21 @@ class VsphereDriver:
             raise Refused(Reason.INVALID_SPEC, "spec.vsphere.datacenter is missing")
         self._session = Session(settings)
         self._inventory = Inventory(self._session, datacenter)
-        picture = Picture()
+        self._defaults = settings.defaults
+        self._picture = picture = Picture()
         self._capacity_at = -math.inf
         self._watch = Watch(self._session, self._inventory.datacenter_reference, picture)
         self.machines = VsphereMachines(self._session, settings, self._inventory, picture)
 
     def check(self) -> Connection:
-        """Logs in, and reads who the vCenter is, the datacenter and what it could hold."""
+        """Logs in, and reads who the vCenter is, the datacenter, what it could hold and what is not permitted."""
         about = self._session.refresh_content().about
         try:
             self._session.ensure()
             self._inventory.forget()
             layout = self._inventory.layout()
             self._capacity_at = time.monotonic()
+            rights = permissions.check(self._session, layout, self._defaults, self._templates())
         except CloudError as error:
             if caused_by(error, "NotAuthenticated"):
                 raise Refused(Reason.AUTHENTICATION_FAILED, error.message) from None
@@ -60,7 +62,16 @@ class VsphereDriver:
             version=str(about.fullName),
             capabilities=("VirtualMachine",),
             capacity=capacity.total(layout.items.values()),
+            missing=rights.missing,
+            optional=rights.optional,
         )
+
+    def _templates(self) -> list[str]:
+        """Ids of the templates: as pushed, or read where nothing was pushed yet."""
+        if self._picture.ready:
+            return [machine.id for machine in self._picture.machines() if machine.template]
+        found = self._inventory.machines("config.template")
+        return [entry.id for entry in found if entry.properties.get("config.template")]
 
     def sweep(self, request: SweepRequest) -> Sweep:
         """What was pushed since the last call, waited for; everything, the first time in a session.

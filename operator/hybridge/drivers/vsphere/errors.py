@@ -25,6 +25,7 @@ READS = frozenset(
         "CreatePropertyCollector",
         "FindAllByUuid",
         "FindChild",
+        "HasPrivilegeOnEntities",
         "Login",
         "Logout",
         "RetrievePropertiesEx",

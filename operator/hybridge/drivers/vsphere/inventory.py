@@ -120,7 +120,7 @@ class Layout:
 
         Raises Refused: NOT_FOUND with near names, INVALID_SPEC when several have the name.
         """
-        known = [entry for entry in self.of(kinds) if below is None or self._is_below(entry.id, self.roots[below])]
+        known = [entry for entry in self.of(kinds) if below is None or self.is_below(entry.id, self.roots[below])]
         for entry in known:
             if entry.id == wanted:
                 return entry
@@ -136,7 +136,8 @@ class Layout:
             )
         raise Refused(Reason.NOT_FOUND, not_found(what, wanted, (self.name(entry.id) for entry in known)))
 
-    def _is_below(self, object_id: str, root: str) -> bool:
+    def is_below(self, object_id: str, root: str) -> bool:
+        """Whether an object is somewhere under another."""
         while object_id != root:
             found = self.items.get(object_id)
             parent = found.properties.get("parent") if found else None
