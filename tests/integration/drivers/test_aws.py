@@ -1,9 +1,12 @@
 """The AWS driver against the lab's EC2: what is peculiar to this cloud. What all clouds share is in tests/contract."""
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -11,10 +14,13 @@ import pytest
 from hybridge.core.errors import Busy, CloudError, Refused, TokenMismatch
 from hybridge.core.identity import OWNER, Marker, token
 from hybridge.core.machine import CloudInit, Intent, Machine, MachineSpec, Nic, Placed, Power
+from hybridge.core.machine_diff import differences
 from hybridge.core.reasons import Reason
+from hybridge.drivers.aws import mapping
 from hybridge.drivers.aws.driver import Driver, connect
 from hybridge.drivers.base import Prepared, Settings, SweepRequest
 from lab.aws import REGION, AwsCloud
+from lab.aws_names import GROUPS
 
 GIB = 1024**3
 SPEC = MachineSpec(name="web", image="debian-12", cpus=2, memory=4 * GIB, root_disk=20 * GIB, tags={"team": "shop"})
@@ -24,6 +30,13 @@ SPEC = MachineSpec(name="web", image="debian-12", cpus=2, memory=4 * GIB, root_d
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsCloud]:
     with AwsCloud(tmp_path_factory.mktemp("aws"), transition=0.0) as running:
         yield running
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, "did not become true within 30 s"
+        time.sleep(0.02)
 
 
 @dataclass
@@ -296,6 +309,235 @@ def test_a_name_that_subnets_of_several_zones_share_is_one_network(bench: Bench,
     machine = bench.make(replace(spec, placement={"zone": f"{REGION}b"}))
     assert machine.ports is not None
     assert machine.ports[0].network == (ids[1], "shared")
+
+
+# ------------------------------------------------------------------- interfaces
+
+
+def networked(*subnets: str) -> MachineSpec:
+    return replace(SPEC, networks=tuple(Nic(f"nic{index}", subnet) for index, subnet in enumerate(subnets)))
+
+
+def interfaces_of(cloud: AwsCloud, marker: Marker) -> set[str]:
+    """All interfaces that carry this marker, attached or not."""
+    filters = [{"Name": f"tag:{OWNER}", "Values": [marker.owner]}]
+    found = cloud.client().describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
+    return {nic["NetworkInterfaceId"] for nic in found}
+
+
+def follow(bench: Bench, machine: Machine, spec: MachineSpec) -> Machine:
+    """Changes interfaces until they are as wanted, as a plan does."""
+    assert machine.marker
+    marker, deadline = machine.marker, time.monotonic() + 30
+    while True:
+        machine = bench.look(machine.id)
+        if not [change for change in differences(spec, machine, bench.driver.machines.traits) if not change.disruptive]:
+            return machine
+        assert time.monotonic() < deadline
+        with suppress(Busy):
+            bench.driver.machines.configure(machine, spec, {"networks"}, None, marker)
+
+
+@pytest.fixture
+def slow(cloud: AwsCloud) -> Iterator[AwsCloud]:
+    """The cloud, where detaching takes a moment."""
+    cloud.tune(transition_seconds=0.3)
+    yield cloud
+    cloud.tune(transition_seconds=0.0)
+
+
+def test_an_interface_costs_a_record_and_three_calls(bench: Bench) -> None:
+    machine = bench.make(networked("lab-a"))
+    bench.requests.clear()
+    assert machine.marker
+    wanted = networked("lab-a", "lab-a-storage")
+    changed = bench.driver.machines.configure(machine, wanted, {"networks"}, None, machine.marker).machine
+    assert changed == bench.look(machine.id)
+    assert {name: count for name, count in bench.requests.items() if not name.startswith("Describe")} == {
+        "CreateTags": 1,
+        "CreateNetworkInterface": 1,
+        "AttachNetworkInterface": 1,
+        "ModifyNetworkInterfaceAttribute": 1,
+        "DeleteTags": 1,
+    }
+
+
+def test_a_strangers_interface_is_detached_and_never_deleted(bench: Bench, cloud: AwsCloud) -> None:
+    machine = bench.make(networked("lab-a"))
+    stranger = cloud.plug(machine.id, "lab-a-storage")
+    machine = follow(bench, machine, networked("lab-a"))
+    assert machine.ports is not None
+    assert len(machine.ports) == 1
+    (found,) = cloud.client().describe_network_interfaces(NetworkInterfaceIds=[stranger])["NetworkInterfaces"]
+    assert found["Status"] == "available"
+
+
+def test_an_interface_of_a_copy_is_left_alone_although_it_carries_the_marker(bench: Bench, cloud: AwsCloud) -> None:
+    machine, ec2 = bench.make(networked("lab-a", "lab-a")), cloud.client()
+    assert machine.marker
+    made = ec2.create_network_interface(SubnetId=cloud.subnets[0])["NetworkInterface"]["NetworkInterfaceId"]
+    ec2.create_tags(Resources=[made], Tags=mapping.words(machine.marker.pairs()))
+    follow(bench, machine, networked("lab-a", "lab-a-storage"))
+    bench.driver.machines.delete(bench.look(machine.id))
+    assert interfaces_of(cloud, machine.marker) == {made}
+
+
+def test_a_machine_that_is_deleted_in_the_middle_of_a_change_leaves_nothing(bench: Bench, slow: AwsCloud) -> None:
+    machine = bench.make(networked("lab-a", "lab-a"))
+    assert machine.marker
+    wanted = networked("lab-a", "lab-a-storage")
+    with pytest.raises(Busy, match="being detached"):
+        bench.driver.machines.configure(machine, wanted, {"networks"}, None, machine.marker)
+    deadline = time.monotonic() + 30
+    while True:
+        assert time.monotonic() < deadline
+        with suppress(Busy):
+            bench.driver.machines.delete(bench.look(machine.id))
+            break
+    wait_until(lambda: interfaces_of(slow, machine.marker) == set() if machine.marker else False)
+
+
+def test_an_interface_that_moves_keeps_its_address(bench: Bench, cloud: AwsCloud) -> None:
+    """One that has to go because another comes before it is ours, and is attached again."""
+    machine = bench.make(networked("lab-a", "lab-a-storage"))
+    before = cloud.interfaces(machine.id)[1]["PrivateIpAddress"]
+    follow(bench, machine, networked("lab-a", "lab-a", "lab-a-storage"))
+    assert cloud.interfaces(machine.id)[2]["PrivateIpAddress"] == before
+
+
+def test_a_new_interface_has_the_machines_groups_and_its_fixed_address(bench: Bench, cloud: AwsCloud) -> None:
+    groups = [GROUPS["web"], GROUPS["db"]]
+    machine = bench.make(replace(networked("lab-a"), options={"securityGroupIDs": groups}))
+    second = Nic("nic1", "lab-a-storage", addresses=("10.64.140.9/18",))
+    wanted = replace(networked("lab-a"), options={"securityGroupIDs": groups})
+    machine = follow(bench, machine, replace(wanted, networks=(*wanted.networks, second)))
+    found = cloud.interfaces(machine.id)[1]
+    assert found["PrivateIpAddress"] == "10.64.140.9"
+    assert {group["GroupId"] for group in found["Groups"]} == set(groups)
+    assert machine.settings["aws.securityGroupIDs"] == (",".join(sorted(groups)),)
+
+
+def test_a_subnet_of_another_zone_is_refused(bench: Bench) -> None:
+    machine = bench.make(networked("lab-a"))
+    assert machine.marker
+    with pytest.raises(Refused, match=f"is in zone {REGION}b, but {machine.id} is in {REGION}a") as refused:
+        bench.driver.machines.configure(machine, networked("lab-a", "lab-b"), {"networks"}, None, machine.marker)
+    assert refused.value.reason is Reason.INVALID_SPEC
+
+
+def test_more_interfaces_than_the_type_takes_are_told_in_ec2s_words(bench: Bench) -> None:
+    machine = bench.make(networked("lab-a", "lab-a", "lab-a"))
+    assert machine.marker
+    with pytest.raises(CloudError, match=r"exceeds the limit for t3\.medium") as error:
+        bench.driver.machines.configure(machine, networked(*["lab-a"] * 4), {"networks"}, None, machine.marker)
+    assert error.value.reason is Reason.QUOTA
+    bench.driver.machines.delete(bench.look(machine.id))
+
+
+# ---------------------------------------------------------------- other changes
+
+
+def test_size_and_type_of_a_disk_change_in_one_call(bench: Bench) -> None:
+    machine = bench.make(replace(SPEC, root_disk_class="gp3"))
+    wanted = replace(SPEC, root_disk=30 * GIB, root_disk_class="gp2")
+    for fields in ({"rootDisk"}, {"rootDisk.class"}):
+        changed = bench.driver.machines.configure(machine, wanted, fields, None, bench.marker()).machine
+        assert changed == bench.look(machine.id)
+        assert (changed.root_disk, changed.settings["rootDisk.class"]) == (30 * GIB, ("gp2",))
+    assert bench.requests["ModifyVolume"] == 1
+
+
+def test_a_name_and_tags_change_in_one_call(bench: Bench) -> None:
+    machine = bench.make()
+    wanted = replace(SPEC, name="db-1", tags={"team": "bank"})
+    changed = bench.driver.machines.configure(machine, wanted, {"name", "tags"}, None, bench.marker()).machine
+    assert changed == bench.look(machine.id)
+    assert (changed.name, changed.tags) == ("db-1", {"team": "bank"})
+    assert bench.requests["CreateTags"] == 1
+
+
+@pytest.mark.parametrize("form", ["name", "ARN"])
+def test_a_profile_is_given_replaced_and_shown_by_name_and_arn(bench: Bench, cloud: AwsCloud, form: str) -> None:
+    machine, arns = bench.make(), cloud.instance_profiles
+    assert machine.settings["aws.iamInstanceProfile"] == ()
+    for name in ("web", "web", "db"):
+        wanted = replace(SPEC, options={"iamInstanceProfile": arns[name] if form == "ARN" else name})
+        changed = bench.driver.machines.configure(
+            machine, wanted, {"aws.iamInstanceProfile"}, None, bench.marker()
+        ).machine
+        assert changed == bench.look(machine.id)
+        assert changed.settings["aws.iamInstanceProfile"] == (name, arns[name])
+    assert bench.requests["AssociateIamInstanceProfile"] == 1
+    assert bench.requests["ReplaceIamInstanceProfileAssociation"] == 1
+
+
+def test_an_unknown_profile_group_or_key_is_told_in_ec2s_words(bench: Bench) -> None:
+    machine, marker = bench.make(), bench.marker()
+    configure = bench.driver.machines.configure
+    wanted = replace(SPEC, options={"iamInstanceProfile": "nobody", "securityGroupIDs": ["sg-0123456789abcdef0"]})
+    with pytest.raises(Refused, match="Invalid IAM Instance Profile name") as refused:
+        configure(machine, wanted, {"aws.iamInstanceProfile"}, None, marker)
+    assert refused.value.reason is Reason.INVALID_SPEC
+    with pytest.raises(Refused, match="sg-0123456789abcdef0") as refused:
+        configure(machine, wanted, {"aws.securityGroupIDs"}, None, marker)
+    assert refused.value.reason is Reason.NOT_FOUND
+    with pytest.raises(Refused, match="The key pair 'nobody' does not exist") as refused:
+        bench.make(replace(SPEC, options={"keyName": "nobody"}))
+    assert refused.value.reason is Reason.NOT_FOUND
+
+
+def test_what_ec2_never_changes_is_refused_and_nothing_is_sent(bench: Bench) -> None:
+    machine = bench.make()
+    bench.requests.clear()
+    wanted = replace(SPEC, options={"keyName": "alice"})
+    with pytest.raises(Refused, match=r"aws\.keyName: EC2 never changes that") as refused:
+        bench.driver.machines.configure(machine, wanted, {"aws.keyName"}, None, bench.marker())
+    assert refused.value.reason is Reason.UNSUPPORTED
+    assert not bench.requests
+
+
+def test_ec2s_own_protection_is_told_and_never_taken_off(bench: Bench, cloud: AwsCloud) -> None:
+    machine = bench.make()
+    cloud.protect(machine.id)
+    with pytest.raises(Refused, match=r"Change termination protection.*disableApiTermination") as refused:
+        bench.driver.machines.delete(machine)
+    assert refused.value.reason is Reason.DELETION_PROTECTED
+    assert bench.look(machine.id).power is not Power.GONE
+    cloud.protect(machine.id, on=False)
+    bench.driver.machines.delete(machine)
+    wait_until(lambda: bench.look(machine.id).power is Power.GONE)
+
+
+# ---------------------------------------------------------------------- by hand
+
+
+def test_what_people_made_is_shown_and_taken_over(bench: Bench, cloud: AwsCloud) -> None:
+    ec2, words = cloud.client(), {"ImageId": cloud.images["debian-12"], "MinCount": 1, "MaxCount": 1}
+    disk = {"VolumeSize": 9, "VolumeType": "gp2"}
+    odd: list[dict[str, Any]] = [
+        {"InstanceType": "t3.nano"},
+        {"InstanceType": "t3.micro", "BlockDeviceMappings": [{"DeviceName": "/dev/sdf", "Ebs": disk}]},
+        {"InstanceType": "t3.small", "NetworkInterfaces": [nic(cloud, index) for index in range(2)]},
+        {"InstanceType": "t3.nano", "TagSpecifications": [named('größer & <b>\u2603</b> "q"')]},
+    ]
+    ids = [ec2.run_instances(**words, **given)["Instances"][0]["InstanceId"] for given in odd]
+
+    seen = bench.driver.sweep(SweepRequest(refresh=ids)).machines
+    assert [seen[one].root_disk for one in ids] == [8 * GIB] * 4
+    assert [len(seen[one].ports or ()) for one in ids] == [1, 1, 2, 1]
+    assert [seen[one].name for one in ids] == ["", "", "", 'größer & <b>\u2603</b> "q"']
+    for one in ids:
+        marker = bench.marker()
+        bench.driver.machines.mark(seen[one], marker)
+        assert bench.look(one) == replace(seen[one], marker=marker, power=bench.look(one).power)
+
+
+def nic(cloud: AwsCloud, index: int) -> dict[str, Any]:
+    return {"DeviceIndex": index, "SubnetId": cloud.subnets[0]}
+
+
+def named(name: str) -> dict[str, Any]:
+    return {"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": name}]}
 
 
 def test_a_missing_permission_is_named_with_its_caller(bench: Bench, cloud: AwsCloud) -> None:

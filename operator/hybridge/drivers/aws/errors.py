@@ -37,6 +37,7 @@ _CODES: tuple[tuple[str, Callable[[str], CloudError]], ...] = (
     ("OptInRequired", _refused(Reason.NOT_PERMITTED)),
     ("PendingVerification", _refused(Reason.NOT_PERMITTED)),
     ("Blocked", _refused(Reason.NOT_PERMITTED)),
+    ("AccountDisabled", _refused(Reason.NOT_PERMITTED)),
     ("OperationNotPermitted", _refused(Reason.NOT_PERMITTED)),
     ("AuthFailure", _refused(Reason.AUTHENTICATION_FAILED)),
     ("InvalidClientTokenId", _refused(Reason.AUTHENTICATION_FAILED)),
@@ -49,10 +50,20 @@ _CODES: tuple[tuple[str, Callable[[str], CloudError]], ...] = (
     ("RequestExpired", _refused(Reason.AUTHENTICATION_FAILED)),
     ("InvalidIdentityToken*", _refused(Reason.AUTHENTICATION_FAILED)),
     ("Insufficient*", _waits(Reason.CAPACITY)),
+    ("*CapacityExceeded", _waits(Reason.CAPACITY)),
+    ("UnfulfillableCapacity", _waits(Reason.CAPACITY)),
     ("TagLimitExceeded", _refused(Reason.INVALID_SPEC)),
     ("*LimitExceeded", _waits(Reason.QUOTA)),
     ("MaxSpotInstanceCountExceeded", _waits(Reason.QUOTA)),
     ("ResourceCountExceeded", _waits(Reason.QUOTA)),
+    ("LimitExceeded*", _waits(Reason.QUOTA)),
+    ("ServiceQuotaExceeded*", _waits(Reason.QUOTA)),
+    ("DependencyViolation", _refused(Reason.HAS_DEPENDANTS)),
+    ("*.Duplicate", _refused(Reason.NAME_TAKEN)),
+    ("*AlreadyExists*", _refused(Reason.NAME_TAKEN)),
+    ("InvalidIPAddress.InUse", _refused(Reason.INVALID_SPEC)),
+    ("*InUse", Busy),
+    ("InvalidState", Busy),
     ("IncorrectInstanceState", Busy),
     ("IncorrectModificationState", Busy),
     ("IncorrectState*", Busy),
@@ -63,11 +74,21 @@ _CODES: tuple[tuple[str, Callable[[str], CloudError]], ...] = (
     ("*NotFound", _refused(Reason.NOT_FOUND)),
     ("*NotFoundException", _refused(Reason.NOT_FOUND)),
     ("Unsupported*", _refused(Reason.UNSUPPORTED)),
+    ("Incompatible*", _refused(Reason.UNSUPPORTED)),
+    ("NonEBSInstance", _refused(Reason.UNSUPPORTED)),
     ("Invalid*", _refused(Reason.INVALID_SPEC)),
     ("Missing*", _refused(Reason.INVALID_SPEC)),
+    ("VPC*NotSpecified", _refused(Reason.INVALID_SPEC)),
+    ("Default*DoesNotExist", _refused(Reason.INVALID_SPEC)),
     ("Unknown*", _refused(Reason.INVALID_SPEC)),
     ("Validation*", _refused(Reason.INVALID_SPEC)),
 )
+
+#: What ``OperationNotPermitted`` means for a call: EC2's own protection of an instance.
+_PROTECTIONS = {
+    "TerminateInstances": (Reason.DELETION_PROTECTED, "termination"),
+    "StopInstances": (Reason.NOT_PERMITTED, "stop"),
+}
 
 _CREDENTIALS = (
     boto.NoCredentialsError,
@@ -117,8 +138,15 @@ def _answer(operation: str, failure: boto.ClientError, caller: str) -> CloudErro
     name = code(failure)
     words = _ENCODED.sub("", failure.response.get("Error", {}).get("Message", "")).strip()
     message = f"{operation}: {name}: {words}"
-    if name == "OperationNotPermitted" and operation == "TerminateInstances":
-        return Refused(Reason.DELETION_PROTECTED, f"the instance has termination protection in EC2. {message}")
+    if name == "OperationNotPermitted" and (protection := _PROTECTIONS.get(operation)):
+        reason, kind = protection
+        return Refused(
+            reason,
+            f"the instance has {kind} protection in EC2; take it off there (Actions, Instance settings, Change {kind}"
+            f" protection). {message}",
+        )
+    if name == "InvalidParameterValue" and "currently in use" in words:
+        return Busy(message)
     if name == "AuthFailure" and "images" in words:
         return Refused(Reason.IMAGE_NOT_FOUND, message)
     if name.startswith(("UnauthorizedOperation", "AccessDenied")):

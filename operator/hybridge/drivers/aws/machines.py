@@ -139,7 +139,10 @@ class Machines:
             changed = changes.resize(changed, spec)
         if seen and "networks" in asked and spec.networks:
             self._interfaces.change(seen, spec, self._placement.subnets(spec, seen.facts.zone), marker)
-            changed = replace(changed, ports=self.complete([self._look(machine.id)])[0].ports)
+            (now,) = self.complete([self._look(machine.id)])
+            groups = {key: known for key, known in now.settings.items() if key == GROUPS}
+            shown = {**changed.settings, **groups}
+            changed = replace(changed, ports=now.ports, addresses=now.addresses, settings=shown)
         return Started(machine.id, changed)
 
     def mark(self, machine: Machine, marker: Marker | None) -> Started:

@@ -50,6 +50,30 @@ def answer(
         ("IncorrectInstanceState", 400, Busy, Reason.LOCKED),
         ("VolumeModificationRateExceeded", 400, Busy, Reason.LOCKED),
         ("OperationNotPermitted", 400, Refused, Reason.NOT_PERMITTED),
+        ("AccountDisabled", 400, Refused, Reason.NOT_PERMITTED),
+        ("InsufficientHostCapacity", 400, CloudError, Reason.CAPACITY),
+        ("ReservationCapacityExceeded", 400, CloudError, Reason.CAPACITY),
+        ("UnfulfillableCapacity", 400, CloudError, Reason.CAPACITY),
+        ("VolumeLimitExceeded", 400, CloudError, Reason.QUOTA),
+        ("NetworkInterfaceLimitExceeded", 400, CloudError, Reason.QUOTA),
+        ("AttachmentLimitExceeded", 400, CloudError, Reason.QUOTA),
+        ("SecurityGroupsPerInterfaceLimitExceeded", 400, CloudError, Reason.QUOTA),
+        ("LimitExceededException", 400, CloudError, Reason.QUOTA),
+        ("ServiceQuotaExceededException", 400, CloudError, Reason.QUOTA),
+        ("InvalidKeyPair.NotFound", 400, Refused, Reason.NOT_FOUND),
+        ("InvalidGroup.NotFound", 400, Refused, Reason.NOT_FOUND),
+        ("InvalidGroup.Duplicate", 400, Refused, Reason.NAME_TAKEN),
+        ("RouteAlreadyExists", 400, Refused, Reason.NAME_TAKEN),
+        ("InvalidParameterCombination", 400, Refused, Reason.INVALID_SPEC),
+        ("InvalidIPAddress.InUse", 400, Refused, Reason.INVALID_SPEC),
+        ("VPCIdNotSpecified", 400, Refused, Reason.INVALID_SPEC),
+        ("DefaultVpcDoesNotExist", 400, Refused, Reason.INVALID_SPEC),
+        ("IncompatibleHostRequirements", 400, Refused, Reason.UNSUPPORTED),
+        ("InvalidNetworkInterface.InUse", 400, Busy, Reason.LOCKED),
+        ("VolumeInUse", 400, Busy, Reason.LOCKED),
+        ("InvalidState", 400, Busy, Reason.LOCKED),
+        ("IncorrectState", 400, Busy, Reason.LOCKED),
+        ("DependencyViolation", 400, Refused, Reason.HAS_DEPENDANTS),
         ("SomethingNew", 400, Refused, Reason.REJECTED),
     ],
 )
@@ -92,10 +116,24 @@ def test_a_refusal_that_names_no_action_means_the_failed_calls_own(operation: st
     assert error.message.startswith(f"the caller lacks the permission {action}. {operation}: ")
 
 
-def test_termination_protection() -> None:
-    error = errors.classify("TerminateInstances", answer("OperationNotPermitted", operation="TerminateInstances"))
-    assert error.reason is Reason.DELETION_PROTECTED
-    assert "termination protection" in error.message
+@pytest.mark.parametrize(
+    ("operation", "reason", "where"),
+    [
+        ("TerminateInstances", Reason.DELETION_PROTECTED, "Change termination protection"),
+        ("StopInstances", Reason.NOT_PERMITTED, "Change stop protection"),
+    ],
+)
+def test_ec2s_own_protection_is_told_with_where_to_take_it_off(operation: str, reason: Reason, where: str) -> None:
+    error = errors.classify(operation, answer("OperationNotPermitted", operation=operation))
+    assert (type(error), error.reason) == (Refused, reason)
+    assert where in error.message
+    assert "the cloud's words" in error.message
+
+
+def test_what_is_in_use_is_waited_for_whatever_the_code() -> None:
+    words = "Network interface 'eni-1' is currently in use."
+    error = errors.classify("DeleteNetworkInterface", answer("InvalidParameterValue", message=words))
+    assert type(error) is Busy
 
 
 def test_an_image_of_somebody_else_is_not_a_matter_of_credentials() -> None:
