@@ -116,8 +116,10 @@ def _prove(situation: Situation, machine: Machine) -> Machine | Absent | Step:
     if ours:
         return machine
     if situation.spec.imports is not None and (intent is None or _is_untaken(situation, intent, machine)):
-        # It was only observed until now, or was about to be taken over.
-        return Absent() if record.deleting else take(situation, machine)
+        # It was only observed until now, or was about to be taken over: the marker may have been sent already.
+        if not record.deleting:
+            return take(situation, machine)
+        return (search_until_visible(situation, intent) if intent else None) or Absent()
     if machine.lock:
         return Wait(Reason.LOCKED, f"{machine.id} has no marker yet and is locked by a task ({machine.lock})")
     if _is_adopting(intent, situation, machine):

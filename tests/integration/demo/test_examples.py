@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
 REFUSED = {"malformed"}
 MISTAKES = sorted(path for path in (EXAMPLES / "mistakes").glob("*.yaml") if path.stem not in REFUSED)
-GOOD = sorted([*(EXAMPLES / "machines").glob("*.yaml"), *(EXAMPLES / "providers").glob("*.yaml")])
+GOOD = sorted(path for folder in ("machines", "providers", "life") for path in (EXAMPLES / folder).glob("*.yaml"))
 
 
 @pytest.fixture(scope="module")

@@ -262,7 +262,7 @@ class Cloud:
     def _takes(self, found: int | None, wanted: int | None, *, running: bool) -> bool:
         return wanted is not None and (not running or (self.nature.hot_add and wanted > (found or 0)))
 
-    def mark(self, seen: Machine, marker: Marker | None, *, expected: Marker) -> None:
+    def mark(self, seen: Machine, marker: Marker | None, *, expected: Marker | None) -> None:
         """A takeover or a letting go. From then on it counts as ours, or no more."""
         guest = self._proven(seen, expected)
         if expected != MINE:
@@ -317,12 +317,13 @@ class Cloud:
         guest.dead = True
         guest.machine = replace(guest.machine, power=Power.GONE, lock=None)
 
-    def _proven(self, seen: Machine, marker: Marker) -> Guest:
+    def _proven(self, seen: Machine, marker: Marker | None) -> Guest:
         """Where ids are reused a driver proves once more what it is about to touch; elsewhere the plan's proof is all."""
         guest = self.living(seen.id)
         if guest is None:
             raise NoEffect
-        theirs = guest.machine.marker is None or guest.machine.marker.owner != marker.owner
+        owner = marker.owner if marker else None
+        theirs = (guest.machine.marker.owner if guest.machine.marker else None) != owner
         if theirs and self.nature.chooses_id:
             raise NoEffect
         if guest.foreign is not None and marker == MINE:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from hybridge.core import machine_plan, machine_proof
 from hybridge.core.identity import machine_uuid, token
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task, TaskState
+from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Restart, RestartPhase, Task, TaskState
+from hybridge.core.machine_import import matches
 from hybridge.core.machine_situation import Record, Sight, Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from tests.unit.core.cloud_model import MINE, Cloud, Crash, NoEffect, TokenSpent, Unanswered, Violation
@@ -28,6 +29,7 @@ class Status:
     created: bool = False
     task: Task | None = None
     released: bool = False
+    restart: Restart | None = None
 
 
 @dataclass
@@ -108,6 +110,8 @@ class Operator:
         """What the plan is shown."""
         memory, intent = self.memory, self.status.intent
         known = memory.id or (intent.id if intent and not intent.rejected else None)
+        imports = self.spec.imports
+        meant = known or (imports.id if imports else None)
         carriers = tuple(machine for machine in memory.picture.values() if _owner(machine) == MINE.owner)
         earlier = tuple(
             machine
@@ -117,14 +121,15 @@ class Operator:
         sight = Sight(
             settled=memory.settled,
             recorded=memory.picture.get(known) if known else None,
-            absent=known is not None and memory.absent == known,
+            absent=meant is not None and memory.absent == meant,
             carriers=carriers,
             predecessors=() if known or carriers or intent else earlier,
+            matches=matches(imports, memory.picture.values()) if imports and not (known or carriers) else (),
             task=memory.task,
             searched_at=memory.searched_at,
             token_spent=memory.token_spent,
         )
-        record = Record(memory.id, intent, memory.created, self.deleting, self.protected)
+        record = Record(memory.id, intent, memory.created, self.deleting, self.protected, restart=self.status.restart)
         return Situation(self.spec, record, sight, self.cloud.nature.traits, MINE, self.identity, self.cloud.now)
 
     def _recognise(self, situation: Situation, mine: Machine, plan: Plan) -> None:
@@ -162,6 +167,9 @@ class Operator:
                 cloud.advance(after or 0.0)
                 self.sweep()
             case Rest() | Refuse():
+                record = self.status.restart
+                if isinstance(plan.step, Rest) and record is not None:
+                    self.status.restart = Restart(self.spec.restart_token or record.token)
                 self.sweep()
 
     def _do(self, step: Do, mine: Machine | None) -> None:
@@ -179,7 +187,12 @@ class Operator:
             if intent is None:
                 raise Violation("a machine is initialized of which nothing is on record")
             cloud.initialize(mine, self.spec, intent, MINE)
+        elif step.verb is Verb.RESTART:
+            self.status.restart = Restart(step.actions[0].after, RestartPhase.STOPPING)
+            cloud.may_stop = True
+            memory.task = cloud.set_power(mine, self.spec, Power.STOPPED, hard=False)
         elif step.verb is Verb.SET_POWER:
+            self._end_stop(Power(step.actions[0].after))
             cloud.may_stop = self._may_stop()
             memory.task = cloud.set_power(mine, self.spec, Power(step.actions[0].after), hard=step.hard)
         elif step.verb is Verb.DELETE:
@@ -191,8 +204,19 @@ class Operator:
             cloud.configure(mine, self.spec, {action.field.partition(".")[0] for action in step.actions}, MINE)
         self._see(mine.id)
 
+    def _end_stop(self, power: Power) -> None:
+        record, token = self.status.restart, self.spec.restart_token
+        if power is Power.RUNNING and record is not None:
+            asked = token is not None and token != record.token
+            if asked or record.phase is RestartPhase.STOPPING:
+                self.status.restart = Restart(token or record.token, RestartPhase.STARTING)
+
     def _may_stop(self) -> bool:
-        return self.spec.power is Power.STOPPED or self.spec.disruption or self.deleting
+        record = self.status.restart
+        restarting = record is not None and (
+            record.phase is RestartPhase.STOPPING or self.spec.restart_token not in {None, record.token}
+        )
+        return self.spec.power is Power.STOPPED or self.spec.disruption or self.deleting or restarting
 
     def _see(self, machine_id: str) -> None:
         """What an accepted call tells of the machine."""
@@ -215,7 +239,7 @@ class Operator:
                 cloud.now,
                 id=self._free_id() if cloud.nature.chooses_id else None,
             )
-            self.status = Status(intent)
+            self.status = Status(intent, restart=Restart(self.spec.restart_token or ""))
             memory.id, memory.created, memory.absent, memory.searched_at = None, False, None, None
             memory.token_spent = False
         try:
@@ -239,11 +263,14 @@ class Operator:
 
     def _adopt(self, machine_id: str) -> None:
         machine = self.memory.picture[machine_id]
-        if machine.marker is None or not machine.marker.names_same_object(MINE):
+        imported = machine.marker is None and self.spec.imports is not None
+        if not imported and (machine.marker is None or not machine.marker.names_same_object(MINE)):
             raise Violation(f"{machine_id} was adopted, but it is not an earlier one of ours")
         self.status = Status(
-            Intent(0, "", machine.name, machine.uuid or "", self.identity, self.cloud.now, id=machine_id)
+            Intent(0, "", machine.name, machine.uuid or "", self.identity, self.cloud.now, id=machine_id),
+            restart=Restart(self.spec.restart_token or ""),
         )
+        self.memory.id, self.memory.created = None, False
         self.cloud.mark(machine, MINE, expected=machine.marker)
         self._see(machine_id)
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hybridge.core.machine import MachineSpec, Power, PowerOff, Traits
+from hybridge.core.lifecycle import Import
+from hybridge.core.machine import MachineSpec, Power, PowerOff, Restart, Traits
 from hybridge.core.machine_diff import differences
 from hybridge.core.plan import Do, Refuse, Release, Rest, Step, Verb, Wait
 from hybridge.core.reasons import Reason
@@ -21,6 +22,8 @@ SPEC = MachineSpec("web-1-uid1", cpus=2, memory=4 << 30, root_disk=20 << 30, tag
 #: More steps than any life needs once nothing interferes any more.
 BOUND = 60
 VISIBILITY = 300.0
+#: The id of a machine that was there before, and is imported in some lives.
+FOUND = "55"
 
 EC2 = Nature(
     Traits(
@@ -65,6 +68,7 @@ class Life:
     fates: tuple[Fate, ...] = ()
     events: tuple[tuple[int, Event | MachineSpec], ...] = ()
     predecessor: bool = False
+    imported: bool = False
 
 
 def live(life: Life) -> Operator:
@@ -72,7 +76,11 @@ def live(life: Life) -> Operator:
     cloud = Cloud(life.nature, fates=list(life.fates))
     if life.predecessor:
         cloud.stranger("77", PREDECESSOR)
-    operator = Operator(cloud, life.spec)
+    spec = life.spec
+    if life.imported:
+        cloud.stranger(FOUND)
+        spec = replace(spec, imports=Import(id=FOUND))
+    operator = Operator(cloud, spec)
     last = max((when for when, _ in life.events), default=0)
     calm = 0
     for step in itertools.count():
@@ -103,7 +111,7 @@ def is_deaf(operator: Operator) -> bool:
 def happen(operator: Operator, event: Event | MachineSpec) -> None:
     cloud = operator.cloud
     if isinstance(event, MachineSpec):
-        operator.spec = event
+        operator.spec = replace(event, imports=operator.spec.imports)
         return
     if event is Event.CRASH:
         operator.crash()
@@ -153,6 +161,10 @@ def check_end(operator: Operator, life: Life) -> None:
         assert not operator.deleting
         assert [guest.machine.power for guest in ours] == [operator.spec.power] or isinstance(step, Wait)
         assert isinstance(step, Wait) or not differences(operator.spec, ours[0].machine, life.nature.traits)
+        record = operator.status.restart
+        assert record is not None
+        assert record == Restart(operator.spec.restart_token or record.token) or isinstance(step, Wait)
+        assert not life.imported or [guest.machine.id for guest in ours] == [FOUND]
     assert all(guest.foreign in (None, guest.machine) for guest in operator.cloud.guests)
     operator.cloud.advance(10 * VISIBILITY)
     assert len(operator.cloud.ours()) == len(ours) or operator.spec.detach
@@ -166,7 +178,7 @@ def assert_refusal_is_justified(operator: Operator, step: Refuse, happened: set[
             assert [guest.machine.power for guest in ours] == [Power.RUNNING]
         case Reason.LOST:
             assert happened & {Event.DESTROYED, Event.REUSED}
-            assert not operator.spec.recreate_lost
+            assert not operator.spec.recreate_lost or operator.spec.imports
             assert not ours
         case Reason.IDENTITY_MISMATCH:
             let_go = [guest for guest in operator.cloud.guests if not guest.ours and guest.foreign is None]
@@ -188,6 +200,7 @@ SPECS = st.builds(
     disruption=st.booleans(),
     recreate_lost=st.booleans(),
     detach=st.booleans(),
+    restart_token=st.sampled_from([None, "1", "2"]),
 )
 
 
@@ -232,7 +245,7 @@ def lives(draw: st.DrawFn) -> Life:
         draw(SPECS),
         tuple(draw(st.lists(st.sampled_from(list(Fate)), max_size=12))),
         tuple(draw(st.lists(st.tuples(st.integers(0, 40), event), max_size=6))),
-        predecessor=draw(st.booleans()),
+        **draw(st.sampled_from([{}, {"predecessor": True}, {"imported": True}])),
     )
 
 
@@ -258,14 +271,14 @@ def test_a_deletion_at_any_moment_leaves_nothing_behind(life: Life, when: int) -
 
 @pytest.mark.parametrize("cloud", CLOUDS)
 @pytest.mark.parametrize("deleted", [False, True])
-@pytest.mark.parametrize("predecessor", [False, True])
-def test_every_single_fault_is_survived(cloud: str, deleted: bool, predecessor: bool) -> None:
-    wishes = replace(SPEC, disruption=True), replace(SPEC, disruption=True, cpus=4, memory=8 << 30)
+@pytest.mark.parametrize("origin", [{}, {"predecessor": True}, {"imported": True}])
+def test_every_single_fault_is_survived(cloud: str, deleted: bool, origin: dict[str, bool]) -> None:
+    wishes = replace(SPEC, disruption=True), replace(SPEC, disruption=True, cpus=4, memory=8 << 30, restart_token="1")
     for at, fate in itertools.product(range(8), Fate):
         events: list[tuple[int, Event | MachineSpec]] = [(12, wishes[1])]
         if deleted:
             events.append((30, Event.DELETE))
-        life = Life(CLOUDS[cloud], wishes[0], (*[Fate.GOOD] * at, fate), tuple(events), predecessor)
+        life = Life(CLOUDS[cloud], wishes[0], (*[Fate.GOOD] * at, fate), tuple(events), **origin)
         operator = live(life)
         check_end(operator, life)
         assert isinstance(operator.steps[-1].step, Release if deleted else Rest)
