@@ -23,12 +23,6 @@ from tests.contract.eye import PATIENCE, Eye, error_of
 _MOST_CALLS = 12
 
 
-@pytest.fixture(autouse=True)
-def shows_ports(driver: Driver) -> None:
-    if not driver.machines.traits.block:
-        pytest.skip("this driver does not show its interfaces yet")
-
-
 def nics(bed: Bed, *which: int) -> tuple[Nic, ...]:
     """Interfaces in the first or the second network of the bed."""
     return tuple(Nic(f"nic{index}", bed.networks[one]) for index, one in enumerate(which))

@@ -14,13 +14,6 @@ from hybridge.drivers.base import Driver
 from tests.contract.bed import GIB, MIB, Bed, with_choice
 from tests.contract.eye import Eye
 
-
-@pytest.fixture(autouse=True)
-def shows_settings(driver: Driver) -> None:
-    if not driver.machines.traits.block:
-        pytest.skip("this driver does not show its settings yet")
-
-
 MAC = "02:48:59:42:00:0A"
 KEYS = (
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhvcnNlYmF0dGVyeXN0YXBsZWNvcnJlY3RrZXkx you@contract",

@@ -11,9 +11,9 @@ from hybridge.core.machine import MachineSpec
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
-from hybridge.drivers.aws import mapping
+from hybridge.drivers.aws import offers
 from hybridge.drivers.aws.client import Client
-from hybridge.drivers.aws.mapping import Image, InstanceType
+from hybridge.drivers.aws.offers import Image, InstanceType
 from hybridge.drivers.aws.remembered import Remembered
 
 DEFAULT_FAMILIES = ("t3", "m7i", "r7i")
@@ -72,7 +72,7 @@ class Catalogue:
             if refused.reason is Reason.IMAGE_NOT_FOUND:
                 return None
             raise
-        return next(map(mapping.image, answer.get("Images", [])), None)
+        return next(map(offers.image, answer.get("Images", [])), None)
 
     def _image_by_name(self, wanted: str) -> Image | None:
         """The newest image of exactly this name. Never among all public ones: anybody can publish under any name."""
@@ -84,7 +84,7 @@ class Catalogue:
             IncludeDeprecated=True,
             Filters=[{"Name": "name", "Values": [_WILDCARD.sub(r"\\\1", name)]}],
         )
-        found = [mapping.image(image) for image in answer.get("Images", []) if image.get("Name") == name]
+        found = [offers.image(image) for image in answer.get("Images", []) if image.get("Name") == name]
         return max(found, key=lambda image: image.created, default=None)
 
     def _own_images(self) -> Iterable[Mapping[str, str]]:
@@ -169,7 +169,7 @@ class Catalogue:
     def _read_types(self, patterns: Sequence[str]) -> tuple[InstanceType, ...]:
         filters = [{"Name": "instance-type", "Values": list(patterns)}]
         pages = self._client.pages("DescribeInstanceTypes", "InstanceTypes", size=100, Filters=filters)
-        read = [mapping.instance_type(kind) for page in pages for kind in page]
+        read = [offers.instance_type(kind) for page in pages for kind in page]
         self._types.update({kind.name: kind for kind in read})
         return tuple(kind for kind in read if not kind.metal)
 

@@ -10,7 +10,8 @@ from typing import Any
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.machine import Known, Machine
 from hybridge.drivers.aws.client import Client
-from hybridge.drivers.aws.mapping import Disk, InstanceType, Seen, disk
+from hybridge.drivers.aws.mapping import Disk, Seen, disk
+from hybridge.drivers.aws.offers import InstanceType
 
 PAGE = 500
 

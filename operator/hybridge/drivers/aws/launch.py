@@ -14,7 +14,8 @@ from hybridge.core.machine import Intent, MachineSpec, Nic
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.aws import mapping
-from hybridge.drivers.aws.mapping import GIB, Disk, Image
+from hybridge.drivers.aws.mapping import Disk
+from hybridge.drivers.aws.offers import GIB, Image
 
 #: Options of ``spec.aws`` and placements that EC2 has.
 OPTIONS = frozenset({"instanceType", "iamInstanceProfile", "securityGroupIDs", "keyName"})

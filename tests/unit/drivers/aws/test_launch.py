@@ -11,7 +11,8 @@ from hybridge.core.identity import Marker
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch
-from hybridge.drivers.aws.mapping import GIB, Disk, Image
+from hybridge.drivers.aws.mapping import Disk
+from hybridge.drivers.aws.offers import GIB, Image
 
 IMAGE = Image("ami-1", "debian", "available", "", "x86_64", 8 * GIB, ("/dev/xvda", "/dev/sdb"))
 SPEC = MachineSpec(name="web-1", image="debian", cpus=2, memory=GIB)

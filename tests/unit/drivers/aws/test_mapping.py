@@ -6,8 +6,9 @@ import pytest
 
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Address, Machine, Port, Power
-from hybridge.drivers.aws import mapping
-from hybridge.drivers.aws.mapping import GIB, UNFINISHED, Disk, InstanceType
+from hybridge.drivers.aws import mapping, offers
+from hybridge.drivers.aws.mapping import UNFINISHED, Disk
+from hybridge.drivers.aws.offers import GIB, InstanceType
 
 MARKER = Marker("cluster", "uid", "VirtualMachine", "shop", "web")
 
@@ -182,7 +183,7 @@ def test_the_smallest_type_is_by_cpus_then_memory_then_name() -> None:
 
 
 def test_an_image_names_its_root_first() -> None:
-    found = mapping.image(
+    found = offers.image(
         {
             "ImageId": "ami-1",
             "RootDeviceName": "/dev/xvda",
@@ -198,5 +199,5 @@ def test_an_image_names_its_root_first() -> None:
 
 
 def test_an_image_with_an_instance_store_as_root_has_no_disks_to_set() -> None:
-    found = mapping.image({"ImageId": "ami-1", "RootDeviceName": "/dev/sda1", "RootDeviceType": "instance-store"})
+    found = offers.image({"ImageId": "ami-1", "RootDeviceName": "/dev/sda1", "RootDeviceType": "instance-store"})
     assert (found.disks, found.root_size) == ((), None)
