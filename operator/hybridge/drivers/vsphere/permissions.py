@@ -18,9 +18,10 @@ from hybridge.drivers.vsphere.inventory import Layout
 from hybridge.drivers.vsphere.sdk import moid, vim
 
 _MAKING: Final = "making machines"
+_CREATE: Final = "VirtualMachine.Inventory.CreateFromExisting"
 #: Privileges on the folder of the machines, and what for.
 _FOLDER: Final[Mapping[str, str]] = {
-    "VirtualMachine.Inventory.CreateFromExisting": _MAKING,
+    _CREATE: _MAKING,
     "VirtualMachine.Inventory.Delete": "deleting machines",
     "VirtualMachine.Config.CPUCount": "setting sizes",
     "VirtualMachine.Config.Memory": "setting sizes",
@@ -82,6 +83,10 @@ def check(session: Session, layout: Layout, defaults: Mapping[str, str], templat
         *_without(held, layout, [machines], _FOLDER_FEATURES),
         *_without(held, layout, [moid(top)], _TOP),
     ]
+    usual = layout.roots["vmFolder"]
+    if not defaults.get("folder") and machines != usual:
+        # What names no folder goes to the datacenter's own, although another one is meant for machines.
+        optional += _without(held, layout, [usual], {_CREATE: "machines that name no folder"})
     return Lacking(tuple(missing), tuple(optional))
 
 
