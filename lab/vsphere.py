@@ -291,7 +291,7 @@ class VsphereCloud:
         """
         with self._lock:
             pool = self._named(vim.ClusterComputeResource, self.cluster).resourcePool
-            added = [vim.vm.device.VirtualDeviceSpec(operation="add", device=device) for device in devices]
+            added = [_added(device) for device in devices]
             spec = vim.vm.ConfigSpec(
                 name=name,
                 files=vim.vm.FileInfo(vmPathName=f"[{self.datastores[0]}]"),
@@ -302,6 +302,11 @@ class VsphereCloud:
             )
             folder = self._named(vim.Folder, self.folder)
             return self._made(lambda: folder.CreateVM_Task(spec, pool))
+
+    def make_template(self, moid: str) -> None:
+        """Turn a machine that is off into a template."""
+        with self._lock:
+            self._vm(moid).MarkAsTemplate()
 
     def relocate(
         self, moid: str, *, host: str | None = None, datastore: str | None = None, pool: str | None = None
@@ -513,6 +518,13 @@ class VsphereCloud:
         finally:
             view.DestroyView()
         return {_moid(item.obj): {one.name: one.val for one in item.propSet} for item in found}
+
+
+def _added(device: Any) -> Any:
+    spec = vim.vm.device.VirtualDeviceSpec(operation="add", device=device)
+    if isinstance(device, vim.vm.device.VirtualDisk):
+        spec.fileOperation = "create"
+    return spec
 
 
 def finished(instance: Any, task: Any) -> Any:

@@ -29,6 +29,8 @@ from lab.permissions import Grant
 from lab.pki import Authority
 
 GIB = 2**30
+#: A name that people give where they may.
+ODD_NAME = 'Büro "web" / 50% <a&b>\\ 日本'
 MIB = 2**20
 CLUSTER = "0b5d3c1e-contract"
 IDENTITY = "the-cloud-of-this-test"
@@ -136,6 +138,10 @@ class Bed(ABC):
     one_way: ClassVar[frozenset[str]] = frozenset()
     #: Fields that a new machine gets by calls of their own, after it was made.
     later: ClassVar[frozenset[str]] = frozenset()
+    #: Kinds of machines that people make, and that are made here by nobody else.
+    oddities: ClassVar[Sequence[str]] = ()
+    #: Whether a name can be had only once.
+    unique_names: ClassVar[bool] = False
     #: The key of ``placement`` that names one of ``places``.
     place: ClassVar[str] = "node"
     #: Whether a spec can give interfaces their MAC addresses.
@@ -324,8 +330,12 @@ class Bed(ABC):
         """Lets one of ``places`` fail, until the end of the test."""
         raise NotImplementedError
 
-    def handmade(self, **odd: object) -> str:
-        """Makes a machine as people make them, without a thought of Hybridge; its id."""
+    def handmade(self, odd: str) -> str:
+        """Makes a machine of one of ``oddities``, as people make them, without a thought of Hybridge; its id."""
+        raise NotImplementedError
+
+    def rename(self, machine_id: str, name: str) -> None:
+        """Gives a machine another name."""
         raise NotImplementedError
 
     def protect(self, machine_id: str) -> None:

@@ -17,7 +17,7 @@ from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
 from lab.permissions import Grant
 from lab.pki import Authority
-from tests.contract.bed import GIB, MIB, Bed, Calls, Shown
+from tests.contract.bed import GIB, MIB, ODD_NAME, Bed, Calls, Shown
 
 
 class AwsBed(Bed):
@@ -65,6 +65,7 @@ class AwsBed(Bed):
         "rootDisk.class": ("gp3", "gp2"),
     }
     fixed = frozenset({"aws.keyName", "networks.first", "placement.zone"})
+    oddities = ("no name", "odd name", "several disks", "two interfaces on one network", "no SSH key and no groups")
     place = "zone"
     takes_macs = False
     unseen = frozenset({"cloudInit.hostname", "cloudInit.sshKeys"})
@@ -160,6 +161,32 @@ class AwsBed(Bed):
             NetworkInterfaceIds=[gone], WaiterConfig={"Delay": 0.05, "MaxAttempts": 400}
         )
         self._ec2.delete_network_interface(NetworkInterfaceId=gone)
+
+    def handmade(self, odd: str) -> str:
+        disks = [{"DeviceName": f"/dev/sd{letter}", "Ebs": {"VolumeSize": 1}} for letter in "fgh"]
+        card = {"SubnetId": self._aws.subnets[0], "DeleteOnTermination": True}
+        words: dict[str, dict[str, Any]] = {
+            "odd name": {
+                "TagSpecifications": [
+                    {
+                        "ResourceType": "instance",
+                        "Tags": [{"Key": "Name", "Value": ODD_NAME}, {"Key": "Empty", "Value": ""}],
+                    }
+                ]
+            },
+            "several disks": {"BlockDeviceMappings": disks},
+            "two interfaces on one network": {
+                "NetworkInterfaces": [{**card, "DeviceIndex": index} for index in (0, 1)]
+            },
+        }
+        made = self._ec2.run_instances(
+            ImageId=self._aws.images[self.image], InstanceType="t3.micro", MinCount=1, MaxCount=1, **words.get(odd, {})
+        )["Instances"][0]["InstanceId"]
+        self._wait("instance_running", made)
+        return str(made)
+
+    def rename(self, machine_id: str, name: str) -> None:
+        self._ec2.create_tags(Resources=[machine_id], Tags=[{"Key": "Name", "Value": name}])
 
     def maintain(self, place: str) -> None:
         self._zones[place] = "impaired"

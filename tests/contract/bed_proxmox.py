@@ -16,7 +16,7 @@ from lab.permissions import Grant
 from lab.pki import Authority
 from lab.proxmox import ProxmoxCloud, ProxmoxMachine
 from lab.proxmox_estate import BRIDGES, NODES, POOLS
-from tests.contract.bed import GIB, MIB, Bed, Calls, Shown
+from tests.contract.bed import GIB, MIB, ODD_NAME, Bed, Calls, Shown
 
 
 class ProxmoxBed(Bed):
@@ -76,6 +76,17 @@ class ProxmoxBed(Bed):
     repeated_prepare_cost = 1
     reuses_ids = True
     shows_user_data = False
+    oddities = (
+        "nothing in it",
+        "no name",
+        "several disks",
+        "SATA disk",
+        "IDE disk",
+        "two interfaces on one network",
+        "linked clone",
+        "template",
+        "odd notes",
+    )
     missing_id = "999999"
     missing_image = "999999"
 
@@ -84,6 +95,7 @@ class ProxmoxBed(Bed):
     def __init__(self, folder: Path, authority: Authority) -> None:
         self._vmids = itertools.count(5000)
         self._troubled: set[str] = set()
+        self._protected: set[str] = set()
         super().__init__(folder, authority)
 
     @property
@@ -108,6 +120,9 @@ class ProxmoxBed(Bed):
         self._pve.power(int(machine_id), on=on)
 
     def destroy(self, machine_id: str) -> None:
+        if machine_id in self._protected:
+            self._protected.discard(machine_id)
+            self._pve.set_config(int(machine_id), protection=0)
         self._pve.destroy(int(machine_id))
 
     def copy(self, machine_id: str) -> str:
@@ -168,6 +183,28 @@ class ProxmoxBed(Bed):
     def _cards(self, vmid: int) -> int:
         return sum(key.startswith("net") and key[3:].isdigit() for key in self._pve.machine(vmid).config)
 
+    def handmade(self, odd: str) -> str:
+        vmid = next(self._vmids)
+        if odd == "linked clone":
+            self._pve.clone_by_hand(self._pve.templates[self.image], vmid, name="linked", full=0)
+            return str(vmid)
+        card = "virtio,bridge=vmbr0"
+        words: dict[str, dict[str, str]] = {
+            "several disks": {"scsi0": "ceph:4", "scsi1": "ceph:1", "virtio3": "ceph:2"},
+            "SATA disk": {"sata2": "ceph:4"},
+            "IDE disk": {"ide0": "ceph:4", "ide2": "none,media=cdrom"},
+            "two interfaces on one network": {"net0": card, "net3": card},
+            "template": {"scsi0": "ceph:4"},
+            "odd notes": {"description": f"{ODD_NAME}\n\n# A heading: {{\n"},
+        }
+        self._pve.create(vmid, "" if odd == "no name" else f"by-hand-{vmid}", node="pve1", **words.get(odd, {}))
+        if odd == "template":
+            self._pve.make_template(vmid)
+        return str(vmid)
+
+    def rename(self, machine_id: str, name: str) -> None:
+        self._pve.set_config(int(machine_id), name=name)
+
     def maintain(self, place: str) -> None:
         self._troubled.add(place)
         self._pve.set_node(place, maintenance=True)
@@ -177,6 +214,7 @@ class ProxmoxBed(Bed):
         self._pve.set_node(place, online=False)
 
     def protect(self, machine_id: str) -> None:
+        self._protected.add(machine_id)
         self._pve.set_config(int(machine_id), protection=1)
 
     def tidy(self) -> None:

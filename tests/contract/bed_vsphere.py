@@ -7,7 +7,8 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
+from uuid import uuid4
 
 from hybridge.core.identity import OWNER
 from hybridge.drivers.base import Right
@@ -15,8 +16,8 @@ from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
 from lab.permissions import Grant
 from lab.pki import Authority
-from lab.vsphere import GRANTS, VsphereCloud, VsphereMachine
-from tests.contract.bed import MIB, Bed, Calls, Shown
+from lab.vsphere import GRANTS, VsphereCloud, VsphereMachine, vim
+from tests.contract.bed import MIB, ODD_NAME, Bed, Calls, Shown
 
 #: What only changes of machines need that their life in the test does not come upon.
 _MOVING = (
@@ -80,6 +81,19 @@ class VsphereBed(Bed):
     one_way = frozenset({"vsphere.hardwareVersion"})
     later = frozenset({"tags"})
     hot_add: ClassVar[Mapping[str, object]] = {"cpuHotAdd": True, "memoryHotAdd": True}
+    oddities = (
+        "nothing in it",
+        "odd name",
+        "several disks",
+        "SATA disk",
+        "IDE disk",
+        "NVMe disk",
+        "two interfaces on one network",
+        "interfaces of old kinds",
+        "template",
+        "metadata of others",
+    )
+    unique_names = True
     missing_id = "vm-999999"
     missing_image = "vm-999999"
 
@@ -163,6 +177,18 @@ class VsphereBed(Bed):
     def unplug(self, machine_id: str) -> None:
         self._vcenter.remove_card(machine_id)
 
+    def handmade(self, odd: str) -> str:
+        name = ODD_NAME if odd == "odd name" else f"by-hand-{uuid4().hex[:8]}"
+        made = self._vcenter.create(name, _devices(odd, self._vcenter.network("VM Network")))
+        if odd == "template":
+            self._vcenter.make_template(made)
+        if odd == "metadata of others":
+            self._vcenter.set_extra_config(made, {"guestinfo.metadata": "instance-id: web\n{"})
+        return made
+
+    def rename(self, machine_id: str, name: str) -> None:
+        self._vcenter.rename(machine_id, name)
+
     def maintain(self, place: str) -> None:
         self._hurt.add(place)
         self._vcenter.tune_host(place, maintenance=True)
@@ -215,6 +241,41 @@ class VsphereBed(Bed):
             uuid=machine.instance_uuid,
             template=machine.template,
         )
+
+
+_HARDWARE_OF = vim.vm.device
+_CONTROLLERS = {
+    "SCSI": (_HARDWARE_OF.ParaVirtualSCSIController, 1000, 2000),
+    "SATA": (_HARDWARE_OF.VirtualAHCIController, 15000, 16000),
+    "NVMe": (_HARDWARE_OF.VirtualNVMEController, 31000, 32000),
+}
+
+
+def _devices(odd: str, network: Any) -> list[Any]:
+    """What an odd machine is made with; every machine has IDE controllers, the first of which is 200."""
+    kind = odd.partition(" ")[0]
+    cards = {
+        "two interfaces on one network": (_HARDWARE_OF.VirtualVmxnet3, _HARDWARE_OF.VirtualVmxnet3),
+        "interfaces of old kinds": (_HARDWARE_OF.VirtualPCNet32, _HARDWARE_OF.VirtualE1000),
+    }.get(odd, ())
+    devices = [card(key=-1 - number, backing=network) for number, card in enumerate(cards)]
+    if kind == "IDE":
+        return [*devices, _disk(3000, 200)]
+    if kind in _CONTROLLERS or odd == "several disks":
+        controller, key, first = _CONTROLLERS.get(kind, _CONTROLLERS["SCSI"])
+        bus = {"sharedBus": "noSharing"} if first == _CONTROLLERS["SCSI"][2] else {}
+        disks = [_disk(first + unit, key, unit) for unit in range(3 if odd == "several disks" else 1)]
+        return [*devices, controller(key=key, busNumber=0, **bus), *disks]
+    return devices
+
+
+def _disk(key: int, controller: int, unit: int = 0) -> Any:
+    backing = _HARDWARE_OF.VirtualDisk.FlatVer2BackingInfo(
+        fileName=f"[{VsphereCloud.datastores[0]}]", diskMode="persistent", thinProvisioned=True
+    )
+    return _HARDWARE_OF.VirtualDisk(
+        key=key, controllerKey=controller, unitNumber=unit, backing=backing, capacityInKB=(4 - unit) * MIB
+    )
 
 
 _RELOCATED = {"placement.node": "host", "placement.storage": "datastore", "placement.resourcePool": "pool"}
