@@ -173,9 +173,15 @@ _Named = Annotated[str, text("A name or id in the cloud.", 255)]
 class Restrict(Model, frozen=True, kw_only=True):
     """What tenants may name. An absent list allows any."""
 
-    network_ids: Annotated[tuple[_Named, ...] | None, unique("Networks that machines may attach to.", 256)] = None
+    network_ids: Annotated[
+        tuple[_Named, ...] | None,
+        unique("Networks that machines may attach to; vmbr0.20 is VLAN 20 of a bridge (spec.proxmox.vlan).", 256),
+    ] = None
     folders: Annotated[tuple[_Named, ...] | None, unique("Folders in which machines may be.", 256)] = None
-    resource_pools: Annotated[tuple[_Named, ...] | None, unique("Resource pools that machines may use.", 256)] = None
+    resource_pools: Annotated[
+        tuple[_Named, ...] | None,
+        unique("Resource pools that machines may use; a cluster or host named alone stands for all of it.", 256),
+    ] = None
     storages: Annotated[tuple[_Named, ...] | None, unique("Storages or datastores for disks.", 256)] = None
     zones: Annotated[tuple[_Named, ...] | None, unique("Zones in which machines may be.", 256)] = None
     nodes: Annotated[tuple[_Named, ...] | None, unique("Nodes or hosts on which machines may be.", 256)] = None

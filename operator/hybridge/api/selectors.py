@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -82,6 +83,12 @@ class NamespaceGrant(Model, frozen=True, kw_only=True):
 
     def allows(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Whether the namespace of this name and these labels is granted."""
-        return any(fnmatchcase(namespace, pattern) for pattern in self.names) or (
+        return any(_pattern(name).fullmatch(namespace) for name in self.names) or (
             self.selector is not None and self.selector.matches(labels)
         )
+
+
+@lru_cache(maxsize=1024)
+def _pattern(name: str) -> re.Pattern[str]:
+    """A name in which only ``*`` is special."""
+    return re.compile(".*".join(map(re.escape, name.split("*"))))

@@ -85,6 +85,9 @@ def _imports(spec: VirtualMachineSpec, provider: Provider) -> str | None:
 def _restricted(spec: VirtualMachineSpec, provider: ProviderSpec) -> str | None:
     """The first thing that the machine names and that tenants may not name."""
     restrict, placement, proxmox = provider.restrict, spec.placement, spec.proxmox
+    # A cluster, or a host of vSphere's, is its whole resource pool where none is named.
+    pooled = placement.resource_pool is not None
+    host = placement.node if provider.vsphere is not None else None
     # On EC2 the class of a disk is a type of volume; elsewhere it names a storage.
     storage = spec.root_disk.class_ if spec.root_disk and provider.aws is None else None
     named = (
@@ -96,8 +99,20 @@ def _restricted(spec: VirtualMachineSpec, provider: ProviderSpec) -> str | None:
         ("placement.node", placement.node, restrict.nodes),
         ("rootDisk.class", storage, restrict.storages),
         ("proxmox.isoStorage", proxmox.iso_storage if proxmox else None, restrict.storages),
+        ("proxmox.pool", proxmox.pool if proxmox else None, restrict.resource_pools),
+        ("placement.cluster", None if pooled else placement.cluster, restrict.resource_pools),
+        ("placement.node", None if pooled else host, restrict.resource_pools),
+        *(("proxmox.vlan", name, restrict.network_ids) for name in _tagged(spec, provider)),
     )
     for field, value, allowed in named:
         if value is not None and allowed is not None and value not in allowed:
             return f"spec.{field} {value!r}"
     return None
+
+
+def _tagged(spec: VirtualMachineSpec, provider: ProviderSpec) -> list[str]:
+    """The VLANs that a machine asks for, as ``bridge.vlan``: another network than the bridge's own."""
+    if spec.proxmox is None or spec.proxmox.vlan is None:
+        return []
+    bridges = [nic.id for nic in spec.networks if nic.id] or [provider.defaults.network or "the template's bridge"]
+    return [f"{bridge}.{spec.proxmox.vlan}" for bridge in bridges]
