@@ -148,6 +148,11 @@ class AwsPerson(Person):
             for volume in self._ec2.describe_volumes()["Volumes"]
             for where in volume["Attachments"]
         }
+        cards = sorted(
+            (card["Attachment"]["InstanceId"], card["Attachment"]["DeviceIndex"], card["SubnetId"])
+            for card in self._ec2.describe_network_interfaces()["NetworkInterfaces"]
+            if card.get("Attachment", {}).get("InstanceId")
+        )
         return [
             Facts(
                 id=machine.id,
@@ -159,7 +164,7 @@ class AwsPerson(Person):
                 owner=machine.tags.get(OWNER, ""),
                 namespace=machine.tags.get(NAMESPACE, ""),
                 place=machine.zone,
-                networks=(machine.subnet or "",),
+                networks=tuple(subnet for instance, _, subnet in cards if instance == machine.id),
                 tags=machine.tags,
                 kind=machine.type,
             )

@@ -112,7 +112,7 @@ def test_hostname_keys_and_user_data_from_a_secret_arrive(scene: Scene) -> None:
     given = scene.person.given(machine.id)
     if scene.person.shows_given:
         assert KEY in given
-        assert '"hostname": "ada"' in given
+        assert 'hostname": "ada"' in given
         assert "from-the-secret" in given
     else:
         (iso,) = [iso for iso in scene.bed.lab.proxmox.isos() if f"hybridge-{machine.id}-" in iso]
