@@ -249,6 +249,12 @@ class VsphereCloud:
         """Change the memory; a running machine that cannot take it is off for a moment."""
         self._hardware(moid, vim.vm.ConfigSpec(memoryMB=mebibytes))
 
+    def cores_per_socket(self, moid: str) -> int:
+        """How many cores each socket of a machine has."""
+        with self._lock:
+            path = "config.hardware.numCoresPerSocket"
+            return int(self._properties(vim.VirtualMachine, [path])[moid][path])
+
     def set_hardware(self, moid: str, option: str, value: object) -> None:
         """Change an option of a ``vim.vm.ConfigSpec``; a running machine that cannot take it is off for a moment."""
         self._hardware(moid, vim.vm.ConfigSpec(**{option: value}))

@@ -23,7 +23,7 @@ var redirected = map[string]map[string]bool{
 		"CloneVM_Task": true, "ReconfigVM_Task": true, "Rename_Task": true, "RelocateVM_Task": true,
 		"MarkAsTemplate": true, "MarkAsVirtualMachine": true, "ShutdownGuest": true,
 	},
-	"Folder": {"CreateVM_Task": true},
+	"Folder": {"CreateVM_Task": true, "MoveIntoFolder_Task": true},
 	"AuthorizationManager": {
 		"HasPrivilegeOnEntities": true, "HasPrivilegeOnEntity": true,
 		"HasUserPrivilegeOnEntities": true, "FetchUserPrivilegeOnEntities": true,

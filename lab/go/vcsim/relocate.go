@@ -7,6 +7,7 @@ import (
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
@@ -101,4 +102,27 @@ func owner(ctx *simulator.Context, pool types.ManagedObjectReference) types.Mana
 
 func parent(ctx *simulator.Context, host types.ManagedObjectReference) types.ManagedObjectReference {
 	return *ctx.Map.Get(host).(*simulator.HostSystem).Parent
+}
+
+// MoveIntoFolderTask refuses a name that the folder has already.
+func (m *machines) MoveIntoFolderTask(ctx *simulator.Context, req *types.MoveIntoFolder_Task) soap.HasFault {
+	folder, ok := ctx.Map.Get(req.This).(*simulator.Folder)
+	if !ok {
+		return &methods.MoveIntoFolder_TaskBody{Fault_: simulator.Fault("", missing(req.This))}
+	}
+	ref := m.task(ctx, folder, "moveInto", "MoveIntoFolder_Task", func() (types.AnyType, types.BaseMethodFault) {
+		for _, ref := range req.List {
+			entity, ok := ctx.Map.Get(ref).(mo.Entity)
+			if !ok {
+				return nil, missing(ref)
+			}
+			if fault := taken(ctx, folder, entity.Entity().Name, ref); fault != nil {
+				return nil, fault
+			}
+		}
+		res := folder.MoveIntoFolderTask(ctx, req)
+		_, fault := m.feed.await(ctx, res.(*methods.MoveIntoFolder_TaskBody).Res.Returnval)
+		return nil, fault
+	})
+	return &methods.MoveIntoFolder_TaskBody{Res: &types.MoveIntoFolder_TaskResponse{Returnval: ref}}
 }

@@ -25,8 +25,8 @@ type change struct {
 	Passwords map[string]string   `json:"passwords"` // by account
 	Denied    map[string][]string `json:"denied"`    // privileges taken away, by account
 	// Privileges held, by account and inventory path; null gives an account everything.
-	Grants map[string]map[string][]string `json:"grants"`
-	HotPlug   *bool               `json:"hotPlugNotSupported"`
+	Grants  map[string]map[string][]string `json:"grants"`
+	HotPlug *bool                          `json:"hotPlugNotSupported"`
 
 	Hosts     map[string]hostChange `json:"hosts"`     // by name
 	Protected map[string]bool       `json:"protected"` // machines that may not be deleted, by id
