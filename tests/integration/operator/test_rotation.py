@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.integration.operator.conftest import MakeScene
 from tests.integration.operator.scene import Scene
 
 #: Seconds that a cloud takes for each task, so that a Secret can be replaced in the middle of one.
@@ -74,3 +75,18 @@ def test_a_secret_that_changes_while_a_machine_is_deleted_loses_nothing(own: Sce
 
     assert own.faults.counts()[delete].requests == 1
     assert own.here() == set()
+
+
+def test_a_session_that_was_ended_is_replaced_by_one_login(make_scene: MakeScene) -> None:
+    scene = make_scene("vsphere")
+    scene.make()
+    machine = scene.machine()
+    scene.faults.reset_counts()
+
+    scene.bed.lab.vsphere.end_sessions()
+    scene.change(tags={"team": "shop"})
+
+    scene.wait_machine(lambda seen: seen.tags.get("team") == "shop", "to be tagged in a new session")
+    scene.wait("web", "Synced", "True")
+    assert scene.here() == {machine.id}
+    assert scene.faults.counts()["Login"].requests == 1
