@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
@@ -205,6 +206,19 @@ def test_an_answer_that_refuses_is_an_answer(bulkhead: Bulkhead) -> None:
         with pytest.raises(Unreachable):
             await bulkhead.call(unreachable)
         assert not bulkhead.breaker.open
+
+    asyncio.run(story())
+
+
+def test_what_was_refused_for_want_of_a_right_is_counted(bulkhead: Bulkhead) -> None:
+    def denied() -> None:
+        raise Refused(Reason.NOT_PERMITTED, "not for you")
+
+    async def story() -> None:
+        for call, count in ((refused, 0), (denied, 1), (lambda: None, 1), (denied, 2)):
+            with contextlib.suppress(Refused):
+                await bulkhead.call(call)
+            assert bulkhead.denials == count
 
     asyncio.run(story())
 

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybridge.core.machine import Task, TaskState
+from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Connection, Driver, Sweep
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.keys import Key
@@ -95,3 +97,20 @@ def test_who_waits_no_longer_changes_nothing() -> None:
 
     asked = looks(0.01, 100.0, story)
     assert asked[2] - asked[1] == pytest.approx(INTERVAL, abs=0.05)
+
+
+def test_a_task_that_failed_for_want_of_a_right_is_counted_once() -> None:
+    def story(link: Link) -> None:
+        for state, reason in (
+            (TaskState.RUNNING, None),
+            (TaskState.SUCCEEDED, None),
+            (TaskState.FAILED, Reason.CAPACITY),
+            (TaskState.FAILED, Reason.NOT_PERMITTED),
+        ):
+            link.watch_task(Task(f"{state}-{reason}", "Clone", 0.0, state, reason=reason), KEY)
+        counted.append(link.denials)
+
+    counted: list[int] = []
+    looks(1.0, 20.0, story)
+
+    assert counted == [1]
