@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 from typer.testing import CliRunner
 
+from hybridge.core.identity import OWNER
 from lab.bed import Lab
 from lab.person import app
 from lab.proxmox_estate import TEMPLATES
@@ -22,7 +23,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 def made(lab: Lab, cloud: str) -> str:
     if cloud == "aws":
-        return lab.aws.launch_by_hand({"Name": NAME})
+        # The account that the person borrows may change only what is marked.
+        return lab.aws.launch_by_hand({"Name": NAME, OWNER: "somebody"})
     if cloud == "proxmox":
         lab.proxmox.clone_by_hand(min(TEMPLATES), 500, name=NAME)
         lab.proxmox.power(500, on=True)
