@@ -21,6 +21,8 @@ from hybridge.drivers.vsphere.sdk import fault_name, moid, vim
 from hybridge.drivers.vsphere.seen import Seen
 from hybridge.drivers.vsphere.versions import met
 
+#: How many kinds of machines that are alike are remembered.
+_MOST_ALIKE: Final = 4096
 _POWER = {"poweredOn": Power.RUNNING, "poweredOff": Power.STOPPED, "suspended": Power.SUSPENDED}
 
 
@@ -59,8 +61,24 @@ def _ports(found: Seen, places: Places) -> Iterable[Port]:
         yield Port(places.network(card.network, card.name), card.mac or None)
 
 
-def _settings(found: Seen, places: Places) -> dict[str, Known]:
-    """What a spec can set besides; what is not known is left out."""
+def _settings(found: Seen, places: Places) -> Mapping[str, Known]:
+    """What a spec can set besides; what is not known is left out. Machines that are alike share what is the same."""
+    hardware = (found.guest_id, found.version, found.hot_add_cpus, found.hot_add_memory)
+    alike = (found.host, found.pool, found.parent, found.store, *hardware)
+    words = places.settings.get(alike)
+    if words is None:
+        if len(places.settings) >= _MOST_ALIKE:
+            places.settings.clear()  # machines have moved a lot
+        words = places.settings[alike] = _alike(found, places)
+    guest: dict[str, Known] = {}
+    if hostname := guestinfo.hostname(found.metadata):
+        guest["cloudInit.hostname"] = (hostname,)
+    if keys := guestinfo.ssh_keys(found.metadata):
+        guest["cloudInit.sshKeys"] = (setting_text(keys),)
+    return {**words, **guest} if guest else words
+
+
+def _alike(found: Seen, places: Places) -> Mapping[str, Known]:
     words: dict[str, Known] = {
         "placement.node": places.known(found.host),
         "placement.cluster": places.known(places.compute(found.host)),
@@ -72,10 +90,6 @@ def _settings(found: Seen, places: Places) -> dict[str, Known]:
         "vsphere.cpuHotAdd": (setting_text(found.hot_add_cpus),),
         "vsphere.memoryHotAdd": (setting_text(found.hot_add_memory),),
     }
-    if hostname := guestinfo.hostname(found.metadata):
-        words["cloudInit.hostname"] = (hostname,)
-    if keys := guestinfo.ssh_keys(found.metadata):
-        words["cloudInit.sshKeys"] = (setting_text(keys),)
     return {path: known for path, known in words.items() if known}
 
 

@@ -49,6 +49,8 @@ class Places:
     """All objects by id. Who uses it from several threads guards it."""
 
     items: dict[str, Item] = field(default_factory=dict)
+    #: Settings of machines that are alike, by what they are alike in; they hold as long as the names do.
+    settings: dict[tuple[object, ...], Mapping[str, Known]] = field(default_factory=dict)
     _known: dict[str, Known] = field(default_factory=dict)
     _aliases: dict[str, str] = field(default_factory=dict)
 
@@ -59,7 +61,7 @@ class Places:
         self.items[object_id] = now
         if before is not None and (before.name, before.parent, before.alias) == (now.name, now.parent, now.alias):
             return False
-        self._known.clear()
+        self._forget()
         if now.alias:
             self._aliases[now.alias] = object_id
         return True
@@ -67,7 +69,11 @@ class Places:
     def leave(self, object_id: str) -> None:
         """An object was removed."""
         self.items.pop(object_id, None)
+        self._forget()
+
+    def _forget(self) -> None:
         self._known.clear()
+        self.settings.clear()
 
     def known(self, object_id: str) -> Known:
         """All words for an object: its name, the ends of its path, its id. Empty while it was not pushed."""
