@@ -70,7 +70,7 @@ def setting_text(value: object) -> str:
 
 
 def _name(spec: MachineSpec, machine: Machine, *, named: bool) -> Iterator[Action]:
-    if named and machine.name and machine.name != spec.name:
+    if named and machine.detailed and machine.name != spec.name:
         yield Action(Verb.RENAME, "name", machine.name, spec.name)
 
 

@@ -23,6 +23,7 @@ from hybridge.core.plan import CONFIGURING, Action, Do, Plan, Refuse, Release, R
 from hybridge.core.reasons import Reason
 
 _POWER = "powerState"
+_PROTECTED = Refuse(Reason.DELETION_PROTECTED, "spec.lifecycle.deletionProtection is true")
 
 
 def plan(situation: Situation) -> Plan:
@@ -36,7 +37,7 @@ def plan(situation: Situation) -> Plan:
             )
         )
     if spec.observed and record.deleting:
-        return Plan(Release())
+        return Plan(_PROTECTED if record.protected else Release())
     found = locate(situation)
     if not isinstance(found, Machine | Absent | Nowhere):
         return Plan(found, found.actions if isinstance(found, Do) else ())
@@ -54,7 +55,7 @@ def _plan_observed(situation: Situation, found: Machine | Absent | Nowhere) -> P
 
 def _plan_deletion(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
     if situation.record.protected:
-        return Plan(Refuse(Reason.DELETION_PROTECTED, "spec.lifecycle.deletionProtection is true"))
+        return Plan(_PROTECTED)
     if isinstance(found, Absent):
         return Plan(search_denied(situation) or Release())
     if isinstance(found, Nowhere):
@@ -168,6 +169,7 @@ class _Open:
             changes = tuple(action for action in changes if action not in drift)
             power = tuple(action for action in power if action not in drift)
         possible = [action for action in changes if action.verb is not Verb.REPLACE]
+        drift += _together(situation, machine)
         stopped = machine.power is Power.STOPPED
         return cls(
             now=tuple(action for action in possible if stopped or not action.disruptive),
@@ -181,6 +183,15 @@ class _Open:
     def everything(self) -> tuple[Action, ...]:
         """All that is to be done, in order."""
         return (*self.now, *self.waiting, *self.impossible, *self.power)
+
+
+def _together(situation: Situation, machine: Machine) -> tuple[Action, ...]:
+    """That the machine has come onto the host of another of its group. It is told; where both should go people decide."""
+    other = situation.sight.neighbours.get(machine.host) if machine.host else None
+    if other is None or not situation.record.created:
+        return ()
+    before = f"{machine.host}, as {other}"
+    return (Action(Verb.MIGRATE, "placement.antiAffinityGroup", before, f"apart from {other}"),)
 
 
 def _is_drift(situation: Situation, action: Action) -> bool:

@@ -36,8 +36,8 @@ class Sight:
     ``absent``: the cloud itself said that nothing has this id (on record, or to be imported). ``carriers``: machines whose
     marker names this object. ``predecessors``: machines of an earlier object of the same cluster, kind, namespace and
     name. ``matches``: machines that the import means; ``near``: in words, those that come close when there are none.
-    ``task``: the task on record. ``searched_at``: when the last Search ended. ``token_spent``: the token was refused as
-    used otherwise.
+    ``neighbours``: names, by host, of other machines of the anti-affinity group. ``task``: the task on record.
+    ``searched_at``: when the last Search ended. ``token_spent``: the token was refused as used otherwise.
     """
 
     settled: bool
@@ -47,6 +47,7 @@ class Sight:
     predecessors: tuple[Machine, ...] = ()
     matches: tuple[Machine, ...] = ()
     near: tuple[str, ...] = ()
+    neighbours: Mapping[str, str] = field(default_factory=dict)
     task: Task | None = None
     searched_at: float | None = None
     token_spent: bool = False

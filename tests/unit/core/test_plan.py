@@ -410,6 +410,42 @@ def test_a_machine_of_which_nobody_knows_whether_it_runs_is_not_resized() -> Non
     assert not (isinstance(step, Do) and step.verb is Verb.RESIZE)
 
 
+def test_what_is_on_a_host_that_does_not_answer_is_waited_for_with_patience() -> None:
+    machine = replace(STOPPED, power=Power.UNKNOWN, host="pve2")
+    for deleting in (False, True):
+        situation = proven(MachineSpec("web"), machine, Traits())
+        step = plan(replace(situation, record=replace(situation.record, deleting=deleting))).step
+        assert isinstance(step, Wait)
+        assert step.reason is Reason.HOST_DOWN
+        assert step.patient
+        assert "pve2" in step.message
+
+
+def test_somebody_elses_task_is_no_news_while_there_is_nothing_to_do() -> None:
+    locked = replace(proven(MachineSpec("web"), RUNNING, Traits()).sight.recorded or RUNNING, lock="backup")
+    situation = proven(MachineSpec("web"), RUNNING, Traits())
+    situation = replace(situation, sight=replace(situation.sight, recorded=locked))
+    assert plan(situation) == Plan(Rest())
+    waiting = plan(replace(situation, spec=MachineSpec("web", tags={"a": "b"}))).step
+    assert isinstance(waiting, Wait)
+    assert waiting.reason is Reason.LOCKED
+
+
+def test_a_machine_that_came_onto_the_host_of_another_of_its_group_is_told_and_not_moved() -> None:
+    machine = replace(RUNNING, host="pve1")
+    situation = proven(MachineSpec("web", group="web"), machine, Traits())
+    decided = plan(replace(situation, sight=replace(situation.sight, neighbours={"pve1": "web-2"})))
+    assert decided.step == Rest()
+    assert decided.actions == ()
+    (item,) = decided.drift
+    assert (item.field, item.after) == ("placement.antiAffinityGroup", "apart from web-2")
+
+
+def test_a_name_that_was_taken_away_is_missed() -> None:
+    (rename,) = plan(proven(MachineSpec("web"), replace(RUNNING, name=""), Traits())).actions
+    assert (rename.verb, rename.after) == (Verb.RENAME, "web")
+
+
 def test_an_adoption_that_did_not_take_effect_is_repeated() -> None:
     earlier = replace(STOPPED, marker=replace(MINE, uid="uid-0"), uuid=UUID)
     intent = Intent(0, "", "web", UUID, IDENTITY, NOW, id="101")

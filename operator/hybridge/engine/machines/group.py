@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core.machine import Placed
 from hybridge.engine.cluster import Body
@@ -23,6 +25,16 @@ def apart(world: World, case: Case) -> tuple[Placed, ...]:
         for other in others(world, case.machine, group)
         if other.metadata.uid != case.machine.metadata.uid and (place := _place(case.link, other)) is not None
     )
+
+
+def neighbours(world: World, case: Case) -> Mapping[str, str]:
+    """The names of the other machines of the group by the host that each is on; where clouds show no hosts, none."""
+    group = case.spec.group
+    if group is None:
+        return {}
+    members = [one for one in others(world, case.machine, group) if one.metadata.uid != case.machine.metadata.uid]
+    seen = ((case.link.inventory.get(one.status.id or ""), one.metadata.name) for one in members)
+    return {machine.host: name for machine, name in seen if machine is not None and machine.host is not None}
 
 
 def others(world: World, machine: VirtualMachine, group: str) -> tuple[VirtualMachine, ...]:

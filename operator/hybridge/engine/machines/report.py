@@ -95,10 +95,11 @@ class MachineReporter:
         machine = self._world.decode(key, VirtualMachine)
         if machine is None:
             return
-        if not any(
+        told = any(
             condition.type == Type.SYNCED.value and condition.reason == error.reason.value
             for condition in machine.status.conditions
-        ):
+        )
+        if not told and error.reason not in _PROGRESS:
             log.warning(
                 "%s: %s", error.reason, error.message, extra={"object": str(key), "provider": self._world.group(key)}
             )
@@ -258,6 +259,8 @@ def _restart(story: Story, record: RestartStatus | None) -> RestartStatus | None
     return desired.restart_status(Restart(token or ""))
 
 
+#: What is told as an error and is none: something is under way that was asked for, or somebody else is at work.
+_PROGRESS = frozenset({Reason.UPDATING, Reason.STARTING, Reason.STOPPING, Reason.LOCKED, Reason.PAUSED})
 #: Refusals that only come when nothing is left to do but what they name.
 _AFTER_RESTART = frozenset({Reason.RESTART_REQUIRED, Reason.REPLACEMENT_REQUIRED})
 

@@ -9,6 +9,7 @@ from hybridge.core.machine_import import matches, near
 from hybridge.core.machine_situation import Sight, Situation
 from hybridge.core.units import parse_duration
 from hybridge.engine.machines.case import Case
+from hybridge.engine.machines.group import neighbours
 from hybridge.engine.world import World
 
 
@@ -38,6 +39,7 @@ def situation(world: World, case: Case) -> Situation:
         predecessors=() if known_id or carriers or record.intent else _predecessors(case),
         matches=found,
         near=near(imports, inventory.machines()) if imports and seeking and not found else (),
+        neighbours=neighbours(world, case),
         task=memo.task,
         searched_at=memo.searched_at,
         token_spent=memo.token_spent,
