@@ -178,3 +178,22 @@ def test_what_was_observed_is_taken_over_when_that_is_asked_for(
     importing.until(importing.mine, "the machine is marked")
     importing.ready()
     assert importing.machine().id == machine_id
+
+
+def test_an_object_that_was_made_anew_takes_its_machine_back(scene: Scene) -> None:
+    scene.make(tags={"team": "shop"})
+    before, uid = scene.machine(), scene.uid()
+    scene.bed.operator.kill()
+    scene.patch("web", {"metadata": {"finalizers": []}})
+    scene.delete()
+    scene.gone()
+
+    scene.apply(tags={"team": "shop"})
+    scene.bed.operator.start().wait()
+    scene.ready()
+    scene.wait("web", "Synced", "True")
+
+    assert scene.uid() != uid
+    after = scene.machine()
+    assert (after.id, after.name, after.running) == (before.id, before.name, True)
+    assert [one.id for one in scene.person.machines() if one.namespace == scene.namespace] == [before.id]
