@@ -6,7 +6,7 @@ from hybridge.api.provider import Imports, Provider, ProviderSpec
 from hybridge.api.shared import PAUSED
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec
 from hybridge.core.errors import CloudError, Disposition, Refused
-from hybridge.core.machine import Machine
+from hybridge.core.machine import Machine, MachineSpec, Placed
 from hybridge.core.reasons import Reason
 from hybridge.engine.keys import Key
 from hybridge.engine.world import World
@@ -65,6 +65,14 @@ def outside(machine: Machine, provider: ProviderSpec) -> str | None:
         if names and allowed is not None and not set(names) & set(allowed):
             return f"{field} {names[0]}" if " " not in field else field
     return None
+
+
+def misplaced(spec: MachineSpec, placed: Placed, provider: ProviderSpec) -> str | None:
+    """The zone that the networks lead to which the spec names, where tenants may not name it."""
+    allowed = provider.restrict.zones
+    if allowed is None or not spec.networks or placed.zone is None or placed.zone in allowed:
+        return None
+    return f"zone {placed.zone}, in which spec.networks are"
 
 
 def _known(name: str | None) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
 from lab.faultproxy import Cloud
 from tests.integration.operator.conftest import MakeScene
 
@@ -29,3 +31,14 @@ def test_what_is_restricted_cannot_be_named(make_scene: MakeScene, cloud: Cloud)
     told = scene.wait("greedy", "Synced", "False", "NotPermitted")
     assert words in told["message"]
     assert scene.here() == {scene.machine("modest").id}
+
+
+@pytest.mark.parametrize("cloud", ["aws"])
+def test_a_zone_cannot_be_reached_by_way_of_a_subnet(make_scene: MakeScene, cloud: Cloud) -> None:
+    scene = make_scene(cloud, restrict={"zones": ["eu-central-1a"]})
+    scene.apply("greedy", networks=[{"name": "nic0", "id": scene.person.network}])
+
+    told = scene.wait("greedy", "Synced", "False", "NotPermitted")
+
+    assert "zone eu-central-1b" in told["message"]
+    assert scene.here() == set()

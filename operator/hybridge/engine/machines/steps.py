@@ -18,6 +18,7 @@ from hybridge.core.machine_diff import driver_field
 from hybridge.core.plan import Do, Verb
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Started
+from hybridge.engine.admission import misplaced
 from hybridge.engine.cluster import Conflict
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.claim import claim
@@ -128,6 +129,11 @@ class MachineSteps:
         taken = {machine_id for machine_id, owner in link.owners.items() if owner != case.key}
         async with self._alone(case):
             prepared = await link.bulkhead.call(link.driver.machines.prepare, spec, taken, apart(world, case))
+            named = misplaced(spec, prepared.placed, case.provider)
+            if named:
+                raise Refused(
+                    Reason.NOT_PERMITTED, f"Provider {link.name} does not allow {named}: see its spec.restrict"
+                )
             intent = self._intent(case, spec, prepared, secrets, attempt)
             await self._record(case, intent, prepared.placed)
         memo = case.memo
