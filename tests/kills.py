@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable
+from functools import partial
 from itertools import count
 
 from lab import manifests
 from lab.faultproxy import Cloud
-from tests.operator_bed import OperatorBed
+from tests.integration.operator.people import person
+from tests.operator_bed import OperatorBed, condition_of
 
 #: An operator that may be killed keeps its name in the Lease, as a container does that is restarted in its pod.
 OPTIONS = ("--identity", "chaos", "--lease-duration", "6", "--visibility-grace", "3")
@@ -66,6 +68,69 @@ def create_and_delete(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int,
     assert set(bed.machines(cloud)) == strangers
 
 
+def change_and_restart(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int, kills: int) -> None:
+    """``number`` machines get other sizes, tags and a restart, all at once, with ``kills`` kills in between."""
+    namespace = bed.namespace()
+    strangers = set(bed.machines(cloud))
+    names = create(bed, cloud, namespace, number)
+    bed.wait_ready(*names, namespace=namespace, timeout=180)
+    before = ids(bed, namespace)
+    wanted = {"cpus": 4, "memory": "16Gi", "tags": {"team": "shop"}, "restartToken": "1"}
+    for name in names:
+        bed.patch("virtualmachine", name, {"spec": wanted | {"lifecycle": {"disruption": "Allow"}}}, namespace)
+    Killer(bed, seed).run(kills)
+
+    def arrived(name: str) -> bool:
+        body = bed.get("virtualmachine", name, namespace) or {"status": {}}
+        restarted = body["status"].get("restart") == {"token": "1", "phase": "Done"}
+        synced = condition_of(body, "Synced").get("status") == "True"
+        return restarted and synced and body["status"].get("cpus") == 4
+
+    def told(name: str) -> str:
+        return str(bed.get("virtualmachine", name, namespace))
+
+    for name in names:
+        bed.wait_for(partial(arrived, name), f"{name} to be changed and restarted", 180, partial(told, name))
+    assert ids(bed, namespace) == before
+    assert_exactly(bed, cloud, uids(bed, namespace).values(), strangers)
+    machines = bed.machines(cloud)
+    assert all(machines[machine_id].running for machine_id in before.values())
+    bed.delete("virtualmachines", *names, namespace=namespace)
+    bed.wait_gone("virtualmachines", *names, namespace=namespace, timeout=180)
+
+
+def take_over(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int, kills: int) -> None:
+    """``number`` machines that people made are imported, each wanted by two objects, with ``kills`` kills in between."""
+    namespace = bed.namespace()
+    admin = person(cloud, bed.lab)
+    bed.patch("provider", cloud, {"spec": {"imports": "Managed"}})
+    bed.wait_for(lambda: bed.is_true("provider", cloud, "Ready"), "the Provider to be Ready")
+    strangers = set(bed.machines(cloud))
+    made = [admin.launch(f"by-hand-{cloud}-{next(_NAMES)}") for _ in range(number)]
+    for machine_id in made:
+        for rival in ("a", "b"):
+            found = manifests.machine(f"take-{machine_id}-{rival}".lower(), cloud, namespace)
+            found["spec"] = {"providerRef": {"name": cloud}, "lifecycle": {"import": {"id": machine_id}}}
+            bed.apply(found)
+    Killer(bed, seed).run(kills)
+
+    def decided(machine_id: str) -> bool:
+        rivals = [bed.get("virtualmachine", f"take-{machine_id}-{rival}".lower(), namespace) for rival in ("a", "b")]
+        told = sorted(str(condition_of(body, "Synced").get("reason")) for body in rivals)
+        return told == ["AlreadyOwned", "InSync"]
+
+    for machine_id in made:
+        bed.wait_for(partial(decided, machine_id), f"{machine_id} to have one owner", 180)
+    assert set(bed.machines(cloud)) == strangers | set(made)
+    owners = [machine.owner for machine in bed.machines(cloud).values() if machine.id in made]
+    assert len(set(owners)) == number
+    assert all(owners)
+    names = [item["metadata"]["name"] for item in bed.objects("virtualmachines", namespace)]
+    bed.delete("virtualmachines", *names, namespace=namespace)
+    bed.wait_gone("virtualmachines", *names, namespace=namespace, timeout=180)
+    assert set(bed.machines(cloud)) == strangers
+
+
 def assert_exactly(bed: OperatorBed, cloud: Cloud, wanted: Iterable[str], strangers: set[str]) -> None:
     """The cloud has one machine for each of the uids, the strangers, and nothing else."""
     owned = bed.owned(cloud, wanted)
@@ -78,6 +143,11 @@ def create(bed: OperatorBed, cloud: Cloud, namespace: str, number: int) -> list[
     names = [f"kill-{cloud}-{next(_NAMES)}" for _ in range(number)]
     bed.apply(*(manifests.machine(name, cloud, namespace) for name in names))
     return names
+
+
+def ids(bed: OperatorBed, namespace: str) -> dict[str, str]:
+    """The ids in the cloud of the VirtualMachines of a namespace, by name."""
+    return {item["metadata"]["name"]: item["status"]["id"] for item in bed.objects("virtualmachines", namespace)}
 
 
 def uids(bed: OperatorBed, namespace: str) -> dict[str, str]:

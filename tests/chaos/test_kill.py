@@ -9,7 +9,17 @@ import pytest
 
 from lab.bed import CLOUDS
 from lab.faultproxy import Cloud
-from tests.kills import OPTIONS, Killer, assert_exactly, create, create_and_delete, slow_down, uids
+from tests.kills import (
+    OPTIONS,
+    Killer,
+    assert_exactly,
+    change_and_restart,
+    create,
+    create_and_delete,
+    slow_down,
+    take_over,
+    uids,
+)
 from tests.operator_bed import OperatorBed, operator_bed
 
 NUMBER = 30
@@ -54,3 +64,15 @@ def test_kills_while_creations_and_deletions_overlap(bed: OperatorBed, cloud: Cl
     bed.wait_gone("virtualmachines", *doomed, namespace=namespace, timeout=180)
 
     assert_exactly(bed, cloud, uids(bed, namespace).values(), strangers)
+
+
+@pytest.mark.timeout(600)
+def test_kills_while_changing_and_restarting(bed: OperatorBed, cloud: Cloud, seed: int) -> None:
+    """20 machines get other sizes, tags and a restart, under ten kills: each is the one that it was, and runs."""
+    change_and_restart(bed, cloud, seed, number=20, kills=KILLS)
+
+
+@pytest.mark.timeout(600)
+def test_kills_while_importing(bed: OperatorBed, cloud: Cloud, seed: int) -> None:
+    """20 machines that people made, each wanted by two objects, under ten kills: each has one owner."""
+    take_over(bed, cloud, seed, number=20, kills=KILLS)
