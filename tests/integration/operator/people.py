@@ -103,6 +103,10 @@ class Person(ABC):
         """Writes a marker on a machine."""
 
     @abstractmethod
+    def protect(self, machine_id: str, *, on: bool) -> None:
+        """Turns the cloud's own protection against deletion on or off."""
+
+    @abstractmethod
     def copy(self, machine_id: str) -> str:
         """Copies a machine with its marker; the id of the copy."""
 
@@ -198,6 +202,9 @@ class AwsPerson(Person):
         tags = [{"Key": key, "Value": value} for key, value in pairs.items()]
         self._ec2.create_tags(Resources=[machine_id], Tags=tags)
 
+    def protect(self, machine_id: str, *, on: bool) -> None:
+        self._aws.protect(machine_id, on=on)
+
     def copy(self, machine_id: str) -> str:
         tags = next(machine.tags for machine in self._aws.machines() if machine.id == machine_id)
         return self._aws.launch_by_hand(tags)
@@ -284,6 +291,9 @@ class ProxmoxPerson(Person):
     def mark(self, machine_id: str, pairs: Mapping[str, str]) -> None:
         self._pve.set_config(int(machine_id), description="\n".join(f"{key}: {text}" for key, text in pairs.items()))
 
+    def protect(self, machine_id: str, *, on: bool) -> None:
+        self._pve.set_config(int(machine_id), protection=int(on))
+
     def copy(self, machine_id: str) -> str:
         made = next(self._vmids)
         self._pve.clone_by_hand(int(machine_id), made, name=f"copy-{made}", full=1)
@@ -348,6 +358,9 @@ class VspherePerson(Person):
 
     def mark(self, machine_id: str, pairs: Mapping[str, str]) -> None:
         self._vcenter.set_extra_config(machine_id, pairs)
+
+    def protect(self, machine_id: str, *, on: bool) -> None:
+        self._vcenter.protect(machine_id, on=on)
 
     def copy(self, machine_id: str) -> str:
         return self._vcenter.clone_by_hand(machine_id, f"copy-of-{machine_id}")

@@ -131,3 +131,9 @@ def test_the_seed_of_a_proxmox_machine_goes_with_it(make_scene: Any) -> None:
     scene.gone()
 
     assert not any(prefix in iso for iso in scene.bed.lab.proxmox.isos())
+
+
+def test_whether_the_guests_agent_runs_is_told_where_the_cloud_knows(scene: Scene) -> None:
+    scene.make()
+    expected = {"aws": None, "proxmox": True, "vsphere": True}[scene.cloud]
+    scene.until(lambda: scene.status().get("guestAgent") is expected, f"guestAgent to be {expected}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.integration.operator.scene import Scene
+from tests.operator_bed import condition_of
 
 
 def test_a_deleted_machine_is_gone_from_the_cloud_when_its_object_is(scene: Scene) -> None:
@@ -45,3 +46,21 @@ def test_one_that_is_gone_already_is_let_go(scene: Scene) -> None:
 
     scene.delete()
     scene.gone()
+
+
+def test_what_the_cloud_itself_protects_is_explained_and_never_forced(scene: Scene) -> None:
+    scene.make()
+    machine = scene.machine()
+    scene.person.protect(machine.id, on=True)
+    scene.delete()
+
+    synced = scene.wait("web", "Synced", "False", "DeletionProtected")
+    words = {"aws": "termination", "proxmox": "protection", "vsphere": "Destroy_Task"}[scene.cloud]
+    assert words in synced["message"]
+    assert condition_of(scene.body(), "Stalled")["reason"] == "DeletionProtected"
+    assert [found.id for found in scene.mine()] == [machine.id]
+
+    scene.person.protect(machine.id, on=False)
+    scene.annotate(sync_now="1")
+    scene.gone()
+    assert scene.person.machine(machine.id) is None
