@@ -12,7 +12,7 @@ from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core import machine_plan, machine_proof, machine_status
 from hybridge.core.errors import CloudError, Disposition, Refused, Unreachable
 from hybridge.core.identity import PREFIX, Marker
-from hybridge.core.machine import Machine, Power, Task, TaskState
+from hybridge.core.machine import Machine, Power
 from hybridge.core.machine_situation import Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from hybridge.core.reasons import Reason
@@ -25,6 +25,7 @@ from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.memo import Memo
 from hybridge.engine.machines.report import MachineReporter
 from hybridge.engine.machines.steps import MachineSteps
+from hybridge.engine.machines.tasks import follow
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.outcome import Again, Done, Failed, Outcome
 from hybridge.engine.world import World
@@ -143,7 +144,7 @@ class MachineKind:
             raise self._down(case.link)
         if not case.deleting and FINALIZER not in case.machine.metadata.finalizers:
             await self._world.add_finalizer(case.key)
-        self._follow(case)
+        follow(case)
         self._sync_now(case)
         situation = sight.situation(self._world, case)
         plan = machine_plan.plan(situation)
@@ -165,47 +166,6 @@ class MachineKind:
             case.memo.sync_now = wanted
             if wanted is not None and case.memo.id:
                 case.link.expect(case.key, refresh=case.memo.id)
-
-    def _follow(self, case: Case) -> None:
-        """Takes in what became of the task on record. Raises CloudError when it failed."""
-        memo, link = case.memo, case.link
-        if memo.task is None:
-            return
-        task = link.watch_task(memo.task, case.key)
-        if task.state is TaskState.RUNNING:
-            memo.task = task
-            return
-        after, memo.task, memo.after_task = memo.after_task, None, None
-        if task.state is TaskState.FAILED:
-            raise CloudError(
-                task.reason or Reason.TASK_FAILED,
-                f"{task.operation} failed: {task.error}",
-                disposition=Disposition.STOP if task.reason is Reason.NAME_TAKEN else Disposition.RETRY,
-            )
-        if task.state is TaskState.SUCCEEDED:
-            self._settle_task(case, task, after)
-
-    @staticmethod
-    def _settle_task(case: Case, task: Task, after: Machine | None) -> None:
-        memo, inventory = case.memo, case.link.inventory
-        if task.result and memo.id is None:
-            memo.id = task.result
-        if memo.id:
-            inventory.unlock(memo.id)
-        if after is None:
-            return
-        if after.power is Power.GONE:
-            inventory.forget(after.id)
-            return
-        seen = inventory.get(after.id)
-        if seen is None or seen.power is after.power:
-            # What went out of sight meanwhile is asked for by its id; it must not come back by what was expected.
-            return
-        if case.link.driver.push:
-            # Nothing would ever correct the picture if somebody was faster than we: the cloud itself is asked.
-            inventory.forget(after.id)
-        else:
-            inventory.see(replace(seen, power=after.power))
 
     def _recognise(self, case: Case, situation: Situation, mine: Machine, plan: Plan) -> None:
         """Puts in memory what seeing our machine proves."""

@@ -1,0 +1,52 @@
+"""What became of the task on record: taken in once, when the cloud says that it has ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hybridge.core.errors import CloudError, Disposition
+from hybridge.core.machine import Machine, Power, Task, TaskState
+from hybridge.core.reasons import Reason
+from hybridge.engine.machines.case import Case
+
+
+def follow(case: Case) -> None:
+    """Takes in what became of the task on record. Raises CloudError when it failed."""
+    memo, link = case.memo, case.link
+    if memo.task is None:
+        return
+    task = link.watch_task(memo.task, case.key)
+    if task.state is TaskState.RUNNING:
+        memo.task = task
+        return
+    after, memo.task, memo.after_task = memo.after_task, None, None
+    if task.state is TaskState.FAILED:
+        raise CloudError(
+            task.reason or Reason.TASK_FAILED,
+            f"{task.operation} failed: {task.error}",
+            disposition=Disposition.STOP if task.reason is Reason.NAME_TAKEN else Disposition.RETRY,
+        )
+    if task.state is TaskState.SUCCEEDED:
+        _settle(case, task, after)
+
+
+def _settle(case: Case, task: Task, after: Machine | None) -> None:
+    memo, inventory = case.memo, case.link.inventory
+    if task.result and memo.id is None:
+        memo.id = task.result
+    if memo.id:
+        inventory.unlock(memo.id)
+    if after is None:
+        return
+    if after.power is Power.GONE:
+        inventory.forget(after.id)
+        return
+    seen = inventory.get(after.id)
+    if seen is None or seen.power is after.power:
+        # What went out of sight meanwhile is asked for by its id; it must not come back by what was expected.
+        return
+    if case.link.driver.push:
+        # Nothing would ever correct the picture if somebody was faster than we: the cloud itself is asked.
+        inventory.forget(after.id)
+    else:
+        inventory.see(replace(seen, power=after.power))
