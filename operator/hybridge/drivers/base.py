@@ -91,12 +91,21 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a machine uses now: the share of its virtual CPUs (0 to 1), and bytes of memory."""
+
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """One bulk look at a cloud.
 
     ``full``: ``machines`` are all that the Provider can see, so what is missing is suspect (but not proven gone).
     Otherwise they are those that changed, and ``gone`` those that the cloud itself reported as removed.
     ``settled``: every machine that could carry one of our markers has been read in detail since the driver started.
+    ``usage``: what machines use, where the bulk list shows it.
     ``tasks`` holds the state of tasks asked for, by id, as far as known. ``requests`` is what the sweep cost.
     ``capacity``: what the cloud could hold now, where the sweep saw it; None: as before.
     """
@@ -106,6 +115,7 @@ class Sweep:
     gone: Collection[str] = ()
     settled: bool = True
     tasks: Mapping[str, Task] = field(default_factory=dict)
+    usage: Mapping[str, Usage] = field(default_factory=dict)
     requests: int = 0
     capacity: Capacity | None = None
 

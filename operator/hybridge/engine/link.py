@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from hybridge.core.errors import CloudError
 from hybridge.core.machine import Task, TaskState
 from hybridge.core.reasons import Reason
-from hybridge.drivers.base import Capacity, Connection, Driver, Sweep, SweepRequest
+from hybridge.drivers.base import Capacity, Connection, Driver, Sweep, SweepRequest, Usage
 from hybridge.engine.bulkhead import Bulkhead
 from hybridge.engine.inventory import Inventory
 from hybridge.engine.keys import Clock, Key
@@ -68,6 +68,7 @@ class Link:
         self.inventory = Inventory()
         self.last_sweep: LastSweep | None = None
         self.error: CloudError | None = None
+        self.usage: Mapping[str, Usage] = {}
         self.owners: dict[str, Key] = {}
         self._observers: dict[str, set[Key]] = {}
         self._seekers: set[Key] = set()
@@ -210,6 +211,7 @@ class Link:
         recovered, self.error = self.error is not None, None
         was_settled = self.inventory.settled
         ids = self.inventory.apply(sweep, began)
+        self.usage = sweep.usage
         ended = []
         for task in sweep.tasks.values():
             if task.id in self._tasks:

@@ -69,6 +69,8 @@ class Metrics:
         self._used_storage = self._gauge(
             "capacity_storage_used_bytes", "What is used of a storage.", "provider", "storage"
         )
+        self._cpu = self._gauge("vm_cpu_usage_ratio", "Share of the virtual CPUs in use, where it is told.", *_OBJECT)
+        self._memory = self._gauge("vm_memory_usage_bytes", "Memory that a machine uses, where it is told.", *_OBJECT)
         self._storages: dict[str, set[str]] = {}
         self._writes = self._counter("kubernetes_writes", "Writes to the API server.", "verb", "code")
         self._leading = self._gauge("leading", "Whether this replica is the one that acts.")
@@ -132,6 +134,12 @@ class Metrics:
             self._capacity_storage.labels(name, storage.name).set(storage.total)
             self._used_storage.labels(name, storage.name).set(storage.used)
 
+        for machine_id, key in link.owners.items():
+            usage = link.usage.get(machine_id)
+            if usage is not None:
+                self._cpu.labels(key.kind, key.namespace, key.name).set(usage.cpu)
+                self._memory.labels(key.kind, key.namespace, key.name).set(usage.memory)
+
     def strays(self, provider: str, *, unmanaged: int, orphans: int) -> None:
         """How many machines no object here owns, and how many of those carry a marker of ours."""
         self._unmanaged.labels(provider).set(unmanaged)
@@ -172,7 +180,7 @@ class Metrics:
 
     def gone(self, kind: str, namespace: str, name: str) -> None:
         """The object is gone."""
-        for family in (self._info, self._ready, self._synced):
+        for family in (self._info, self._ready, self._synced, self._cpu, self._memory):
             family.remove_by_labels({"kind": kind, "namespace": namespace, "name": name})
 
     def _gauge(self, name: str, text: str, *labels: str) -> Gauge:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.integration.operator.conftest import MakeScene
 from tests.integration.operator.scene import Scene
-from tests.integration.operator.series import value
+from tests.integration.operator.series import samples, value
 
 
 def version(scene: Scene) -> str:
@@ -56,3 +56,22 @@ def _body(scene: Scene) -> object:
 def _counted(scene: Scene) -> bool:
     body = scene.bed.get("provider", scene.provider)
     return bool(body and body["status"].get("inventory", {}).get("virtualMachines") == 1)
+
+
+def test_what_a_machine_uses_is_told_where_the_bulk_list_shows_it(make_scene: MakeScene) -> None:
+    scene = make_scene("proxmox")
+    scene.make()
+    labels = {"namespace": scene.namespace, "name": "web"}
+    used = "hybridge_vm_memory_usage_bytes"
+
+    def told() -> bool:
+        names = {sample.name for sample in samples(scene.bed.operator, **labels)}
+        return {used, "hybridge_vm_cpu_usage_ratio"} <= names
+
+    scene.until(told, "the machine's usage in the metrics")
+    assert 0 <= value(scene.bed.operator, "vm_cpu_usage_ratio", **labels) <= 1
+    assert 0 < value(scene.bed.operator, "vm_memory_usage_bytes", **labels) <= scene.machine().memory
+
+    scene.delete()
+    scene.gone()
+    scene.until(lambda: not samples(scene.bed.operator, **labels), "the series to go with their object")

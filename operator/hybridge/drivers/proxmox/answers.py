@@ -11,10 +11,10 @@ from msgspec import Struct, field
 class Resource(Struct, gc=False):
     """A row of ``GET /cluster/resources``: a guest, node, storage or pool. Sizes in bytes.
 
-    ``status``, ``name``, ``maxcpu``, ``maxmem`` and ``uptime`` (seconds) of a guest are what its node last broadcast (up
-    to 10 s old); ``node``, ``lock``, ``tags`` and ``pool`` come from the cluster file system and are of now. ``hastate`` of
-    a guest or a node is the HA manager's word, such as ``started`` or ``maintenance``; ``pool`` is hidden from who lacks
-    Pool.Audit on it.
+    ``status``, ``name``, ``maxcpu``, ``maxmem``, ``cpu`` (share of ``maxcpu``), ``mem`` and ``uptime`` (seconds) of a
+    guest are what its node last broadcast (up to 10 s old); ``node``, ``lock``, ``tags`` and ``pool`` come from the cluster
+    file system and are of now. ``hastate`` of a guest or a node is the HA manager's word, such as ``started`` or
+    ``maintenance``; ``pool`` is hidden from who lacks Pool.Audit on it.
     """
 
     type: str
@@ -26,6 +26,8 @@ class Resource(Struct, gc=False):
     template: int = 0
     maxcpu: float = 0
     maxmem: int = 0
+    cpu: float = 0.0
+    mem: int = 0
     uptime: float = 0.0
     tags: str = ""
     lock: str = ""

@@ -13,7 +13,7 @@ from itertools import islice
 from hybridge.core.errors import CloudError, Refused, Throttled, Unreachable
 from hybridge.core.machine import Machine, Power, Task, TaskState
 from hybridge.core.reasons import Reason
-from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest
+from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest, Usage
 from hybridge.drivers.proxmox import permissions
 from hybridge.drivers.proxmox.answers import Certificate, Member, Resource, Version
 from hybridge.drivers.proxmox.errors import Missing
@@ -85,6 +85,7 @@ class Driver:
         for vmid in reached:
             machines[vmid] = self._machine(vmid, picture.guests[vmid], picture, now)
         return Sweep(
+            usage={vmid: Usage(row.cpu, row.mem) for vmid, row in picture.guests.items() if not row.template},
             machines=machines,
             full=True,
             settled=not self._estate.book.unread(picture),
