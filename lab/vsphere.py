@@ -272,6 +272,54 @@ class VsphereCloud:
         """Apply a ``vim.vm.ConfigSpec``. LabError when the vCenter refuses it."""
         self._task(lambda: self._vm(moid).ReconfigVM_Task(spec))
 
+    def set_policy(self, moid: str, *, home: str | None = None, root_disk: str | None = None) -> None:
+        """Give a machine's home, or the first of its disks, another storage policy, by name."""
+        with self._lock:
+            known = self._policies()
+            profiles = {name: [vim.vm.DefinedProfileSpec(profileId=known[name])] for name in (home, root_disk) if name}
+            disks = [device for device in self._vm(moid).config.hardware.device if hasattr(device, "capacityInKB")]
+            edits = [
+                vim.vm.device.VirtualDeviceSpec(operation="edit", device=disk, profile=profiles[root_disk])
+                for disk in disks[:1]
+                if root_disk
+            ]
+        self.reconfigure(moid, vim.vm.ConfigSpec(vmProfile=profiles.get(home or ""), deviceChange=edits))
+
+    def policies(self, moid: str) -> dict[str, str]:
+        """The names of the storage policies that a machine has: of ``home``, and of disks by their keys."""
+        with self._lock:
+            names = {policy: name for name, policy in self._policies().items()}
+            disks = [device.key for device in self._vm(moid).config.hardware.device if hasattr(device, "capacityInKB")]
+            asked = [sdk.pbm.ServerObjectRef(objectType="virtualMachine", key=moid)]
+            asked += [sdk.pbm.ServerObjectRef(objectType="virtualDiskId", key=f"{moid}:{key}") for key in disks]
+            answer = self._profiles().PbmQueryAssociatedProfiles(asked)
+            return {
+                entry.object.key.partition(":")[2] or "home": names[entry.profileId[0].uniqueId]
+                for entry in answer
+                if entry.profileId
+            }
+
+    def _profiles(self) -> Any:
+        self._session()
+        session = self._person_stub.cookie.partition(";")[0].partition("=")[2].strip('"')
+        stub = sdk.SoapStubAdapter(
+            "127.0.0.1",
+            self._port,
+            version="pbm.version.version1",
+            path="/pbm",
+            sslContext=self._tls,
+            httpConnectionTimeout=_TIMEOUT,
+            requestContext={"vcSessionCookie": session},
+        )
+        return sdk.pbm.profile.ProfileManager("ProfileManager", stub)
+
+    def _policies(self) -> dict[str, str]:
+        """Ids of the storage policies by name."""
+        manager = self._profiles()
+        storage = sdk.pbm.profile.ResourceType(resourceType="STORAGE")
+        found = manager.PbmRetrieveContent(manager.PbmQueryProfile(storage, "REQUIREMENT"))
+        return {profile.name: profile.profileId.uniqueId for profile in found}
+
     def rename(self, moid: str, name: str) -> None:
         """Give a machine another name."""
         self._task(lambda: self._vm(moid).Rename_Task(name))

@@ -51,8 +51,8 @@ class VsphereBed(Bed):
             *("/DC0/datastore/LocalDS_0", "/DC0/network/frontend"),
         }
     )
-    for_features = ("Global.SetCustomField", "Global.ManageCustomFields", *_MOVING)
-    beyond = _MOVING
+    for_features = ("Global.SetCustomField", "Global.ManageCustomFields", *_MOVING, "StorageProfile.View")
+    beyond = (*_MOVING, "StorageProfile.View")
     changing = (
         *("VirtualMachine.Inventory.CreateFromExisting", "VirtualMachine.Inventory.Delete", "Resource.AssignVMToPool"),
         *("VirtualMachine.Provisioning.DeployTemplate", "Datastore.AllocateSpace", "VirtualMachine.Interact.PowerOn"),
@@ -77,6 +77,8 @@ class VsphereBed(Bed):
         "vsphere.cpuHotAdd": (True, False),
         "vsphere.guestID": ("debian12_64Guest", "otherLinux64Guest"),
         "vsphere.memoryHotAdd": (True, False),
+        "rootDisk.class": ("gold", "silver"),
+        "vsphere.storagePolicy": ("silver", "gold"),
     }
     one_way = frozenset({"vsphere.hardwareVersion"})
     later = frozenset({"tags"})
@@ -168,6 +170,10 @@ class VsphereBed(Bed):
                 metadata = json.loads(self.given(machine_id).splitlines()[0]) | {key: value}
                 text = base64.b64encode(json.dumps(metadata).encode()).decode()
                 self._vcenter.set_extra_config(machine_id, {"guestinfo.metadata": text})
+            case "rootDisk.class":
+                self._vcenter.set_policy(machine_id, root_disk=str(value))
+            case "vsphere.storagePolicy":
+                self._vcenter.set_policy(machine_id, home=str(value))
             case _:
                 self._vcenter.set_hardware(machine_id, _HARDWARE[path], value)
 

@@ -63,6 +63,10 @@ func (m *machines) clone(
 		return nil, fault
 	}
 	return m.create(ctx, folder, *config, *pool, host, func(vm *simulator.VirtualMachine) types.BaseMethodFault {
+		m.policies.place(vm.Self, &req.Spec.Location)
+		if req.Spec.Config != nil {
+			m.policies.configure(vm.Self, req.Spec.Config)
+		}
 		if req.Spec.Template {
 			vm.MarkAsTemplate(&types.MarkAsTemplate{This: vm.Self})
 			return nil

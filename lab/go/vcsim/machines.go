@@ -23,7 +23,8 @@ var hotPlugNotSupported atomic.Bool
 type machines struct {
 	resident
 	unlocked
-	feed *feed
+	feed     *feed
+	policies *associations
 
 	nextHost atomic.Uint32
 	nextMAC  atomic.Uint32
@@ -40,10 +41,11 @@ type arrival struct {
 	unlock func()
 }
 
-func newMachines(feed *feed) *machines {
+func newMachines(feed *feed, policies *associations) *machines {
 	return &machines{
 		resident: newResident("machines"),
 		feed:     feed,
+		policies: policies,
 		arriving: make(map[types.ManagedObjectReference]*arrival),
 		owners:   make(map[string]types.ManagedObjectReference),
 	}
@@ -85,8 +87,9 @@ func (m *machines) UpdateObject(_ *simulator.Context, o mo.Reference, changes []
 	}
 }
 
-// RemoveObject forgets a machine's instance UUID.
+// RemoveObject forgets a machine's instance UUID and its storage policies.
 func (m *machines) RemoveObject(_ *simulator.Context, ref types.ManagedObjectReference) {
+	m.policies.forget(ref)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, owner := range m.owners {
@@ -368,6 +371,9 @@ func (m *machines) reconfigure(
 	res := vm.ReconfigVMTask(ctx, &types.ReconfigVM_Task{This: vm.Self, Spec: *spec})
 	_, fault := m.feed.await(ctx, res.(*methods.ReconfigVM_TaskBody).Res.Returnval)
 	vm.Summary.Config.Annotation = vm.Config.Annotation
+	if fault == nil {
+		m.policies.configure(vm.Self, spec)
+	}
 	return fault
 }
 

@@ -18,7 +18,6 @@ import (
 
 	_ "github.com/vmware/govmomi/cns/simulator"
 	_ "github.com/vmware/govmomi/lookup/simulator"
-	_ "github.com/vmware/govmomi/pbm/simulator"
 	"github.com/vmware/govmomi/simulator"
 	_ "github.com/vmware/govmomi/sts/simulator"
 	_ "github.com/vmware/govmomi/vapi/simulator"
@@ -79,11 +78,13 @@ func run(o options) error {
 	defer model.Remove()
 	guests := newGuests(o.bootDelay)
 	kept := newProtected()
-	install(model.Map(), accounts, guests, kept)
+	chosen := newAssociations()
+	install(model.Map(), accounts, guests, kept, chosen)
 	if err = furnish(ctx, model); err != nil {
 		return fmt.Errorf("inventory: %w", err)
 	}
 
+	servePolicies(accounts, model.Map(), chosen)
 	service := model.Service
 	service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	// Without a user here the simulator lets everybody in and never asks ValidLogin.
@@ -111,7 +112,9 @@ func loopback(address string) error {
 }
 
 // install puts the lab's own objects in front of the simulator's.
-func install(registry *simulator.Registry, accounts *accounts, guests *guests, kept *protected) {
+func install(
+	registry *simulator.Registry, accounts *accounts, guests *guests, kept *protected, chosen *associations,
+) {
 	feed := newFeed()
 	registry.Put(feed)
 	registry.AddHandler(feed)
@@ -121,7 +124,7 @@ func install(registry *simulator.Registry, accounts *accounts, guests *guests, k
 	registry.AddHandler(hosts)
 	go hosts.follow()
 
-	machines := newMachines(feed)
+	machines := newMachines(feed, chosen)
 	registry.Put(machines)
 	registry.AddHandler(machines)
 	authority := &authority{resident: newResident("authority"), accounts: accounts}

@@ -59,6 +59,7 @@ func (m *machines) relocate(
 		return &types.InvalidDatastore{Datastore: &store}
 	}
 	m.move(ctx, vm, *host, pool, store)
+	m.policies.place(vm.Self, spec)
 	return nil
 }
 

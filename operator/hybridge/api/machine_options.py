@@ -68,11 +68,13 @@ class VSphereOptions(Model, frozen=True, kw_only=True):
     """What only vSphere has. What is absent stays as the template has it."""
 
     guest_id: Annotated[str | None, text("The guest operating system identifier, such as debian12_64Guest.", 64)] = None
-    storage_policy: Annotated[str | None, text("The name of the storage policy of the machine's disks.", 255)] = None
+    storage_policy: Annotated[
+        str | None, text("The name of the storage policy of the machine's files and disks.", 255)
+    ] = None
     hardware_version: Annotated[
         str | None,
         text(
-            "The virtual hardware version, such as vmx-19.",
+            "The virtual hardware version that the machine has at least, such as vmx-19; it is never lowered.",
             16,
             Rule("self.matches('^vmx-[0-9]{2}$')", "must be a hardware version such as vmx-19"),
         ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hybridge.core.errors import CloudError, IdTaken, Refused
@@ -21,6 +21,7 @@ from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.picture import Picture
+from hybridge.drivers.vsphere.policies import Chosen, Policies, profiles
 from hybridge.drivers.vsphere.sdk import moid, vim
 from hybridge.drivers.vsphere.seen import Seen
 
@@ -37,8 +38,11 @@ HARDWARE: Final[Mapping[str, str]] = {
 }
 #: What only a machine that is off can take. (A guest would learn of another host name with its next start, unseen.)
 OFF: Final = frozenset({*HARDWARE, VERSION, HOSTNAME})
+#: Storage policies: of the home and all disks, and of the root disk alone.
+POLICY, DISK_POLICY = "vsphere.storagePolicy", "rootDisk.class"
+POLICIES: Final = frozenset({POLICY, DISK_POLICY})
 #: Fields that are the devices of a machine, which have to be read before they are changed.
-_DEVICES: Final = frozenset({"rootDisk", "networks"})
+_DEVICES: Final = frozenset({"rootDisk", "networks", *POLICIES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,11 @@ class _Now:
 class Changes:
     """Starts one task at most for each wish; what it leaves is still a difference afterwards."""
 
-    def __init__(self, session: Session, inventory: Inventory, picture: Picture) -> None:
+    def __init__(self, session: Session, inventory: Inventory, picture: Picture, policies: Policies) -> None:
         self._session = session
         self._inventory = inventory
         self._picture = picture
+        self._policies = policies
         self._attributes = Attributes(session, picture)
 
     def apply(self, wish: Wish) -> Started:
@@ -133,8 +138,9 @@ class Changes:
             words |= {"numCPUs": spec.cpus, "numCoresPerSocket": clone.cores(spec.cpus, now.seen.cores)}
         if wish.wants("memory") and spec.memory is not None:
             words["memoryMB"] = spec.memory // seen.MIB
-        if wish.wants("rootDisk") and spec.root_disk is not None:
-            devices += _growth(wish.machine, now.devices, spec.root_disk)
+        chosen = self._chosen(wish)
+        words["vmProfile"] = profiles(chosen.home)
+        devices += _disks(wish, now, chosen)
         if "networks" in fields and spec.networks:
             running = wish.machine.power is not Power.STOPPED
             devices += clone.connected(spec.networks, now.devices, self._inventory.layout(), running=running)
@@ -150,6 +156,13 @@ class Changes:
             setattr(change, word, value)
         change.deviceChange, change.extraConfig = devices, extra
         return change
+
+    def _chosen(self, wish: Wish) -> Chosen:
+        """The storage policies that are to be brought to the spec."""
+        if not wish.fields & POLICIES:
+            return Chosen()
+        chosen = self._policies.chosen(wish.spec)
+        return chosen if POLICY in wish.fields else replace(chosen, home=None)
 
     def _upgrade(self, machine: Machine, version: str) -> Started:
         try:
@@ -195,11 +208,19 @@ def _options(fields: Collection[str]) -> Iterator[tuple[str, str]]:
     return ((word, path.partition(".")[2]) for path, word in HARDWARE.items() if path in fields)
 
 
-def _growth(machine: Machine, devices: Sequence[Any], size: int) -> list[Any]:
+def _disks(wish: Wish, now: _Now, chosen: Chosen) -> list[Any]:
+    """The edits of disks, one for each: a size, a storage policy, or both."""
+    edits: list[Any] = []
+    if wish.wants("rootDisk") and wish.spec.root_disk is not None:
+        edits += _growth(wish.machine, now.devices, wish.spec.root_disk, chosen.root_disk or chosen.home)
+    return [*edits, *clone.disk_policies(now.devices, chosen, {int(edit.device.key) for edit in edits})]
+
+
+def _growth(machine: Machine, devices: Sequence[Any], size: int, policy: str | None) -> list[Any]:
     """The edit that grows the machine's first disk; none when it is large enough."""
     disk = seen.root_disk(devices)
     if disk is None:
         raise Refused(Reason.INVALID_SPEC, f"{machine.name} ({machine.id}) has no disk that could grow")
     if (seen.capacity(disk) or 0) >= size:
         return []
-    return [clone.disk_change(clone.grown(disk, size))]
+    return [clone.disk_change(clone.grown(disk, size), policy)]

@@ -146,6 +146,25 @@ class Stub:
         """The version of the API that is spoken."""
         return self._session.version
 
+    @property
+    def path(self) -> str:
+        """Where on the vCenter the API is."""
+        return self._session.path
+
+    @property
+    def cookie(self) -> str:
+        """What says whose call it is; empty before the login. The vCenter may give another with any answer."""
+        return self._session.cookie
+
+    @cookie.setter
+    def cookie(self, cookie: str) -> None:
+        self._session.cookie = cookie
+
+    @property
+    def writer(self) -> Any:
+        """What writes calls as SOAP."""
+        return self._session.writer
+
     def invoke(self, target: Any, info: Any, arguments: Any) -> Any:
         """One call of a method, with a login before it where needed. Raises CloudError."""
         operation: str = info.wsdlName
@@ -175,34 +194,35 @@ class Stub:
 
     def _metered(self, operation: str, target: Any, info: Any, arguments: Any) -> Any:
         settings = self._session.settings
-        body = self._session.writer.SerializeRequest(target, info, arguments)
+        writer = self.writer
+        body = writer.SerializeRequest(target, info, arguments)
         if operation not in _FAREWELL:
             settings.acquire()
         self.requests += 1
         started = time.monotonic()
         code = "200"
         try:
-            return self._parsed(operation, info, self._sent(operation, body))
+            return self._parsed(operation, info, self._sent(operation, body, writer.versionId))
         except CloudError as error:
             code = errors.code(error)
             raise
         finally:
             settings.meter(operation, code, time.monotonic() - started)
 
-    def _sent(self, operation: str, body: bytes) -> urllib3.BaseHTTPResponse:
+    def _sent(self, operation: str, body: bytes, version: str) -> urllib3.BaseHTTPResponse:
         session = self._session
         headers = {
             "Content-Type": "text/xml; charset=UTF-8",
-            "SOAPAction": session.writer.versionId,
+            "SOAPAction": version,
             "Accept-Encoding": "gzip",
             "User-Agent": "hybridge",
         }
-        if session.cookie:
-            headers["Cookie"] = session.cookie
+        if self.cookie:
+            headers["Cookie"] = self.cookie
         try:
             reply = session.pool.urlopen(
                 "POST",
-                session.path,
+                self.path,
                 body,
                 headers,
                 retries=False,
@@ -213,7 +233,7 @@ class Stub:
             raise errors.transport(error, operation) from None
         for cookie in reply.headers.getlist("Set-Cookie"):
             if cookie.startswith(_COOKIE):
-                session.cookie = cookie.partition(";")[0]
+                self.cookie = cookie.partition(";")[0]
         return reply
 
     def _parsed(self, operation: str, info: Any, reply: urllib3.BaseHTTPResponse) -> Any:

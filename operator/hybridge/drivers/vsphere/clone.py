@@ -5,7 +5,7 @@ Source: VirtualMachineCloneSpec and VirtualMachineConfigSpec in the API referenc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import gcd
 from typing import Any, Final
@@ -17,32 +17,30 @@ from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere import guestinfo, versions
 from hybridge.drivers.vsphere.inventory import Layout
 from hybridge.drivers.vsphere.placement import Place, network
+from hybridge.drivers.vsphere.policies import Chosen, profiles
 from hybridge.drivers.vsphere.sdk import vim
-from hybridge.drivers.vsphere.seen import MIB, capacity, card_network
+from hybridge.drivers.vsphere.seen import MIB, capacity, card_network, root_disk
 from hybridge.drivers.vsphere.seen import cards as machine_cards
+from hybridge.drivers.vsphere.seen import disks as machine_disks
 from hybridge.drivers.vsphere.templates import Template
 
 #: vCenter takes memory in steps of this many bytes.
 MEMORY_STEP: Final = 4 * MIB
 
-#: What the block of the cloud and the placement may hold, and what of it is not done by this version.
-_OPTIONS: Final = frozenset({"guestID", "hardwareVersion", "cpuHotAdd", "memoryHotAdd"})
+#: What the block of the cloud and the placement may hold.
+_OPTIONS: Final = frozenset({"guestID", "hardwareVersion", "cpuHotAdd", "memoryHotAdd", "storagePolicy"})
 _PLACES: Final = frozenset({"node", "cluster", "resourcePool", "folder", "storage"})
-_NOT_YET: Final = frozenset({"storagePolicy"})
 
 _CARD: Final = "VirtualVmxnet3"
+_NO_POLICY: Final = Chosen()
 
 
 def normalize(spec: MachineSpec) -> MachineSpec:
-    """Sizes in the steps that vSphere has, paths as they are told, no empty tags. Raises Refused for what is not done."""
+    """Sizes in the steps that vSphere has, paths as they are told, no empty tags. Raises Refused for what is unknown."""
     for name in _named(spec.options) - _OPTIONS:
-        if name in _NOT_YET:
-            raise Refused(Reason.NOT_IMPLEMENTED_YET, f"spec.vsphere.{name} is not acted on yet")
         raise Refused(Reason.UNSUPPORTED, f"spec.vsphere.{name} is not known")
     for name in _named(spec.placement) - _PLACES:
         raise Refused(Reason.UNSUPPORTED, f"spec.placement.{name} means nothing on vSphere")
-    if spec.root_disk_class is not None:
-        raise Refused(Reason.NOT_IMPLEMENTED_YET, "spec.rootDisk.class is not acted on yet for vSphere")
     return replace(
         spec,
         memory=_up(spec.memory, MEMORY_STEP),
@@ -62,7 +60,12 @@ def _up(size: int | None, step: int) -> int | None:
 
 
 def parameters(
-    spec: MachineSpec, template: Template, where: Place, layout: Layout, default_network: str | None
+    spec: MachineSpec,
+    template: Template,
+    where: Place,
+    layout: Layout,
+    default_network: str | None = None,
+    policies: Chosen = _NO_POLICY,
 ) -> dict[str, object]:
     """Everything that the call needs but secrets. Raises Refused: INVALID_SPEC, NOT_FOUND."""
     networks = spec.networks
@@ -83,6 +86,8 @@ def parameters(
         "guestID": spec.options.get("guestID"),
         "cpuHotAdd": spec.options.get("cpuHotAdd"),
         "memoryHotAdd": spec.options.get("memoryHotAdd"),
+        "policy": policies.home,
+        "diskPolicies": _disk_policies(template, policies) or None,
         "disk": _disk(spec, template),
         "cards": _cards(networks, template, layout) if networks else None,
         "addresses": _guest_networks(networks) or None,
@@ -115,6 +120,13 @@ def _disk(spec: MachineSpec, template: Template) -> dict[str, object] | None:
             f"spec.rootDisk.size is {size} bytes, less than the {before} of template {template.name}",
         )
     return grown(template.disk, size) if size > before else None
+
+
+def _disk_policies(template: Template, policies: Chosen) -> list[dict[str, object]]:
+    if policies.root_disk and template.disk is None:
+        raise Refused(Reason.INVALID_SPEC, f"template {template.name} has no disk whose storage policy could be set")
+    root = int(template.disk.key) if template.disk is not None else None
+    return [{"key": key, "policy": policy} for key, policy in policies.disks(template.disks, root).items()]
 
 
 def grown(disk: Any, size: int) -> dict[str, object]:
@@ -175,17 +187,27 @@ def clone_spec(given: Mapping[str, Any], intent: Intent, wanted: CloudInit, mark
         pool=vim.ResourcePool(given["pool"]),
         datastore=vim.Datastore(given["datastore"]),
         host=vim.HostSystem(given["host"]) if given.get("host") else None,
+        profile=profiles(given.get("policy")),
+        disk=[_located(disk, given["datastore"]) for disk in given.get("diskPolicies", ())],
     )
     config = config_spec(given, wanted, intent)
     config.extraConfig = [*config.extraConfig, *options(marker.pairs())]
     return vim.vm.CloneSpec(location=location, config=config, powerOn=bool(given.get("powerOn")), template=False)
 
 
+def _located(disk: Mapping[str, Any], datastore: str) -> Any:
+    """A disk of the template and its storage policy: that of the home is not taken for disks."""
+    return vim.vm.RelocateSpec.DiskLocator(
+        diskId=disk["key"], datastore=vim.Datastore(datastore), profile=profiles(disk["policy"])
+    )
+
+
 def config_spec(given: Mapping[str, Any], wanted: CloudInit, intent: Intent) -> Any:
     """The machine's own configuration: sizes, UUID, disk, cards and what cloud-init reads in the guest."""
     changes = [_card_change(card) for card in given.get("cards", ())]
     if disk := given.get("disk"):
-        changes.append(disk_change(disk))
+        policies = {other["key"]: other["policy"] for other in given.get("diskPolicies", ())}
+        changes.append(disk_change(disk, policies.get(disk["key"])))
     return vim.vm.ConfigSpec(
         instanceUuid=intent.uuid,
         numCPUs=given.get("cpus"),
@@ -206,8 +228,11 @@ def options(pairs: Mapping[str, str]) -> list[Any]:
     return [vim.option.OptionValue(key=key, value=value) for key, value in pairs.items()]
 
 
-def disk_change(disk: Mapping[str, Any]) -> Any:
-    """The edit that gives a disk its size. The device has to be named whole: file, mode, place on its controller."""
+def disk_change(disk: Mapping[str, Any], policy: str | None = None) -> Any:
+    """The edit that gives a disk its size. The device has to be named whole: file, mode, place on its controller.
+
+    ``policy``: the id of the storage policy that it gets as well.
+    """
     backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
         fileName=disk["file"] or "", diskMode=disk["mode"], thinProvisioned=disk["thin"]
     )
@@ -220,7 +245,19 @@ def disk_change(disk: Mapping[str, Any]) -> Any:
         capacityInKB=size // 1024,
         capacityInBytes=size,
     )
-    return vim.vm.device.VirtualDeviceSpec(operation="edit", device=device)
+    return vim.vm.device.VirtualDeviceSpec(operation="edit", device=device, profile=profiles(policy))
+
+
+def disk_policies(devices: Iterable[Any], policies: Chosen, but: Collection[int]) -> list[Any]:
+    """The edits that give a machine's disks their storage policies; ``but``: keys of disks that are left alone."""
+    disks = {int(disk.key): disk for disk in machine_disks(devices)}
+    root = root_disk(devices)
+    wanted = policies.disks(disks, int(root.key) if root is not None else None)
+    return [
+        vim.vm.device.VirtualDeviceSpec(operation="edit", device=disks[key], profile=profiles(policy))
+        for key, policy in wanted.items()
+        if key not in but
+    ]
 
 
 def _card_change(card: Mapping[str, Any]) -> Any:

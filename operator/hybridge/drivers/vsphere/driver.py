@@ -16,6 +16,7 @@ from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.machines import VsphereMachines
 from hybridge.drivers.vsphere.picture import Picture
+from hybridge.drivers.vsphere.policies import Policies
 from hybridge.drivers.vsphere.watch import Watch
 
 #: Seconds after which the capacity is read again.
@@ -41,8 +42,9 @@ class VsphereDriver:
         self._defaults = settings.defaults
         self._picture = picture = Picture()
         self._capacity_at = -math.inf
-        self._watch = Watch(self._session, self._inventory.datacenter_reference, picture)
-        self.machines = VsphereMachines(self._session, settings, self._inventory, picture)
+        policies = Policies(self._session)
+        self._watch = Watch(self._session, self._inventory.datacenter_reference, picture, policies)
+        self.machines = VsphereMachines(self._session, settings, self._inventory, picture, policies)
 
     def check(self) -> Connection:
         """Logs in, and reads who the vCenter is, the datacenter, what it could hold and what is not permitted."""

@@ -68,9 +68,11 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """Values that were read, for a minute. Who asks for one that is being read waits for that reading."""
+    """Values that were read, for a while. Who asks for one that is being read waits for that reading."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_age: float = _MAX_AGE) -> None:
+        """``max_age``: the while, in seconds."""
+        self._max_age = max_age
         self._lock = threading.Lock()
         self._values: dict[str, tuple[float, T]] = {}
 
@@ -79,7 +81,7 @@ class Kept(Generic[T]):
         with self._lock:
             now = time.monotonic()
             known = self._values.get(key)
-            if known is None or now - known[0] > _MAX_AGE:
+            if known is None or now - known[0] > self._max_age:
                 known = self._values[key] = now, read()
             return known[1]
 

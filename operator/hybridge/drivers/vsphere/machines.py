@@ -14,13 +14,14 @@ from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, 
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.vsphere import clone, collector, placement, seen
-from hybridge.drivers.vsphere.changes import FOLDER, OFF, RELOCATION, Changes, Wish
+from hybridge.drivers.vsphere.changes import FOLDER, OFF, POLICIES, RELOCATION, Changes, Wish
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.collector import Found
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.hosts import Promised
 from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
+from hybridge.drivers.vsphere.policies import Policies
 from hybridge.drivers.vsphere.sdk import moid, vim
 from hybridge.drivers.vsphere.templates import Templates
 
@@ -45,19 +46,23 @@ class VsphereMachines:
         changes={
             **dict.fromkeys(RELOCATION, Change.ONLINE),
             FOLDER: Change.ONLINE,
+            **dict.fromkeys(POLICIES, Change.ONLINE),
             "networks": Change.ONLINE,
             "networks.mac": Change.STOPPED,
             **dict.fromkeys(OFF, Change.STOPPED),
         },
     )
 
-    def __init__(self, session: Session, settings: Settings, inventory: Inventory, picture: Picture) -> None:
+    def __init__(
+        self, session: Session, settings: Settings, inventory: Inventory, picture: Picture, policies: Policies
+    ) -> None:
         self._session = session
         self._defaults = settings.defaults
         self._inventory = inventory
         self._picture = picture
+        self._policies = policies
         self._promised = Promised()
-        self._changes = Changes(session, inventory, picture)
+        self._changes = Changes(session, inventory, picture, policies)
         self._templates = Templates(session, inventory, picture)
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
@@ -65,16 +70,17 @@ class VsphereMachines:
         return clone.normalize(spec)
 
     def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
-        """Two requests at most, and none for a minute after that."""
+        """Two requests at most, and none for a minute after that; three more for the names of storage policies."""
         del taken  # the vCenter chooses ids
         spec = self.normalize(spec)
         template = self._templates.get(spec.image or "")
+        policies = self._policies.chosen(spec)
         layout = self._inventory.layout()
         load = placement.Load(self._picture.unfit(), self._promised.by_host(besides=spec.name))
         where = placement.place(layout, template, spec, self._defaults, load, apart)
         if where.host and spec.power is not Power.STOPPED:
             self._promised.add(spec.name, where.host, spec.memory or 0)
-        parameters = clone.parameters(spec, template, where, layout, self._defaults.get("network"))
+        parameters = clone.parameters(spec, template, where, layout, self._defaults.get("network"), policies)
         return Prepared(parameters, placed=where.placed)
 
     def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:

@@ -64,7 +64,7 @@ def _ports(found: Seen, places: Places) -> Iterable[Port]:
 def _settings(found: Seen, places: Places) -> Mapping[str, Known]:
     """What a spec can set besides; what is not known is left out. Machines that are alike share what is the same."""
     hardware = (found.guest_id, found.version, found.hot_add_cpus, found.hot_add_memory)
-    alike = (found.host, found.pool, found.parent, found.store, *hardware)
+    alike = (found.host, found.pool, found.parent, found.store, found.policies, *hardware)
     words = places.settings.get(alike)
     if words is None:
         if len(places.settings) >= _MOST_ALIKE:
@@ -90,6 +90,8 @@ def _alike(found: Seen, places: Places) -> Mapping[str, Known]:
         "vsphere.cpuHotAdd": (setting_text(found.hot_add_cpus),),
         "vsphere.memoryHotAdd": (setting_text(found.hot_add_memory),),
     }
+    if found.policies is not None:
+        words |= {"vsphere.storagePolicy": found.policies.home, "rootDisk.class": found.policies.root_disk or ()}
     return {path: known for path, known in words.items() if known}
 
 

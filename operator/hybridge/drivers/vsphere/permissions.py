@@ -45,7 +45,7 @@ _TEMPLATES: Final = {"VirtualMachine.Provisioning.DeployTemplate": _MAKING}
 _POOL: Final = {"Resource.AssignVMToPool": _MAKING}
 _DATASTORE: Final = {"Datastore.AllocateSpace": _MAKING}
 _NETWORK: Final = {"Network.Assign": "connecting machines"}
-_TOP: Final = {"Global.ManageCustomFields": "tags"}
+_TOP: Final = {"Global.ManageCustomFields": "tags", "StorageProfile.View": "storage policies"}
 _ALL: Final = tuple({**_FOLDER, **_FOLDER_FEATURES, **_TEMPLATES, **_POOL, **_DATASTORE, **_NETWORK, **_TOP})
 
 #: Most places of a kind that are asked about.

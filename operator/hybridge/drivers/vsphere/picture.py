@@ -15,7 +15,7 @@ from hybridge.core.machine import Machine, Power, Task, TaskState
 from hybridge.drivers.vsphere import mapping, seen
 from hybridge.drivers.vsphere.mapping import TaskSeen
 from hybridge.drivers.vsphere.places import Places
-from hybridge.drivers.vsphere.seen import Seen
+from hybridge.drivers.vsphere.seen import Associated, Seen
 
 #: The id of a shutdown by the guest, which a vCenter starts without a task of its own: this and the machine's id.
 SHUTDOWN: Final = "guest-shutdown:"
@@ -140,14 +140,30 @@ class Picture:
         with self._lock:
             return [found.id for found in self._seen.values() if found.marks and not found.disk_pushed]
 
+    def root_disks(self) -> dict[str, int | None]:
+        """The key of the root disk of each machine with a marker, by id; None where it has no disk."""
+        with self._lock:
+            return {found.id: found.disk_key for found in self._seen.values() if found.marks}
+
+    def associate(self, policies: Mapping[str, Associated]) -> None:
+        """Takes over the storage policies of machines, by id."""
+        with self._lock:
+            for machine_id, associated in policies.items():
+                found = self._seen.get(machine_id)
+                if found is not None and found.policies != associated:
+                    found.policies = associated
+                    self._dirty.add(machine_id)
+
     def unfit(self) -> dict[str, str]:
         """Why nothing can go to a host, by its id; of those that are pushed and are not fine."""
         with self._lock:
             return self._places.unfit()
 
     def describe(self, found: Seen) -> Machine:
-        """The machine of something that was read apart."""
+        """The machine of something that was read apart; its storage policies are those that were read last."""
         with self._lock:
+            if (known := self._seen.get(found.id)) is not None:
+                found.policies = known.policies
             return self._machine(found)
 
     def attributes(self) -> dict[str, int]:

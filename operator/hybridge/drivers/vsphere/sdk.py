@@ -10,12 +10,15 @@ from operator import attrgetter
 from typing import Any, Final
 
 from pyVmomi import SoapAdapter
+from pyVmomi import pbm as _pbm
 from pyVmomi import vim as _vim
 from pyVmomi import vmodl as _vmodl
 
 #: Types of the vSphere API and of its object model.
 vim: Final[Any] = _vim
 vmodl: Final[Any] = _vmodl
+#: Types of the API of storage policies, which a vCenter serves beside its own.
+pbm: Final[Any] = _pbm
 soap: Final[Any] = SoapAdapter
 
 #: The versions of the API that are spoken, oldest first. A vCenter answers in the words of the version it is asked in.

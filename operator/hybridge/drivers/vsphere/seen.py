@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hybridge.core import identity
+from hybridge.core.machine import Known
 from hybridge.drivers.vsphere import guestinfo
 from hybridge.drivers.vsphere.places import readable
 from hybridge.drivers.vsphere.sdk import moid
@@ -18,7 +19,8 @@ from hybridge.drivers.vsphere.sdk import moid
 MIB: Final = 1024 * 1024
 
 #: The key that a vCenter gives to the first SCSI disk; a machine that starts from another kind of disk has to be asked.
-ROOT_DISK: Final = "config.hardware.device[2000]"
+_FIRST_DISK: Final = 2000
+ROOT_DISK: Final = f"config.hardware.device[{_FIRST_DISK}]"
 DEVICES: Final = "config.hardware.device"
 CORES: Final = "config.hardware.numCoresPerSocket"
 #: The keys that a vCenter gives to the ten network cards that a machine can have.
@@ -36,6 +38,14 @@ class Card:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Associated:
+    """The storage policies of a machine's home and of its root disk: name and id; an empty name where there is none."""
+
+    home: Known
+    root_disk: Known | None
+
+
 @dataclass(slots=True)
 class Seen:
     """A machine as the PropertyCollector describes it, in plain values; it changes as updates come."""
@@ -49,6 +59,7 @@ class Seen:
     memory: int | None = None
     root_disk: int | None = None
     disk_pushed: bool = False
+    disk_key: int | None = None
     template: bool = False
     hot_add_cpus: bool = False
     hot_add_memory: bool = False
@@ -69,6 +80,8 @@ class Seen:
     marks: dict[str, str] = field(default_factory=dict)
     cards: dict[int, Card] = field(default_factory=dict)
     metadata: Mapping[str, object] = field(default_factory=dict)
+    #: The storage policies, which the PropertyCollector does not tell; None until they were read.
+    policies: Associated | None = None
 
 
 def _shared(value: Any) -> str:
@@ -166,8 +179,8 @@ def _option(value: Any) -> str:
     return str(getattr(value, "value", value) or "")
 
 
-def _take_disk(seen: Seen, disk: Any) -> None:
-    seen.root_disk = capacity(disk)
+def _take_disk(seen: Seen, disk: Any, key: int | None) -> None:
+    seen.root_disk, seen.disk_key = capacity(disk), key
     seen.store = _reference(getattr(getattr(disk, "backing", None), "datastore", None))
 
 
@@ -189,8 +202,12 @@ def card_network(backing: Any) -> tuple[str, str]:
 
 def root_disk(devices: Iterable[Any]) -> Any:
     """The disk that the machine starts from: the first on the first controller. None when it has no disk."""
-    disks = [device for device in devices if hasattr(device, "capacityInKB")]
-    return min(disks, key=lambda disk: (disk.controllerKey or 0, disk.unitNumber or 0), default=None)
+    return min(disks(devices), key=lambda disk: (disk.controllerKey or 0, disk.unitNumber or 0), default=None)
+
+
+def disks(devices: Iterable[Any]) -> list[Any]:
+    """The disks among the devices."""
+    return [device for device in devices if hasattr(device, "capacityInKB")]
 
 
 def cards(devices: Iterable[Any]) -> list[Any]:
@@ -205,7 +222,7 @@ def _setting(attribute: str, convert: Callable[[Any], Any]) -> Callable[[Seen, A
 def _take_pushed_disk(seen: Seen, disk: Any) -> None:
     seen.disk_pushed = disk is not None
     if disk is not None:  # else the machine starts from another disk, which is read with its devices
-        _take_disk(seen, disk)
+        _take_disk(seen, disk, _FIRST_DISK)
 
 
 def _take_capacity(seen: Seen, value: Any) -> None:
@@ -214,7 +231,8 @@ def _take_capacity(seen: Seen, value: Any) -> None:
 
 
 def _take_devices(seen: Seen, devices: Any) -> None:
-    _take_disk(seen, root_disk(devices or ()))
+    disk = root_disk(devices or ())
+    _take_disk(seen, disk, None if disk is None else int(disk.key))
     seen.cards = {int(card.key): _card(card) for card in cards(devices or ())}
 
 

@@ -25,7 +25,10 @@ _Names = dict[str, tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a template brings: its disk and cards as devices, the datastore of the disk, its host, and its hardware."""
+    """What a template brings: its root disk and cards as devices, that disk's datastore, its host, and its hardware.
+
+    ``disks``: the keys of all its disks.
+    """
 
     id: str
     name: str
@@ -35,6 +38,7 @@ class Template:
     host: str | None
     version: str = ""
     cores: int = 1
+    disks: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -122,4 +126,5 @@ class Templates:
             host=moid(host) if host is not None else None,
             version=str(found.properties.get("config.version", "")),
             cores=int(found.properties.get(seen.CORES) or 1),
+            disks=tuple(int(device.key) for device in seen.disks(devices)),
         )

@@ -20,6 +20,7 @@ from hybridge.drivers.vsphere import collector, mapping, places, seen, updates
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
+from hybridge.drivers.vsphere.policies import Policies, PolicyStub
 from hybridge.drivers.vsphere.sdk import moid, vim, vmodl
 
 #: How many objects one answer may describe; a vCenter may send fewer (100 by default).
@@ -30,6 +31,11 @@ _GRACE: Final = 20.0
 _TASK_PACE: Final = 2.0
 #: How long to wait at most while a task of ours has ended and nobody has asked for it yet.
 _UNCLAIMED_WAIT: Final = 1.0
+
+#: Of how many machines the storage policies are read at once.
+_POLICY_PAGE: Final = 500
+#: Seconds in which they are not read after that failed: nothing else has to wait for PBM, a service apart.
+_POLICY_PAUSE: Final = 300.0
 
 #: Longest wait for a machine whose task has ended, so that both are told together and nobody asks for it by id.
 _ARRIVAL: Final = 1.0
@@ -59,7 +65,7 @@ class _Filter:
 class Watch:
     """The sweep of one vCenter. ``sweep`` is called from one thread at a time, ``close`` from any."""
 
-    def __init__(self, session: Session, datacenter: Datacenter, picture: Picture) -> None:
+    def __init__(self, session: Session, datacenter: Datacenter, picture: Picture, policies: Policies) -> None:
         """``datacenter`` finds the managed object below which machines are watched."""
         self._session = session
         self._stub = Stub(session, _GRACE, {"WaitForUpdatesEx": updates.read})
@@ -70,15 +76,20 @@ class Watch:
         self._delivered: set[str] = set()
         self._asked: dict[str, tuple[float, Task]] = {}
         self._read_at: dict[str, float] = {}
+        self._policies = policies
+        self._policy_stub = PolicyStub(session)
+        self._policies_at: dict[str, float] = {}
+        self._policies_from = -math.inf
 
     def sweep(self, request: SweepRequest) -> Sweep:
         """What changed, waited for up to ``request.wait`` seconds; everything, the first time in a session."""
-        before = self._stub.requests
+        before = self._requests
         try:
             full = self._next(request)
             if self._picture.expects_machine():
                 self._update(_ARRIVAL)
             missing = self._read_details(request)
+            self._read_policies(request)
             tasks = self._other_tasks(request)
         except CloudError as error:
             if self._closed:
@@ -95,7 +106,7 @@ class Watch:
         self._delivered = {task.id for task in request.tasks if task.id in tasks and _ended(tasks[task.id])}
         if full:
             machines = {machine.id: machine for machine in self._picture.machines()}
-        requests = self._stub.requests - before
+        requests = self._requests - before
         return Sweep(machines, full=full, gone=gone | missing, tasks=tasks, requests=requests)
 
     def close(self) -> None:
@@ -106,6 +117,10 @@ class Watch:
             # Where the vCenter does not answer, the sweep ends by its own deadline.
             with contextlib.suppress(CloudError):
                 waiting.CancelWaitForUpdates()
+
+    @property
+    def _requests(self) -> int:
+        return self._stub.requests + self._policy_stub.requests
 
     def _next(self, request: SweepRequest) -> bool:
         """Takes over what is new, or everything; True when it was everything."""
@@ -139,6 +154,7 @@ class Watch:
         """A collector of the sweep's own, with one filter over machines, hosts, clusters, attributes and tasks."""
         self._picture.clear()
         self._read_at.clear()
+        self._policies_at.clear()
         content = self._session.content
         manager = vim.view.ViewManager(moid(content.viewManager), self._stub)
         kinds = [vim.VirtualMachine, *_PLACES]
@@ -201,6 +217,30 @@ class Watch:
             self._picture.leave("VirtualMachine", machine_id)
         self._read_at = {key: at for key, at in self._read_at.items() if key in undisked} | dict.fromkeys(due, now)
         return missing
+
+    def _read_policies(self, request: SweepRequest) -> None:
+        """Reads the storage policies of machines, which are not pushed either: one request for many of them.
+
+        Where that fails, for want of the privilege or of PBM, they are not known, and nothing else is the worse for it.
+        """
+        now = time.monotonic()
+        if now < self._policies_from:
+            return
+        disks = self._picture.root_disks()
+        at = {machine_id: self._policies_at.get(machine_id, -math.inf) for machine_id in disks}
+        at |= dict.fromkeys(at.keys() & set(request.refresh), -math.inf)
+        due = [key for key, read in at.items() if now - read >= request.max_age.get(key, request.default_max_age)]
+        due = sorted(due, key=at.__getitem__)[:_POLICY_PAGE]
+        if not due:
+            return
+        try:
+            found = self._policies.associated({machine_id: disks[machine_id] for machine_id in due}, self._policy_stub)
+        except CloudError:
+            self._policies_from = now + _POLICY_PAUSE
+            return
+        self._picture.associate(found)
+        self._policies_at = {key: read for key, read in self._policies_at.items() if key in disks}
+        self._policies_at |= dict.fromkeys(due, now)
 
     def _other_tasks(self, request: SweepRequest) -> dict[str, Task]:
         """Tasks that are asked for and were never pushed: read together, at a slow pace, and UNKNOWN when gone."""

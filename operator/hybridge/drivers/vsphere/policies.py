@@ -1,0 +1,151 @@
+"""Storage policies: which there are, which a spec wants, and which machines have.
+
+A vCenter serves them by an API of their own, PBM, which knows the caller by the session of the vCenter.
+
+Source: ProfileManager in the VMware Storage Policy API reference. The privilege for all of it is StorageProfile.View.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hybridge.core.errors import Refused
+from hybridge.core.machine import Known, MachineSpec
+from hybridge.core.names import not_found
+from hybridge.core.reasons import Reason
+from hybridge.drivers.vsphere.client import Session, Stub
+from hybridge.drivers.vsphere.inventory import Kept
+from hybridge.drivers.vsphere.sdk import moid, pbm, soap, vim
+from hybridge.drivers.vsphere.seen import Associated
+
+_PATH: Final = "/pbm"
+#: That of the oldest vCenter which is spoken to: nothing is needed that came later.
+_VERSION: Final = "pbm.version.v7_0"
+_READ_TIMEOUT: Final = 20.0
+#: Seconds for which names are used again.
+_NAMES_AGE: Final = 300.0
+_STORAGE: Final = "STORAGE"
+#: The policies that people choose, as opposed to those that describe what a storage can do.
+_REQUIREMENT: Final = "REQUIREMENT"
+_NONE: Final[Known] = ("",)
+
+
+class PolicyStub(Stub):
+    """Calls of PBM: it has cookies of its own, and takes the vCenter's as a header of the message."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, _READ_TIMEOUT)
+        self._login = ""
+        self._cookie = ""
+
+    @property
+    def version(self) -> str:
+        """The version of PBM that is spoken."""
+        return _VERSION
+
+    @property
+    def path(self) -> str:
+        """Where on the vCenter PBM is."""
+        return _PATH
+
+    @property
+    def cookie(self) -> str:
+        """PBM's own session, of as long as the login that it came with is in force."""
+        return self._cookie if self._login == self._session.cookie else ""
+
+    @cookie.setter
+    def cookie(self, cookie: str) -> None:
+        self._login, self._cookie = self._session.cookie, cookie
+
+    @property
+    def writer(self) -> Any:
+        """What writes calls as SOAP, with the vCenter's session as it is now."""
+        writer = soap.SoapStubAdapterBase(_VERSION)
+        writer.requestContext = {"vcSessionCookie": self._session.cookie.partition("=")[2].strip('"')}
+        return writer
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Ids of the policies that a spec wants: of the home and all disks, and of the root disk. None: left as it is."""
+
+    home: str | None = None
+    root_disk: str | None = None
+
+    def disks(self, keys: Iterable[int], root: int | None) -> dict[int, str]:
+        """The policy of each disk that gets one, by its key. ``root``: the key of the root disk."""
+        wanted = {key: self.root_disk if key == root and self.root_disk else self.home for key in keys}
+        return {key: policy for key, policy in wanted.items() if policy}
+
+
+def profiles(policy: str | None) -> list[Any] | None:
+    """A policy as the calls of a vCenter take it; None for none, which leaves the one that there is."""
+    return [vim.vm.DefinedProfileSpec(profileId=policy)] if policy else None
+
+
+class Policies:
+    """The storage policies of a vCenter. Names are read once in five minutes, by two requests."""
+
+    def __init__(self, session: Session) -> None:
+        self._calls = PolicyStub(session)
+        self._manager_id = ""
+        self._names: Kept[Mapping[str, str]] = Kept(_NAMES_AGE)
+
+    def chosen(self, spec: MachineSpec) -> Chosen:
+        """The policies of a spec; no request where it names none. Raises Refused NOT_FOUND with near names."""
+        home, root_disk = spec.options.get("storagePolicy"), spec.root_disk_class
+        return Chosen(self._id(str(home)) if home else None, self._id(root_disk) if root_disk else None)
+
+    def associated(self, root_disks: Mapping[str, int | None], stub: PolicyStub) -> dict[str, Associated]:
+        """The policies that machines have, of which the keys of the root disks are given by id. One request.
+
+        Machines that PBM cannot tell of are left out.
+        """
+        names = self._known(stub)
+        answer = self._manager(stub).PbmQueryAssociatedProfiles(list(_asked(root_disks)))
+        found: dict[str, Known] = {}
+        for entry in answer or ():
+            if entry.fault is None:
+                ids = [str(profile.uniqueId) for profile in entry.profileId or ()]
+                found[str(entry.object.key)] = (names.get(ids[0], ids[0]), ids[0]) if ids else _NONE
+        return {
+            machine_id: Associated(found[machine_id], found.get(f"{machine_id}:{disk}"))
+            for machine_id, disk in root_disks.items()
+            if machine_id in found
+        }
+
+    def _id(self, wanted: str) -> str:
+        known = self._known(self._calls)
+        if wanted in known:
+            return wanted
+        found = [policy for policy, name in known.items() if name == wanted]
+        if not found:
+            self._names.clear()  # a policy may come at any moment
+            raise Refused(Reason.NOT_FOUND, not_found("storage policy", wanted, known.values()))
+        return found[0]
+
+    def _known(self, stub: PolicyStub) -> Mapping[str, str]:
+        """Names of the policies by id."""
+        return self._names.get("all", lambda: self._read(stub))
+
+    def _read(self, stub: PolicyStub) -> Mapping[str, str]:
+        manager = self._manager(stub)
+        storage = pbm.profile.ResourceType(resourceType=_STORAGE)
+        ids = manager.PbmQueryProfile(storage, _REQUIREMENT)
+        found = manager.PbmRetrieveContent(ids) if ids else ()
+        return {str(profile.profileId.uniqueId): str(profile.name) for profile in found}
+
+    def _manager(self, stub: PolicyStub) -> Any:
+        if not self._manager_id:
+            root = pbm.ServiceInstance("ServiceInstance", stub)
+            self._manager_id = moid(root.PbmRetrieveServiceContent().profileManager)
+        return pbm.profile.ProfileManager(self._manager_id, stub)
+
+
+def _asked(root_disks: Mapping[str, int | None]) -> Iterator[Any]:
+    for machine_id, disk in root_disks.items():
+        yield pbm.ServerObjectRef(objectType="virtualMachine", key=machine_id)
+        if disk is not None:
+            yield pbm.ServerObjectRef(objectType="virtualDiskId", key=f"{machine_id}:{disk}")
