@@ -20,6 +20,7 @@ from tests.contract.bed import GIB, MIB
 from tests.contract.bed_vsphere import VsphereBed
 from tests.contract.eye import Eye
 
+POLICY, CLASS, ROOT = "vsphere.storagePolicy", "rootDisk.class", "2000"
 VERSION, MAC = "vsphere.hardwareVersion", "00:50:56:0A:0B:0C"
 
 
@@ -153,7 +154,13 @@ def test_all_that_one_call_can_do_is_done_by_one(bed: VsphereBed, driver: Driver
             memory=8 * GIB,
             root_disk=20 * GIB,
             networks=(Nic("a", "frontend"), Nic("b", "backend"), Nic("c", "backend")),
-            options={"guestID": "otherLinux64Guest", "cpuHotAdd": True, "memoryHotAdd": True},
+            root_disk_class="gold",
+            options={
+                "guestID": "otherLinux64Guest",
+                "cpuHotAdd": True,
+                "memoryHotAdd": True,
+                "storagePolicy": "silver",
+            },
         )
     )
     changed = set(fields(driver, wanted, machine))
@@ -163,9 +170,116 @@ def test_all_that_one_call_can_do_is_done_by_one(bed: VsphereBed, driver: Driver
         machine, wanted, {field if not field.startswith("networks") else "networks" for field in changed}, marker
     )
 
-    assert len(changed) == 10
+    assert len(changed) == 12
     assert fields(driver, wanted, machine) == []
     assert bed.proxy.mutating() == 1
+
+
+# ---------------------------------------------------------- storage policies
+
+
+def test_a_policy_is_of_all_that_a_machine_stores_and_the_root_disk_may_have_its_own(
+    bed: VsphereBed, vcenter: VsphereCloud, eye: Eye, marker: Marker
+) -> None:
+    spec = bed.spec(options={"storagePolicy": "silver"}, root_disk=20 * GIB)
+    machine = eye.make(spec, marker)
+    assert vcenter.policies(machine.id) == {"home": "silver", ROOT: "silver"}
+    vcenter.reconfigure(machine.id, vim.vm.ConfigSpec(deviceChange=[second_disk()]))
+
+    wanted = replace(spec, root_disk=21 * GIB, options={"storagePolicy": "gold"}, root_disk_class="silver")
+    bed.proxy.reset_counts()
+    machine = eye.configure(machine, wanted, {"rootDisk", POLICY, CLASS}, marker)
+
+    assert bed.proxy.mutating() == 1
+    assert vcenter.policies(machine.id) == {"home": "gold", ROOT: "silver", str(int(ROOT) + 1): "gold"}
+    assert (machine.root_disk, machine.settings[POLICY][0], machine.settings[CLASS][0]) == (21 * GIB, "gold", "silver")
+
+
+def test_a_root_disk_with_a_policy_of_its_own_leaves_the_rest_to_the_datastore(
+    bed: VsphereBed, vcenter: VsphereCloud, driver: Driver, eye: Eye, marker: Marker
+) -> None:
+    spec = bed.spec(root_disk_class="gold")
+
+    machine = eye.make(spec, marker)
+
+    assert vcenter.policies(machine.id) == {ROOT: "gold"}
+    wanted = replace(spec, options={"storagePolicy": "silver"})
+    (change,) = differences(wanted, machine, driver.machines.traits)
+    assert (change.field, change.before, change.after, change.disruptive) == (POLICY, "", "silver", False)
+    machine = eye.configure(machine, wanted, {POLICY}, marker)
+    assert vcenter.policies(machine.id) == {"home": "silver", ROOT: "gold"}
+
+
+def test_an_unknown_policy_is_told_with_those_that_are_near(bed: VsphereBed, driver: Driver, marker: Marker) -> None:
+    for spec in (bed.spec(options={"storagePolicy": "golden"}), bed.spec(root_disk_class="golden")):
+        with pytest.raises(Refused) as caught:
+            driver.machines.prepare(spec, ())
+        assert caught.value.reason is Reason.NOT_FOUND
+        assert "gold" in caught.value.message.replace("golden", "")
+
+
+def test_policies_are_read_seldom_and_for_many_machines_at_once(
+    bed: VsphereBed, driver: Driver, eye: Eye, marker: Marker
+) -> None:
+    specs = [bed.spec(options={"storagePolicy": "gold"}) for _ in range(3)]
+    made = [eye.make(spec, bed.marker()) for spec in specs]
+    bed.proxy.reset_counts()
+
+    with bed.connected() as other:
+        whole = Eye(bed, other)
+        whole.settle()
+        for _ in range(5):
+            whole.look()
+        assert all(whole.machines[machine.id].settings[POLICY][0] == "gold" for machine in made)
+
+    counts = bed.proxy.counts()
+    assert counts["PbmQueryAssociatedProfiles"].requests == 1
+    assert counts["PbmRetrieveContent"].requests == 1
+
+
+def test_without_the_right_to_see_policies_machines_are_seen_without(
+    bed: VsphereBed, vcenter: VsphereCloud, driver: Driver, eye: Eye, marker: Marker
+) -> None:
+    spec = bed.spec(options={"storagePolicy": "gold"})
+    machine = eye.make(spec, marker)
+    vcenter.deny(["StorageProfile.View"])
+    try:
+        with bed.connected() as other:
+            blind = Eye(bed, other)
+            blind.settle()
+            seen = blind.see(machine.id)
+            assert {POLICY, CLASS}.isdisjoint(seen.settings)
+            assert differences(spec, seen, other.machines.traits) == ()
+            with pytest.raises(Refused) as caught:
+                other.machines.prepare(spec, ())
+            assert [right.name for right in other.check().optional] == ["StorageProfile.View"]
+    finally:
+        vcenter.deny([])
+
+    assert caught.value.reason is Reason.NOT_PERMITTED
+    assert "StorageProfile.View" in caught.value.message
+
+
+def test_policies_are_asked_for_with_the_session_that_is_in_force(
+    bed: VsphereBed, vcenter: VsphereCloud, driver: Driver, eye: Eye, marker: Marker
+) -> None:
+    machine = eye.make(bed.spec(options={"storagePolicy": "gold"}), marker)
+    vcenter.end_sessions()
+
+    chosen = driver.machines.prepare(bed.spec(options={"storagePolicy": "silver"}), ())
+    vcenter.set_policy(machine.id, home="silver")
+
+    assert chosen.parameters["policy"]
+    assert eye.see(machine.id, lambda seen: seen.settings[POLICY][0] == "silver")
+
+
+def second_disk() -> object:
+    device = vim.vm.device
+    backing = device.VirtualDisk.FlatVer2BackingInfo(
+        fileName="[LocalDS_0]", diskMode="persistent", thinProvisioned=True
+    )
+    disk = device.VirtualDisk(key=2001, controllerKey=1000, unitNumber=1, backing=backing, capacityInKB=MIB)
+    return device.VirtualDeviceSpec(operation="add", fileOperation="create", device=disk)
 
 
 # ------------------------------------------------------------------ networks

@@ -130,6 +130,20 @@ def test_a_clone_honours_the_whole_specification(client: Client, debian: str, na
     assert (made.power, made.folder, made.template) == ("poweredOn", "hybridge", False)
 
 
+def test_storage_policies_follow_the_clone_the_change_and_the_person(
+    cloud: VsphereCloud, client: Client, debian: str, name: str
+) -> None:
+    made = client.clone(name, debian)
+    assert cloud.policies(made.moid) == {}
+
+    cloud.set_policy(made.moid, home="gold", root_disk="silver")
+    root = next(key for key in cloud.policies(made.moid) if key != "home")
+    assert cloud.policies(made.moid) == {"home": "gold", root: "silver"}
+
+    cloud.set_policy(made.moid, root_disk="gold")
+    assert cloud.policies(made.moid) == {"home": "gold", root: "gold"}
+
+
 def test_clones_share_no_uuid_and_no_mac_address(cloud: VsphereCloud, client: Client, debian: str, name: str) -> None:
     template = cloud.machine(debian)
 

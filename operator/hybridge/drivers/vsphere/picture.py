@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -140,10 +140,10 @@ class Picture:
         with self._lock:
             return [found.id for found in self._seen.values() if found.marks and not found.disk_pushed]
 
-    def root_disks(self) -> dict[str, int | None]:
-        """The key of the root disk of each machine with a marker, by id; None where it has no disk."""
+    def root_disks(self, also: Collection[str]) -> dict[str, int | None]:
+        """The key of the root disk of each machine with a marker, and of others, by id; None where it has no disk."""
         with self._lock:
-            return {found.id: found.disk_key for found in self._seen.values() if found.marks}
+            return {found.id: found.disk_key for found in self._seen.values() if found.marks or found.id in also}
 
     def associate(self, policies: Mapping[str, Associated]) -> None:
         """Takes over the storage policies of machines, by id."""

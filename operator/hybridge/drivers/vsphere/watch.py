@@ -226,9 +226,9 @@ class Watch:
         now = time.monotonic()
         if now < self._policies_from:
             return
-        disks = self._picture.root_disks()
-        at = {machine_id: self._policies_at.get(machine_id, -math.inf) for machine_id in disks}
-        at |= dict.fromkeys(at.keys() & set(request.refresh), -math.inf)
+        fresh = frozenset(request.refresh)
+        disks = self._picture.root_disks(fresh)
+        at = {key: -math.inf if key in fresh else self._policies_at.get(key, -math.inf) for key in disks}
         due = [key for key, read in at.items() if now - read >= request.max_age.get(key, request.default_max_age)]
         due = sorted(due, key=at.__getitem__)[:_POLICY_PAGE]
         if not due:
