@@ -77,6 +77,11 @@ class AwsCloud:
         return self._secret("operator")
 
     @property
+    def person_credentials(self) -> dict[str, str]:
+        """The access key of the account's admin."""
+        return self._secret("person")
+
+    @property
     def readonly_credentials(self) -> dict[str, str]:
         """An access key that may describe everything and change nothing."""
         return self._secret("readonly")

@@ -53,6 +53,10 @@ class SimulatedCloud(Server, Protocol):
         """The operator's account."""
 
     @property
+    def person_credentials(self) -> dict[str, str]:
+        """The admin's account."""
+
+    @property
     def process(self) -> Process:
         """Its process, to be killed and paused."""
 
@@ -175,7 +179,12 @@ class Lab:
                 environment=self.cluster.environment(),
             ),
             clouds={
-                name: CloudState((self.proxies.get(name) or cloud).endpoint, cloud.endpoint, cloud.credentials)
+                name: CloudState(
+                    (self.proxies.get(name) or cloud).endpoint,
+                    cloud.endpoint,
+                    cloud.credentials,
+                    cloud.person_credentials,
+                )
                 for name, cloud in self.clouds.items()
             },
             proxies={name: ProxyState(proxy.endpoint, proxy.control) for name, proxy in self.proxies.items()},

@@ -75,8 +75,8 @@ class AwsPerson:
             "ec2",
             region_name=REGION,
             endpoint_url=cloud.direct,
-            aws_access_key_id=cloud.credentials["accessKeyID"],
-            aws_secret_access_key=cloud.credentials["secretAccessKey"],
+            aws_access_key_id=cloud.person["accessKeyID"],
+            aws_secret_access_key=cloud.person["secretAccessKey"],
             config=Config(proxies={}),
         )
 
@@ -112,7 +112,7 @@ class ProxmoxPerson:
     def __init__(self, lab: LabState) -> None:
         cloud = lab.clouds["proxmox"]
         self._base = f"{cloud.direct}/api2/json"
-        self._token = f"PVEAPIToken={cloud.credentials['tokenID']}={cloud.credentials['tokenSecret']}"
+        self._token = f"PVEAPIToken={cloud.person['tokenID']}={cloud.person['tokenSecret']}"
         tls = ssl.create_default_context(cadata=lab.ca)
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
@@ -161,8 +161,8 @@ class VspherePerson:
         self._service: Any = _connect.SmartConnect(
             host=url.hostname,
             port=url.port,
-            user=cloud.credentials["username"],
-            pwd=cloud.credentials["password"],
+            user=cloud.person["username"],
+            pwd=cloud.person["password"],
             sslContext=ssl.create_default_context(cadata=lab.ca),
         )
 

@@ -87,6 +87,11 @@ class ProxmoxCloud:
         return {"tokenID": OPERATOR, "tokenSecret": self._tokens[OPERATOR]}
 
     @property
+    def person_credentials(self) -> dict[str, str]:
+        """The admin's API token."""
+        return {"tokenID": PERSON, "tokenSecret": self._tokens[PERSON]}
+
+    @property
     def readonly_credentials(self) -> dict[str, str]:
         """A token that may look at everything and change nothing."""
         return {"tokenID": READONLY, "tokenSecret": self._tokens[READONLY]}

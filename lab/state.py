@@ -24,11 +24,15 @@ _END_TIMEOUT = 60.0
 
 
 class CloudState(msgspec.Struct, frozen=True, rename="camel"):
-    """One cloud. The operator is given ``endpoint``: its fault proxy when it has one, else the cloud itself."""
+    """One cloud. The operator is given ``endpoint``: its fault proxy when it has one, else the cloud itself.
+
+    ``credentials`` are the operator's account, ``person`` the admin's.
+    """
 
     endpoint: str
     direct: str
     credentials: dict[str, str]
+    person: dict[str, str]
 
 
 class ProxyState(msgspec.Struct, frozen=True, rename="camel"):

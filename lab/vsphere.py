@@ -152,6 +152,11 @@ class VsphereCloud:
         return self._account(OPERATOR)
 
     @property
+    def person_credentials(self) -> dict[str, str]:
+        """The admin's account."""
+        return self._account(PERSON)
+
+    @property
     def readonly_credentials(self) -> dict[str, str]:
         """An account that may look at everything and change nothing."""
         return self._account(READONLY)

@@ -14,7 +14,7 @@ LAB = LabState(
     pid=1,
     ca="PEM",
     kubernetes=KubernetesState("https://127.0.0.1:1", "/k", "/kubectl", {"KUBECONFIG": "/k"}),
-    clouds={"aws": CloudState("http://127.0.0.1:2", "http://127.0.0.1:3", {"accessKeyID": "x"})},
+    clouds={"aws": CloudState("http://127.0.0.1:2", "http://127.0.0.1:3", {"accessKeyID": "x"}, {"accessKeyID": "y"})},
     proxies={"aws": ProxyState("http://127.0.0.1:2", "http://127.0.0.1:4")},
     processes={"etcd": 2},
 )

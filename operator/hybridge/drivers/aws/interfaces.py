@@ -118,7 +118,7 @@ class Interfaces:
         for one in loose:
             self._tie(one.id, one.attachment)
         for nic in plan.dropped:
-            self._detach(nic)
+            self._detach(nic.attachment)
         if going := [nic.id for nic in (*plan.dropped, *leaving)]:
             raise Busy(f"{', '.join(going)}: being detached from {machine_id}", reason=Reason.UPDATING)
         place = max((nic.index for nic in attached), default=(0, 0))[1]
@@ -142,7 +142,7 @@ class Interfaces:
             if one.made_for != machine_id and one.id not in left:
                 continue
             if one.leaves:
-                self._client.call("DetachNetworkInterface", AttachmentId=one.attachment, Force=True)
+                self._detach(one.attachment, Force=True)
                 raise Busy(f"{one.id}: being detached from {machine_id}", reason=Reason.DELETING)
             if not one.at:
                 self._delete(one.id)
@@ -182,9 +182,9 @@ class Interfaces:
         answer = self._client.call("CreateNetworkInterface", ClientToken=str(token), **words)
         return str(answer["NetworkInterface"]["NetworkInterfaceId"])
 
-    def _detach(self, interface: Interface) -> None:
+    def _detach(self, attachment: str, **words: bool) -> None:
         try:
-            self._client.call("DetachNetworkInterface", AttachmentId=interface.attachment)
+            self._client.call("DetachNetworkInterface", AttachmentId=attachment, **words)
         except Refused as refused:
             if refused.reason is not Reason.NOT_FOUND:
                 raise
