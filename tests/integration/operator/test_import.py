@@ -138,6 +138,25 @@ def test_what_another_cluster_owns_is_refused(importing: Scene, request: pytest.
     assert left.owner == theirs.owner
 
 
+def test_what_another_cluster_has_just_taken_is_not_taken_from_it(
+    make_scene: MakeScene, cloud: Cloud, request: pytest.FixtureRequest
+) -> None:
+    """The operator's last look at the cloud is a minute old, and shows the machine as nobody's."""
+    scene = make_scene(cloud, imports="Managed", sweepInterval="60s")
+    machine_id, _ = by_hand(scene, request)
+    scene.take("looker", wanted=OBSERVED | {"import": {"id": machine_id}})
+    scene.ready("looker")
+    theirs = Marker("another-cluster", "uid-of-theirs", "VirtualMachine", "their", "web")
+    scene.person.mark(machine_id, theirs.pairs())
+
+    scene.take(wanted={"import": {"id": machine_id}})
+
+    scene.wait("web", "Synced", "False", "AlreadyOwned")
+    left = scene.person.machine(machine_id)
+    assert left is not None
+    assert left.owner == theirs.owner
+
+
 def test_of_two_objects_that_want_the_same_machine_one_gets_it(
     importing: Scene, request: pytest.FixtureRequest
 ) -> None:

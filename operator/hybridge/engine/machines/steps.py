@@ -188,9 +188,9 @@ class MachineSteps:
         is nobody's and is to be imported, unless another object of ours is faster.
         """
         claim(self._world, case, machine_id)
+        machine = await self._look_again(case, machine_id)
         body = await self._world.cluster.get(case.key)
-        machine = case.link.inventory.get(machine_id)
-        if body is None or body["metadata"]["uid"] != case.machine.metadata.uid or machine is None:
+        if body is None or body["metadata"]["uid"] != case.machine.metadata.uid:
             raise Conflict
         known = case.memo.intent(case.machine)
         adopting = known is not None and known.attempt == 0 and known.id == machine_id
@@ -208,6 +208,22 @@ class MachineSteps:
             case.memo.id = case.memo.created_at = None
         self._world.require_leadership()
         return await case.link.bulkhead.call(case.link.driver.machines.mark, machine, case.marker)
+
+    @staticmethod
+    async def _look_again(case: Case, machine_id: str) -> Machine:
+        """The machine past every cache, still with the marker that it was chosen with: nowhere but on Proxmox VE would
+        the cloud itself refuse to overwrite another one. Raises Conflict.
+        """
+        inventory, before = case.link.inventory, case.link.inventory.get(machine_id)
+        machine = await case.link.bulkhead.call(case.link.driver.machines.get, machine_id)
+        if machine is None:
+            inventory.forget(machine_id)
+        else:
+            inventory.see(machine)
+        if machine is None or before is None or machine.marker != before.marker:
+            case.link.unbind(case.key)
+            raise Conflict
+        return machine
 
     async def _with_user_data(self, case: Case) -> tuple[MachineSpec, tuple[SecretVersion, ...]]:
         """The spec with the content of its Secret, and which version of the Secret that is."""
