@@ -57,10 +57,12 @@ def test_what_comes_close_is_told() -> None:
     assert near(Import(name="nothing-like-it"), MACHINES) == ()
 
 
-def situation(*found: Machine, spec: MachineSpec | None = None, **sight: object) -> Situation:
-    wanted = spec or MachineSpec("web", imports=Import(name="web"), power=None)
-    seen = replace(Sight(settled=True, matches=found), **sight)  # type: ignore[arg-type]
-    return Situation(wanted, Record(), seen, Traits(), MINE, IDENTITY, NOW)
+WANTED = MachineSpec("web", imports=Import(name="web"), power=None)
+ALL_SEEN = Sight(settled=True)
+
+
+def situation(*found: Machine, spec: MachineSpec = WANTED, sight: Sight = ALL_SEEN) -> Situation:
+    return Situation(spec, Record(), replace(sight, matches=found), Traits(), MINE, IDENTITY, NOW)
 
 
 def refusal(decided: Plan) -> Reason:
@@ -96,11 +98,11 @@ def test_of_several_matches_none_is_taken() -> None:
 
 
 def test_without_a_match_it_waits_and_creates_nothing() -> None:
-    step = plan(situation(near=("i-2 (web-2)",))).step
+    step = plan(situation(sight=Sight(settled=True, near=("i-2 (web-2)",)))).step
     assert isinstance(step, Wait)
     assert (step.reason, step.patient) == (Reason.IMPORT_NOT_FOUND, True)
     assert step.message == "no machine has the name web; near: i-2 (web-2)"
-    not_yet = plan(situation(settled=False)).step
+    not_yet = plan(situation(sight=Sight(settled=False))).step
     assert isinstance(not_yet, Wait)
     assert not_yet.reason is Reason.PENDING
 
@@ -108,7 +110,7 @@ def test_without_a_match_it_waits_and_creates_nothing() -> None:
 def test_an_id_that_no_list_shows_is_asked_for_before_it_is_missed() -> None:
     by_id = MachineSpec("web", imports=Import(id="i-9"), power=None)
     assert plan(situation(spec=by_id)).step == Look("i-9")
-    step = plan(situation(spec=by_id, absent=True)).step
+    step = plan(situation(spec=by_id, sight=Sight(settled=True, absent=True))).step
     assert isinstance(step, Wait)
     assert step.message == "no machine has the id i-9"
 
@@ -116,32 +118,32 @@ def test_an_id_that_no_list_shows_is_asked_for_before_it_is_missed() -> None:
 def test_an_imported_machine_that_is_gone_is_never_made_anew() -> None:
     spec = MachineSpec("web", imports=Import(id="i-1"), recreate_lost=True)
     intent = Intent(0, "", "web", "", IDENTITY, NOW - 9999, id="i-1")
-    lost = replace(situation(spec=spec, absent=True, searched_at=NOW), record=Record("i-1", intent, created=True))
+    sight = Sight(settled=True, absent=True, searched_at=NOW)
+    lost = replace(situation(spec=spec, sight=sight), record=Record("i-1", intent, created=True))
     assert refusal(plan(lost)) is Reason.LOST
 
 
-def observed(**record: object) -> Situation:
+def observed(record: Record) -> Situation:
     spec = MachineSpec("web", imports=Import(id="i-1"), observed=True, power=Power.STOPPED, tags={"team": "it"})
-    base = situation(spec=spec, recorded=WEB)
-    return replace(base, record=replace(Record(), **record))  # type: ignore[arg-type]
+    return replace(situation(spec=spec, sight=Sight(settled=True, recorded=WEB)), record=record)
 
 
 def test_what_is_observed_is_bound_and_compared() -> None:
-    assert plan(observed()).step == Bind("i-1")
-    decided = plan(observed(id="i-1", created=True, reached=True))
+    assert plan(observed(Record())).step == Bind("i-1")
+    decided = plan(observed(Record(id="i-1", created=True, reached=True)))
     assert decided.step == Rest()
     assert [item.field for item in decided.drift] == ["tags.team", "powerState"]
     assert decided.actions == ()
 
 
 def test_what_is_observed_is_compared_before_it_ever_was_as_wanted() -> None:
-    decided = plan(observed(id="i-1", created=True))
+    decided = plan(observed(Record(id="i-1", created=True)))
     assert [item.field for item in decided.drift] == ["tags.team", "powerState"]
 
 
 def test_what_is_observed_is_let_go_at_once_unless_it_is_protected() -> None:
-    assert plan(observed(id="i-1", deleting=True)).step == Release()
-    assert refusal(plan(observed(id="i-1", deleting=True, protected=True))) is Reason.DELETION_PROTECTED
+    assert plan(observed(Record(id="i-1", deleting=True))).step == Release()
+    assert refusal(plan(observed(Record(id="i-1", deleting=True, protected=True)))) is Reason.DELETION_PROTECTED
 
 
 @pytest.mark.parametrize("phase", RestartPhase)
