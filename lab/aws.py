@@ -16,6 +16,7 @@ from typing import Any, Self
 import boto3  # type: ignore[import-untyped]  # boto3 ships neither annotations nor stubs
 from botocore.config import Config
 
+from lab import permissions
 from lab.fleet import Wanted, batches
 from lab.process import LabError, Process, free_port
 
@@ -52,7 +53,7 @@ class AwsCloud:
         self.account = ACCOUNT
         self._keys = {
             name: {"id": f"AKIA{secrets.token_hex(8).upper()}", "secret": secrets.token_hex(20)}
-            for name in ("operator", "readonly", "person")
+            for name in ("operator", "limited", "readonly", "person")
         }
         self._state = folder / "state.json"
         config = folder / "aws.json"
@@ -85,6 +86,11 @@ class AwsCloud:
     def readonly_credentials(self) -> dict[str, str]:
         """An access key that may describe everything and change nothing."""
         return self._secret("readonly")
+
+    @property
+    def limited_credentials(self) -> dict[str, str]:
+        """An access key with the operator's policy, from which ``withhold`` takes actions."""
+        return self._secret("limited")
 
     @property
     def images(self) -> dict[str, str]:
@@ -175,6 +181,14 @@ class AwsCloud:
     def tune(self, **values: Any) -> None:
         """Turn what ``lab.aws_rules.Tuning`` names while the server runs, for example ``consistency_lag=2.0``."""
         self._order("/lab/tune", values)
+
+    def withhold(self, *actions: str) -> None:
+        """Leave these actions out of the policy of ``limited_credentials``, and have all others in it."""
+        policy = permissions.aws()
+        for grant in permissions.aws_grants(policy):
+            if grant.right in actions:
+                policy = permissions.aws_without(policy, grant)
+        self.tune(policies={"limited": policy})
 
     def seed(self, wanted: Sequence[Wanted]) -> list[str]:
         """Has these machines from now on, each of type t3.medium; their ids, in the same order."""

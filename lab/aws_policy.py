@@ -17,7 +17,11 @@ from lab import permissions
 #: An account that may describe everything and change nothing.
 READONLY = {"Statement": [{"Effect": "Allow", "Action": ["ec2:Describe*", "ec2:Get*"], "Resource": "*"}]}
 #: The policies of the accounts that have one; the others may do everything.
-POLICIES: Mapping[str, Mapping[str, Any]] = {"operator": permissions.aws(), "readonly": READONLY}
+POLICIES: Mapping[str, Mapping[str, Any]] = {
+    "operator": permissions.aws(),
+    "limited": permissions.aws(),
+    "readonly": READONLY,
+}
 
 
 @dataclass(frozen=True, slots=True)
