@@ -11,8 +11,9 @@ import pytest
 
 from lab.aws import AwsCloud
 from lab.bed import SimulatedCloud
-from lab.faultproxy import Answer, Cloud, Rule
+from lab.faultproxy import Cloud, Rule
 from lab.vsphere import VsphereCloud
+from tests import imposture
 from tests.integration.operator.conftest import MakeScene
 from tests.integration.operator.scene import Scene
 from tests.integration.operator.series import samples, value
@@ -127,6 +128,28 @@ def test_what_would_be_made_elsewhere_is_not_made(own: Scene, tmp_path: Path) ->
     assert own.here() == {machine.id, own.machine("other").id}
 
 
+def test_an_endpoint_that_leads_elsewhere_by_itself_is_found_by_the_next_check(own: Scene) -> None:
+    """Nothing of the Provider changes, so there is no new connection; a check comes each hour, and when it is asked for."""
+    own.make()
+    machine = own.machine()
+    rule = own.faults.inject(posing(own))
+    own.forget_requests()
+
+    own.bed.patch("provider", own.provider, {"metadata": {"annotations": {"hybridge.io/sync-now": "1"}}})
+
+    told = own.wait_provider("Ready", "False", "ProviderIdentityMismatch")
+    assert imposture.IDENTITIES[own.cloud] in told["message"]
+    own.wait("web", "Synced", "False", "ProviderIdentityMismatch")
+    own.change(tags={"team": "shop"})
+    own.wait("web", "Synced", "False", "ProviderIdentityMismatch")
+    assert own.mutations() == []
+    assert own.machine() == machine
+
+    own.faults.lift(rule)
+    own.wait_provider("Ready", "True")
+    own.wait_machine(lambda found: found.tags.get("team") == "shop", "the new tag is there")
+
+
 def test_the_cloud_of_a_provider_cannot_be_changed(scene: Scene) -> None:
     provider = scene.bed.get("provider", scene.provider)
     assert provider is not None
@@ -134,6 +157,11 @@ def test_the_cloud_of_a_provider_cannot_be_changed(scene: Scene) -> None:
     changed = scene.bed.provider(other, scene.provider)
 
     assert "cannot be changed" in scene.bed.refused(changed)
+
+
+def posing(scene: Scene) -> Rule:
+    """For the scene's own proxy: its cloud says to be another one."""
+    return imposture.rule(scene.cloud, scene.bed.lab.clouds[scene.cloud], scene.bed.lab.authority)
 
 
 @contextmanager
@@ -144,19 +172,7 @@ def elsewhere(scene: Scene, folder: Path) -> Iterator[SimulatedCloud | None]:
     """
     other = _another(scene, folder)
     if other is None:
-        members = [
-            {"type": "cluster", "name": "another", "id": "cluster", "nodes": 1, "quorate": 1, "version": 1},
-            {
-                "type": "node",
-                "name": "pve1",
-                "id": "node/pve1",
-                "nodeid": 1,
-                "online": 1,
-                "local": 1,
-                "ip": "192.0.2.1",
-            },
-        ]
-        rule = scene.faults.inject(Rule("GET /cluster/status", Answer(200, body=json.dumps({"data": members}))))
+        rule = scene.faults.inject(posing(scene))
         scene.bed.apply(scene.secret(comment="read me again"))
         yield None
         scene.faults.lift(rule)
