@@ -277,16 +277,18 @@ class VsphereCloud:
         """Apply a ``vim.vm.ConfigSpec``. LabError when the vCenter refuses it."""
         self._task(lambda: self._vm(moid).ReconfigVM_Task(spec))
 
-    def set_policy(self, moid: str, *, home: str | None = None, root_disk: str | None = None) -> None:
-        """Give a machine's home, or the first of its disks, another storage policy, by name."""
+    def set_policy(
+        self, moid: str, *, home: str | None = None, root_disk: str | None = None, second_disk: str | None = None
+    ) -> None:
+        """Give a machine's home, or the first or second of its disks, another storage policy, by name."""
         with self._lock:
             known = self._policies()
-            profiles = {name: [vim.vm.DefinedProfileSpec(profileId=known[name])] for name in (home, root_disk) if name}
+            profiles = {name: [vim.vm.DefinedProfileSpec(profileId=policy)] for name, policy in known.items()}
             disks = [device for device in self._vm(moid).config.hardware.device if hasattr(device, "capacityInKB")]
             edits = [
-                vim.vm.device.VirtualDeviceSpec(operation="edit", device=disk, profile=profiles[root_disk])
-                for disk in disks[:1]
-                if root_disk
+                vim.vm.device.VirtualDeviceSpec(operation="edit", device=disk, profile=profiles[name])
+                for disk, name in zip(disks, (root_disk, second_disk), strict=False)
+                if name
             ]
         self.reconfigure(moid, vim.vm.ConfigSpec(vmProfile=profiles.get(home or ""), deviceChange=edits))
 

@@ -170,10 +170,8 @@ class VsphereBed(Bed):
                 metadata = json.loads(self.given(machine_id).splitlines()[0]) | {key: value}
                 text = base64.b64encode(json.dumps(metadata).encode()).decode()
                 self._vcenter.set_extra_config(machine_id, {"guestinfo.metadata": text})
-            case "rootDisk.class":
+            case "rootDisk.class" | "vsphere.storagePolicy":  # a disk without a class has the machine's policy
                 self._vcenter.set_policy(machine_id, root_disk=str(value))
-            case "vsphere.storagePolicy":
-                self._vcenter.set_policy(machine_id, home=str(value))
             case _:
                 self._vcenter.set_hardware(machine_id, _HARDWARE[path], value)
 

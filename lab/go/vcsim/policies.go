@@ -140,8 +140,19 @@ func (a *associations) configure(vm types.ManagedObjectReference, spec *types.Vi
 	a.set(vm.Value, spec.VmProfile)
 	for _, item := range spec.DeviceChange {
 		change := item.GetVirtualDeviceConfigSpec()
-		a.set(diskKey(vm, change.Device.GetVirtualDevice().Key), change.Profile)
+		key := diskKey(vm, change.Device.GetVirtualDevice().Key)
+		if change.Operation == types.VirtualDeviceConfigSpecOperationRemove {
+			a.drop(key)
+			continue
+		}
+		a.set(key, change.Profile)
 	}
+}
+
+func (a *associations) drop(key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.by, key)
 }
 
 func (a *associations) forget(vm types.ManagedObjectReference) {

@@ -69,7 +69,10 @@ class VSphereOptions(Model, frozen=True, kw_only=True):
 
     guest_id: Annotated[str | None, text("The guest operating system identifier, such as debian12_64Guest.", 64)] = None
     storage_policy: Annotated[
-        str | None, text("The name of the storage policy of the machine's files and disks.", 255)
+        str | None,
+        text(
+            "The storage policy, by name, of the machine's files and of every disk that has no class of its own.", 255
+        ),
     ] = None
     hardware_version: Annotated[
         str | None,

@@ -226,7 +226,9 @@ class Traits:
     ``token_lifetime``: seconds for which repeating a create with its token is certain to give the same machine; 0: never.
     ``block``: the name of the cloud's options in a spec. ``changes``: what changing a field takes, by path as in
     ``Machine.settings``, and ``networks``, ``networks.first`` (the first interface) and ``networks.mac`` (another address
-    of an interface); what is not listed takes another machine, but networks can be changed online.
+    of an interface); what is not listed takes another machine, but networks can be changed online. ``parts``: fields of
+    many parts, by path, and the path of the part which a spec can set apart: then ``machine_diff.without`` says where in
+    ``Machine.settings`` the rest is.
     """
 
     exact_sizes: bool = True
@@ -238,6 +240,7 @@ class Traits:
     token_lifetime: float = 0.0
     block: str = ""
     changes: Mapping[str, Change] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 class TaskState(StrEnum):

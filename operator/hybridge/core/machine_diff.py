@@ -60,6 +60,11 @@ def wanted_settings(spec: MachineSpec, block: str) -> Mapping[str, str]:
     return settings
 
 
+def without(path: str, part: str) -> str:
+    """Where in ``Machine.settings`` a field is without a part of it that the spec sets apart: see ``Traits.parts``."""
+    return f"{path} without {part}"
+
+
 def setting_text(value: object) -> str:
     """A value of the spec in the form of ``Machine.settings``."""
     if isinstance(value, bool):
@@ -148,8 +153,10 @@ def _network_change(traits: Traits, index: int, *, other_mac: bool = False) -> C
 
 
 def _settings(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[Action]:
-    for path, wanted in wanted_settings(spec, traits.block).items():
-        found = machine.settings.get(path)
+    every = wanted_settings(spec, traits.block)
+    for path, wanted in every.items():
+        part = traits.parts.get(path, "")
+        found = machine.settings.get(without(path, part) if part in every else path)
         if found is None:
             continue
         change, shown = traits.changes.get(path, Change.REPLACE), next(iter(found), "")

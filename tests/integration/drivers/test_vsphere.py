@@ -180,7 +180,7 @@ def test_all_that_one_call_can_do_is_done_by_one(bed: VsphereBed, driver: Driver
 
 
 def test_a_policy_is_of_all_that_a_machine_stores_and_the_root_disk_may_have_its_own(
-    bed: VsphereBed, vcenter: VsphereCloud, eye: Eye, marker: Marker
+    bed: VsphereBed, vcenter: VsphereCloud, driver: Driver, eye: Eye, marker: Marker
 ) -> None:
     spec = bed.spec(options={"storagePolicy": "silver"}, root_disk=20 * GIB)
     machine = eye.make(spec, marker)
@@ -193,7 +193,75 @@ def test_a_policy_is_of_all_that_a_machine_stores_and_the_root_disk_may_have_its
 
     assert bed.proxy.mutating() == 1
     assert vcenter.policies(machine.id) == {"home": "gold", ROOT: "silver", str(int(ROOT) + 1): "gold"}
-    assert (machine.root_disk, machine.settings[POLICY][0], machine.settings[CLASS][0]) == (21 * GIB, "gold", "silver")
+    assert (machine.root_disk, fields(driver, wanted, machine)) == (21 * GIB, [])
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        ({"home": "gold"}, "gold, silver"),
+        ({"root_disk": "gold"}, "silver, gold"),
+        ({"second_disk": "gold"}, "silver, gold"),
+        ({"home": "gold", "root_disk": "gold", "second_disk": "gold"}, "gold"),
+    ],
+    ids=lambda words: " and ".join(words) if isinstance(words, dict) else "",
+)
+def test_what_is_stored_under_another_policy_is_brought_back_by_one_call(
+    bed: VsphereBed,
+    vcenter: VsphereCloud,
+    driver: Driver,
+    eye: Eye,
+    marker: Marker,
+    changed: dict[str, str],
+    found: str,
+) -> None:
+    spec = bed.spec(options={"storagePolicy": "silver"})
+    machine = eye.make(spec, marker)
+    vcenter.reconfigure(machine.id, vim.vm.ConfigSpec(deviceChange=[second_disk()]))
+    (change,) = differences(spec, eye.see(machine.id), driver.machines.traits)
+    assert (change.field, change.before) == (POLICY, "silver, none")
+    machine = eye.configure(machine, spec, {POLICY}, marker)
+    assert fields(driver, spec, machine) == []
+
+    vcenter.set_policy(machine.id, **changed)
+    machine = eye.see(machine.id, lambda seen: bool(fields(driver, spec, seen)))
+    (change,) = differences(spec, machine, driver.machines.traits)
+    assert (change.field, change.before, change.after, change.disruptive) == (POLICY, found, "silver", False)
+
+    bed.proxy.reset_counts()
+    machine = eye.configure(machine, spec, {POLICY}, marker)
+    assert (fields(driver, spec, machine), bed.proxy.mutating()) == ([], 1)
+    assert vcenter.policies(machine.id) == {"home": "silver", ROOT: "silver", str(int(ROOT) + 1): "silver"}
+
+
+def test_a_disk_with_a_class_of_its_own_is_no_part_of_the_machines_policy(
+    bed: VsphereBed, vcenter: VsphereCloud, driver: Driver, eye: Eye, marker: Marker
+) -> None:
+    spec = bed.spec(options={"storagePolicy": "silver"}, root_disk_class="gold")
+    machine = eye.make(spec, marker)
+    assert fields(driver, spec, machine) == []
+    assert fields(driver, replace(spec, root_disk_class=None), machine) == [POLICY]
+
+    vcenter.set_policy(machine.id, root_disk="silver")
+
+    machine = eye.see(machine.id, lambda seen: bool(fields(driver, spec, seen)))
+    assert fields(driver, spec, machine) == [CLASS]
+
+
+def test_a_disk_that_a_person_adds_is_seen_with_its_policy_though_nobody_asks(
+    bed: VsphereBed, vcenter: VsphereCloud, driver: Driver, eye: Eye, marker: Marker
+) -> None:
+    spec = bed.spec(options={"storagePolicy": "silver"})
+    machine = eye.make(spec, marker)
+    vcenter.reconfigure(machine.id, vim.vm.ConfigSpec(deviceChange=[second_disk()]))
+
+    eye.until(
+        lambda: fields(driver, spec, eye.machines[machine.id]) == [POLICY],
+        "the policy of another disk",
+        max_age={machine.id: 0.0},
+    )
+    vcenter.reconfigure(machine.id, vim.vm.ConfigSpec(deviceChange=[second_disk("remove")]))
+    eye.until(lambda: fields(driver, spec, eye.machines[machine.id]) == [], "one disk again", max_age={machine.id: 0.0})
 
 
 def test_a_root_disk_with_a_policy_of_its_own_leaves_the_rest_to_the_datastore(
@@ -268,19 +336,20 @@ def test_policies_are_asked_for_with_the_session_that_is_in_force(
     vcenter.end_sessions()
 
     chosen = driver.machines.prepare(bed.spec(options={"storagePolicy": "silver"}), ())
-    vcenter.set_policy(machine.id, home="silver")
+    vcenter.set_policy(machine.id, home="silver", root_disk="silver")
 
     assert chosen.parameters["policy"]
     assert eye.see(machine.id, lambda seen: seen.settings[POLICY][0] == "silver")
 
 
-def second_disk() -> object:
+def second_disk(operation: str = "add") -> object:
     device = vim.vm.device
     backing = device.VirtualDisk.FlatVer2BackingInfo(
         fileName="[LocalDS_0]", diskMode="persistent", thinProvisioned=True
     )
     disk = device.VirtualDisk(key=2001, controllerKey=1000, unitNumber=1, backing=backing, capacityInKB=MIB)
-    return device.VirtualDeviceSpec(operation="add", fileOperation="create", device=disk)
+    file = "create" if operation == "add" else "destroy"
+    return device.VirtualDeviceSpec(operation=operation, fileOperation=file, device=disk)
 
 
 # ------------------------------------------------------------------ networks

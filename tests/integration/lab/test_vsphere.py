@@ -15,6 +15,8 @@ from lab.vsphere import VsphereCloud, vim, vmodl
 from tests.integration.lab.vsphere_client import (
     FIRST_CARD,
     GIB,
+    ROOT_DISK,
+    SECOND_DISK,
     VERSIONS,
     Client,
     Watch,
@@ -23,6 +25,7 @@ from tests.integration.lab.vsphere_client import (
     mac_addresses,
     options,
     query,
+    second_disk,
     viewed,
 )
 
@@ -142,6 +145,23 @@ def test_storage_policies_follow_the_clone_the_change_and_the_person(
 
     cloud.set_policy(made.moid, root_disk="gold")
     assert cloud.policies(made.moid) == {"home": "gold", root: "gold"}
+
+
+def test_each_disk_has_a_storage_policy_of_its_own_for_as_long_as_it_is_there(
+    cloud: VsphereCloud, client: Client, debian: str, name: str
+) -> None:
+    made = client.clone(name, debian)
+    root, second = str(ROOT_DISK), str(SECOND_DISK)
+    client.reconfigure(made, deviceChange=[second_disk("add")])
+
+    cloud.set_policy(made.moid, root_disk="gold", second_disk="silver")
+    assert cloud.policies(made.moid) == {root: "gold", second: "silver"}
+    assert client.vm(made.moid).summary.config.numVirtualDisks == 2
+
+    client.reconfigure(made, deviceChange=[second_disk("remove")])
+    assert client.vm(made.moid).summary.config.numVirtualDisks == 1
+    client.reconfigure(made, deviceChange=[second_disk("add")])
+    assert cloud.policies(made.moid) == {root: "gold"}
 
 
 def test_clones_share_no_uuid_and_no_mac_address(cloud: VsphereCloud, client: Client, debian: str, name: str) -> None:

@@ -9,6 +9,7 @@ from lab.vsphere import VsphereCloud, VsphereMachine, finished, vim, vmodl
 
 GIB = 2**30
 ROOT_DISK = 2000
+SECOND_DISK = 2001
 FIRST_CARD = 4000
 POLLS = 30
 VERSIONS = ("vim.version.v7_0", "vim.version.v8_0_3_0")
@@ -108,6 +109,14 @@ def disk(kibibytes: int) -> Any:
     return vim.vm.device.VirtualDeviceSpec(
         operation="edit", device=vim.vm.device.VirtualDisk(key=ROOT_DISK, capacityInKB=kibibytes)
     )
+
+
+def second_disk(operation: str) -> Any:
+    """A disk of 1 GiB beside the root disk, as it comes or as it goes."""
+    disk = vim.vm.device.VirtualDisk(key=SECOND_DISK, controllerKey=1000, unitNumber=1, capacityInKB=GIB // 1024)
+    disk.backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(fileName="[LocalDS_0]", diskMode="persistent")
+    file = "create" if operation == "add" else "destroy"
+    return vim.vm.device.VirtualDeviceSpec(operation=operation, fileOperation=file, device=disk)
 
 
 def card(operation: str, key: int, port_group: Any) -> Any:

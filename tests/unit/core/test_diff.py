@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.machine import Change, CloudInit, Machine, MachineSpec, Nic, Port, Power, Traits
-from hybridge.core.machine_diff import differences, driver_field
+from hybridge.core.machine_diff import differences, driver_field, without
 from hybridge.core.plan import Action, Verb
 
 GIB = 1 << 30
@@ -142,6 +142,26 @@ def test_the_first_interface_can_be_another_matter() -> None:
     spec = MachineSpec("web", networks=(BACK, FRONT))
     first, second = differences(spec, MACHINE, traits)
     assert (first.verb, second.verb) == (Verb.REPLACE, Verb.CONNECT)
+
+
+@pytest.mark.parametrize(
+    ("spec", "found"),
+    [
+        (MachineSpec("web", options={"storagePolicy": "gold"}), ["vsphere.storagePolicy"]),
+        (MachineSpec("web", options={"storagePolicy": "gold"}, root_disk_class="silver"), []),
+        (MachineSpec("web", options={"storagePolicy": "gold"}, root_disk_class="gold"), ["rootDisk.class"]),
+        (MachineSpec("web", root_disk_class="gold"), ["rootDisk.class"]),
+    ],
+)
+def test_a_part_that_the_spec_sets_apart_does_not_count_for_the_whole(spec: MachineSpec, found: list[str]) -> None:
+    traits = Traits(block="vsphere", parts={"vsphere.storagePolicy": "rootDisk.class"})
+    settings = {
+        "vsphere.storagePolicy": ("gold, silver",),
+        without("vsphere.storagePolicy", "rootDisk.class"): ("gold",),
+        "rootDisk.class": ("silver",),
+    }
+    machine = replace(MACHINE, settings=settings)
+    assert [change.field for change in differences(spec, machine, traits)] == found
 
 
 def test_a_name_counts_only_where_it_was_chosen() -> None:

@@ -20,6 +20,7 @@ from hybridge.drivers.vsphere.attributes import Attributes
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory
+from hybridge.drivers.vsphere.mapping import DISK_POLICY, POLICY
 from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.policies import Chosen, Policies, profiles
 from hybridge.drivers.vsphere.sdk import moid, vim
@@ -38,8 +39,6 @@ HARDWARE: Final[Mapping[str, str]] = {
 }
 #: What only a machine that is off can take. (A guest would learn of another host name with its next start, unseen.)
 OFF: Final = frozenset({*HARDWARE, VERSION, HOSTNAME})
-#: Storage policies: of the home and all disks, and of the root disk alone.
-POLICY, DISK_POLICY = "vsphere.storagePolicy", "rootDisk.class"
 POLICIES: Final = frozenset({POLICY, DISK_POLICY})
 #: Fields that are the devices of a machine, which have to be read before they are changed.
 _DEVICES: Final = frozenset({"rootDisk", "networks", *POLICIES})

@@ -20,6 +20,7 @@ from hybridge.drivers.vsphere.collector import Found
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.hosts import Promised
 from hybridge.drivers.vsphere.inventory import Inventory
+from hybridge.drivers.vsphere.mapping import DISK_POLICY, POLICY
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
 from hybridge.drivers.vsphere.policies import Policies
 from hybridge.drivers.vsphere.sdk import moid, vim
@@ -51,6 +52,7 @@ class VsphereMachines:
             "networks.mac": Change.STOPPED,
             **dict.fromkeys(OFF, Change.STOPPED),
         },
+        parts={POLICY: DISK_POLICY},
     )
 
     def __init__(

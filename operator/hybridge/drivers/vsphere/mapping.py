@@ -6,20 +6,23 @@ Source: VirtualMachine and TaskInfo in the vSphere Web Services API reference.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Address, Known, Machine, Port, Power, Task, TaskState
-from hybridge.core.machine_diff import setting_text
+from hybridge.core.machine_diff import setting_text, without
 from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere import guestinfo
 from hybridge.drivers.vsphere.errors import classify, describe
 from hybridge.drivers.vsphere.places import Places
 from hybridge.drivers.vsphere.sdk import fault_name, moid, vim
-from hybridge.drivers.vsphere.seen import Seen
+from hybridge.drivers.vsphere.seen import Associated, Seen
 from hybridge.drivers.vsphere.versions import met
+
+#: Storage policies: of the home and all disks, and of the root disk alone.
+POLICY, DISK_POLICY = "vsphere.storagePolicy", "rootDisk.class"
 
 #: How many kinds of machines that are alike are remembered.
 _MOST_ALIKE: Final = 4096
@@ -91,8 +94,25 @@ def _alike(found: Seen, places: Places) -> Mapping[str, Known]:
         "vsphere.memoryHotAdd": (setting_text(found.hot_add_memory),),
     }
     if found.policies is not None:
-        words |= {"vsphere.storagePolicy": found.policies.home, "rootDisk.class": found.policies.root_disk or ()}
+        words |= _policies(found.policies)
     return {path: known for path, known in words.items() if known}
+
+
+def _policies(found: Associated) -> Mapping[str, Known]:
+    apart = (found.home, *found.other_disks)
+    root_disk = (found.root_disk,) if found.root_disk else ()
+    return {
+        POLICY: _one((*apart, *root_disk)),
+        without(POLICY, DISK_POLICY): _one(apart),
+        DISK_POLICY: found.root_disk or (),
+    }
+
+
+def _one(parts: Sequence[Known]) -> Known:
+    """What all parts have; where they differ, what people read, which no part has."""
+    if len(set(parts)) == 1:
+        return parts[0]
+    return (", ".join(dict.fromkeys(known[0] or "none" for known in parts)),)
 
 
 def _pending(found: Seen) -> dict[str, str]:

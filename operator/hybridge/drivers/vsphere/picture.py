@@ -15,7 +15,7 @@ from hybridge.core.machine import Machine, Power, Task, TaskState
 from hybridge.drivers.vsphere import mapping, seen
 from hybridge.drivers.vsphere.mapping import TaskSeen
 from hybridge.drivers.vsphere.places import Places
-from hybridge.drivers.vsphere.seen import Associated, Seen
+from hybridge.drivers.vsphere.seen import Associated, Disks, Seen
 
 #: The id of a shutdown by the guest, which a vCenter starts without a task of its own: this and the machine's id.
 SHUTDOWN: Final = "guest-shutdown:"
@@ -136,14 +136,14 @@ class Picture:
             return {machine_id: self._seen[machine_id].parent for machine_id in ids if machine_id in self._seen}
 
     def undisked(self) -> list[str]:
-        """Machines with a marker whose root disk is not pushed: their devices have to be read."""
+        """Machines with a marker whose disks are not all pushed: their devices have to be read."""
         with self._lock:
-            return [found.id for found in self._seen.values() if found.marks and not found.disk_pushed]
+            return [found.id for found in self._seen.values() if found.marks and not found.all_disks_pushed]
 
-    def root_disks(self, also: Collection[str]) -> dict[str, int | None]:
-        """The key of the root disk of each machine with a marker, and of others, by id; None where it has no disk."""
+    def disks(self, also: Collection[str]) -> dict[str, Disks]:
+        """The disks of each machine with a marker, and of others, by id."""
         with self._lock:
-            return {found.id: found.disk_key for found in self._seen.values() if found.marks or found.id in also}
+            return {found.id: found.disks for found in self._seen.values() if found.marks or found.id in also}
 
     def associate(self, policies: Mapping[str, Associated]) -> None:
         """Takes over the storage policies of machines, by id."""

@@ -18,7 +18,7 @@ from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.inventory import Kept
 from hybridge.drivers.vsphere.sdk import moid, pbm, soap, vim
-from hybridge.drivers.vsphere.seen import Associated
+from hybridge.drivers.vsphere.seen import Associated, Disks
 
 _PATH: Final = "/pbm"
 #: That of the oldest vCenter which is spoken to: nothing is needed that came later.
@@ -98,21 +98,25 @@ class Policies:
         home, root_disk = spec.options.get("storagePolicy"), spec.root_disk_class
         return Chosen(self._id(str(home)) if home else None, self._id(root_disk) if root_disk else None)
 
-    def associated(self, root_disks: Mapping[str, int | None], stub: PolicyStub) -> dict[str, Associated]:
-        """The policies that machines have, of which the keys of the root disks are given by id. One request.
+    def associated(self, machines: Mapping[str, Disks], stub: PolicyStub) -> dict[str, Associated]:
+        """The policies that machines have, of which the disks are given by id. One request.
 
-        Machines that PBM cannot tell of are left out.
+        Machines and disks that PBM cannot tell of are left out.
         """
         names = self._known(stub)
-        answer = self._manager(stub).PbmQueryAssociatedProfiles(list(_asked(root_disks)))
+        answer = self._manager(stub).PbmQueryAssociatedProfiles(list(_asked(machines)))
         found: dict[str, Known] = {}
         for entry in answer or ():
             if entry.fault is None:
                 ids = [str(profile.uniqueId) for profile in entry.profileId or ()]
                 found[str(entry.object.key)] = (names.get(ids[0], ids[0]), ids[0]) if ids else _NONE
         return {
-            machine_id: Associated(found[machine_id], found.get(f"{machine_id}:{disk}"))
-            for machine_id, disk in root_disks.items()
+            machine_id: Associated(
+                found[machine_id],
+                found.get(_disk(machine_id, disks.root)),
+                tuple(found[disk] for key in disks.others if (disk := _disk(machine_id, key)) in found),
+            )
+            for machine_id, disks in machines.items()
             if machine_id in found
         }
 
@@ -144,8 +148,14 @@ class Policies:
         return pbm.profile.ProfileManager(self._manager_id, stub)
 
 
-def _asked(root_disks: Mapping[str, int | None]) -> Iterator[Any]:
-    for machine_id, disk in root_disks.items():
+def _asked(machines: Mapping[str, Disks]) -> Iterator[Any]:
+    for machine_id, disks in machines.items():
         yield pbm.ServerObjectRef(objectType="virtualMachine", key=machine_id)
-        if disk is not None:
-            yield pbm.ServerObjectRef(objectType="virtualDiskId", key=f"{machine_id}:{disk}")
+        for key in (disks.root, *disks.others):
+            if key is not None:
+                yield pbm.ServerObjectRef(objectType="virtualDiskId", key=_disk(machine_id, key))
+
+
+def _disk(machine_id: str, key: int | None) -> str:
+    """A disk as PBM knows it."""
+    return f"{machine_id}:{key}"

@@ -40,10 +40,19 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Associated:
-    """The storage policies of a machine's home and of its root disk: name and id; an empty name where there is none."""
+    """The storage policies of a machine's home and of its disks: name and id; an empty name where there is none."""
 
     home: Known
-    root_disk: Known | None
+    root_disk: Known | None = None
+    other_disks: tuple[Known, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disks:
+    """The keys of a machine's disks; ``root`` is None where it has none."""
+
+    root: int | None
+    others: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -60,6 +69,8 @@ class Seen:
     root_disk: int | None = None
     disk_pushed: bool = False
     disk_key: int | None = None
+    disk_count: int = 1
+    disk_keys: tuple[int, ...] = ()
     template: bool = False
     hot_add_cpus: bool = False
     hot_add_memory: bool = False
@@ -82,6 +93,17 @@ class Seen:
     metadata: Mapping[str, object] = field(default_factory=dict)
     #: The storage policies, which the PropertyCollector does not tell; None until they were read.
     policies: Associated | None = None
+
+    @property
+    def all_disks_pushed(self) -> bool:
+        """Whether all disks are known by what is pushed: there is one, with the key of the first."""
+        return self.disk_pushed and self.disk_count == 1 and self.disk_key in {None, _FIRST_DISK}
+
+    @property
+    def disks(self) -> Disks:
+        """The disks, as far as they are known."""
+        keys = self.disk_keys if self.disk_count > 1 else ()
+        return Disks(self.disk_key, tuple(key for key in keys if key != self.disk_key))
 
 
 def _shared(value: Any) -> str:
@@ -151,6 +173,7 @@ PROPERTIES: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     CORES: ("cores", lambda value: value or 1),
     "config.hardware.memoryMB": ("memory", _megabytes),
     "config.template": ("template", bool),
+    "summary.config.numVirtualDisks": ("disk_count", lambda value: value or 1),
     "config.cpuHotAddEnabled": ("hot_add_cpus", bool),
     "config.memoryHotAddEnabled": ("hot_add_memory", bool),
     "config.guestId": ("guest_id", _shared),
@@ -221,7 +244,8 @@ def _setting(attribute: str, convert: Callable[[Any], Any]) -> Callable[[Seen, A
 
 def _take_pushed_disk(seen: Seen, disk: Any) -> None:
     seen.disk_pushed = disk is not None
-    if disk is not None:  # else the machine starts from another disk, which is read with its devices
+    # A machine that starts from another disk has its devices read.
+    if disk is not None and seen.disk_key in {None, _FIRST_DISK}:
         _take_disk(seen, disk, _FIRST_DISK)
 
 
@@ -233,6 +257,7 @@ def _take_capacity(seen: Seen, value: Any) -> None:
 def _take_devices(seen: Seen, devices: Any) -> None:
     disk = root_disk(devices or ())
     _take_disk(seen, disk, None if disk is None else int(disk.key))
+    seen.disk_keys = tuple(sorted(int(disk.key) for disk in disks(devices or ())))
     seen.cards = {int(card.key): _card(card) for card in cards(devices or ())}
 
 

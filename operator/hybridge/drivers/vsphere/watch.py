@@ -227,7 +227,7 @@ class Watch:
         if now < self._policies_from:
             return
         fresh = frozenset(request.refresh)
-        disks = self._picture.root_disks(fresh)
+        disks = self._picture.disks(fresh)
         at = {key: -math.inf if key in fresh else self._policies_at.get(key, -math.inf) for key in disks}
         due = [key for key, read in at.items() if now - read >= request.max_age.get(key, request.default_max_age)]
         due = sorted(due, key=at.__getitem__)[:_POLICY_PAGE]

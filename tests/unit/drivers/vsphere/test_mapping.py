@@ -9,6 +9,7 @@ import pytest
 
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Address, Machine, Port, Power, Task, TaskState
+from hybridge.core.machine_diff import without
 from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere import mapping, seen
 from hybridge.drivers.vsphere.places import Places
@@ -36,6 +37,8 @@ for kind, object_id, name, parent in [
 ]:
     PLACES.change(kind, object_id, {"name": name, "parent": vim.Folder(parent)})
 PLACES.change("DistributedVirtualPortgroup", "dvportgroup-1", {"key": "the-key"})
+
+GOLD, SILVER, NONE = ("gold", "id-1"), ("silver", "id-2"), ("",)
 
 
 def disk(key: int, size: int, *, controller: int = 1000, unit: int = 0, datastore: str | None = None) -> object:
@@ -192,6 +195,48 @@ def test_a_disk_with_another_key_is_read_with_the_devices_and_kept() -> None:
 
     assert found.root_disk == 1 << 30
     assert not found.disk_pushed
+
+
+def test_a_machine_whose_disk_is_pushed_has_its_devices_read_where_that_is_not_all() -> None:
+    first, second, other = disk(2000, 1), disk(2001, 2, unit=1), disk(3000, 3, controller=200)
+    found = seen.Seen("vm-1")
+
+    for path, value, known in [
+        (seen.ROOT_DISK, first, seen.Disks(2000)),
+        ("summary.config.numVirtualDisks", 2, seen.Disks(2000)),
+        (seen.DEVICES, [second, first], seen.Disks(2000, (2001,))),
+        ("summary.config.numVirtualDisks", 1, seen.Disks(2000)),
+        (seen.DEVICES, [first, other], seen.Disks(3000)),
+        ("summary.config.numVirtualDisks", 2, seen.Disks(3000, (2000,))),
+        (seen.ROOT_DISK, first, seen.Disks(3000, (2000,))),
+    ]:
+        seen.update(found, path, value)
+        assert found.disks == known, path
+        assert found.all_disks_pushed is (known == seen.Disks(2000) and found.disk_count == 1), path
+
+
+@pytest.mark.parametrize(
+    ("policies", "whole", "besides_the_root_disk"),
+    [
+        (seen.Associated(GOLD), GOLD, GOLD),
+        (seen.Associated(GOLD, GOLD, (GOLD,)), GOLD, GOLD),
+        (seen.Associated(GOLD, SILVER), ("gold, silver",), GOLD),
+        (seen.Associated(GOLD, GOLD, (SILVER, GOLD, NONE)), ("gold, silver, none",), ("gold, silver, none",)),
+        (seen.Associated(NONE, NONE), NONE, NONE),
+        (seen.Associated(NONE, GOLD), ("none, gold",), NONE),
+    ],
+)
+def test_a_storage_policy_is_what_all_that_a_machine_stores_has(
+    policies: seen.Associated, whole: tuple[str, ...], besides_the_root_disk: tuple[str, ...]
+) -> None:
+    found = seen.whole("vm-1", {})
+    found.policies = policies
+
+    shown = mapping.machine(found, PLACES, {}).settings
+
+    assert shown[mapping.POLICY] == whole
+    assert shown[without(mapping.POLICY, mapping.DISK_POLICY)] == besides_the_root_disk
+    assert shown.get(mapping.DISK_POLICY) == policies.root_disk
 
 
 def test_an_attribute_of_hosts_is_none_of_machines() -> None:
