@@ -28,6 +28,7 @@ class Disks:
         self._read: dict[str, Disk] = {}
         self._launched: dict[str, Disk] = {}
         self._read_at = float("-inf")
+        self._read_since: dict[str, float] = {}
 
     def launched(self, instance_id: str, asked: Disk) -> None:
         """An instance whose root disk was asked to be so; valid until all volumes are read again."""
@@ -46,12 +47,13 @@ class Disks:
 
     def read(self, volume_ids: Collection[str]) -> Mapping[str, Disk]:
         """These volumes, read now: a request for each 200 of them."""
-        wanted, found = list(volume_ids), dict[str, Disk]()
+        wanted, found, started = list(volume_ids), dict[str, Disk](), time.monotonic()
         for start in range(0, len(wanted), _FILTER_VALUES):
             filters = [{"Name": "volume-id", "Values": wanted[start : start + _FILTER_VALUES]}]
             found.update(_disks(self._client.call("DescribeVolumes", Filters=filters).get("Volumes", [])))
         with self._lock:
             self._read.update(found)
+            self._read_since.update(dict.fromkeys(found, started))
         return found
 
     def read_missing(self, seen: Seen) -> None:
@@ -66,6 +68,7 @@ class Disks:
         found = {volume: disk for page in pages for volume, disk in _disks(page).items()}
         with self._lock:
             self._read, self._read_at = found, started
+            self._read_since.clear()
             for instance_id in before:
                 del self._launched[instance_id]
 
@@ -73,6 +76,10 @@ class Disks:
     def age(self) -> float:
         """Seconds since all volumes were read."""
         return time.monotonic() - self._read_at
+
+    def is_older(self, volume_id: str, seconds: float) -> bool:
+        """Whether this volume was last read longer ago than that."""
+        return time.monotonic() - self._read_since.get(volume_id, self._read_at) > seconds
 
     def marked(self, instance_id: str, marker: Marker) -> list[str]:
         """The ids of the volumes at this instance that carry this marker."""

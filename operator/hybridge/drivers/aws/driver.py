@@ -65,9 +65,17 @@ class Driver:
             due = set()
         machines: dict[str, Machine] = {}
         for found in self._pages():
-            self._disks.read({seen.root_volume for seen in found if seen.root_volume and seen.machine.id in due})
+            self._disks.read(
+                {volume for seen in found if seen.machine.id in due and (volume := self._due(seen, request))}
+            )
             machines.update({machine.id: machine for machine in self.machines.complete(found)})
         return Sweep(machines, full=True, requests=self._client.sent - before)
+
+    def _due(self, seen: Seen, request: SweepRequest) -> str | None:
+        """The root volume of an instance, when it is older than this instance's object accepts, or wanted now."""
+        volume, most = seen.root_volume, request.max_age.get(seen.machine.id, request.default_max_age)
+        wanted = seen.machine.id in request.refresh
+        return volume if volume and (wanted or self._disks.is_older(volume, most)) else None
 
     def _pages(self) -> Iterator[list[Seen]]:
         following: dict[str, str] = {}
