@@ -28,7 +28,7 @@ from lab.kstatus import program as kstatus
 from lab.person import app as person
 from lab.process import LabError
 from lab.state import LabState
-from lab.vsphere import program as vcsim
+from lab.vsphere_server import program as vcsim
 
 app = typer.Typer(
     help="A real Kubernetes control plane, three simulated clouds, their fault proxies, and Prometheus.",

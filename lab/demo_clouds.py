@@ -11,7 +11,8 @@ from lab.aws import AwsCloud, AwsMachine
 from lab.bed import Lab
 from lab.demo_objects import Row
 from lab.proxmox import ProxmoxCloud, ProxmoxMachine
-from lab.vsphere import VsphereCloud, VsphereMachine
+from lab.vsphere import VsphereCloud
+from lab.vsphere_machine import VsphereMachine
 
 _GIB = 2**30
 

@@ -21,7 +21,7 @@ from lab.faultproxy import Cloud
 from lab.operator import Operator, install
 from lab.process import LabError
 from lab.proxmox import ProxmoxMachine
-from lab.vsphere import VsphereMachine
+from lab.vsphere_machine import VsphereMachine
 from tests.apiserver import ApiServer
 
 T = TypeVar("T")

@@ -16,7 +16,10 @@ from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
 from lab.permissions import Grant
 from lab.pki import Authority
-from lab.vsphere import GRANTS, VsphereCloud, VsphereMachine, vim
+from lab.vsphere import VsphereCloud
+from lab.vsphere_estate import GRANTS
+from lab.vsphere_machine import VsphereMachine
+from lab.vsphere_sdk import vim
 from tests.contract.bed import MIB, ODD_NAME, Bed, Calls, Shown
 
 #: What only changes of machines need that their life in the test does not come upon.
@@ -158,7 +161,7 @@ class VsphereBed(Bed):
         word = str(value).strip("/").rpartition("/")[2]
         match path:
             case "networks" | "networks.first":
-                self._vcenter.connect_card(machine_id, 0 if path == "networks.first" else 1, word)
+                self._vcenter.cards.connect(machine_id, 0 if path == "networks.first" else 1, word)
             case "placement.folder":
                 self._vcenter.move(machine_id, word)
             case "placement.cluster":  # a host that is alone has its own name
@@ -171,19 +174,19 @@ class VsphereBed(Bed):
                 text = base64.b64encode(json.dumps(metadata).encode()).decode()
                 self._vcenter.set_extra_config(machine_id, {"guestinfo.metadata": text})
             case "rootDisk.class" | "vsphere.storagePolicy":  # a disk without a class has the machine's policy
-                self._vcenter.set_policy(machine_id, root_disk=str(value))
+                self._vcenter.storage_policies.set(machine_id, root_disk=str(value))
             case _:
                 self._vcenter.set_hardware(machine_id, _HARDWARE[path], value)
 
     def plug(self, machine_id: str, network: str) -> None:
-        self._vcenter.add_card(machine_id, network)
+        self._vcenter.cards.add(machine_id, network)
 
     def unplug(self, machine_id: str) -> None:
-        self._vcenter.remove_card(machine_id)
+        self._vcenter.cards.remove(machine_id)
 
     def handmade(self, odd: str) -> str:
         name = ODD_NAME if odd == "odd name" else f"by-hand-{uuid4().hex[:8]}"
-        made = self._vcenter.create(name, _devices(odd, self._vcenter.network("VM Network")))
+        made = self._vcenter.create(name, _devices(odd, self._vcenter.cards.backing("VM Network")))
         if odd == "template":
             self._vcenter.make_template(made)
         if odd == "metadata of others":

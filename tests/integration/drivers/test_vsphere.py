@@ -16,7 +16,8 @@ from hybridge.core.machine_diff import differences
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Driver
 from lab.pki import Authority
-from lab.vsphere import VsphereCloud, vim
+from lab.vsphere import VsphereCloud
+from lab.vsphere_sdk import vim
 from tests.contract.bed import GIB, MIB
 from tests.contract.bed_vsphere import VsphereBed
 from tests.contract.eye import Eye
@@ -184,7 +185,7 @@ def test_a_policy_is_of_all_that_a_machine_stores_and_the_root_disk_may_have_its
 ) -> None:
     spec = bed.spec(options={"storagePolicy": "silver"}, root_disk=20 * GIB)
     machine = eye.make(spec, marker)
-    assert vcenter.policies(machine.id) == {"home": "silver", ROOT: "silver"}
+    assert vcenter.storage_policies.of(machine.id) == {"home": "silver", ROOT: "silver"}
     vcenter.reconfigure(machine.id, vim.vm.ConfigSpec(deviceChange=[second_disk()]))
 
     wanted = replace(spec, root_disk=21 * GIB, options={"storagePolicy": "gold"}, root_disk_class="silver")
@@ -192,7 +193,7 @@ def test_a_policy_is_of_all_that_a_machine_stores_and_the_root_disk_may_have_its
     machine = eye.configure(machine, wanted, {"rootDisk", POLICY, CLASS}, marker)
 
     assert bed.proxy.mutating() == 1
-    assert vcenter.policies(machine.id) == {"home": "gold", ROOT: "silver", str(int(ROOT) + 1): "gold"}
+    assert vcenter.storage_policies.of(machine.id) == {"home": "gold", ROOT: "silver", str(int(ROOT) + 1): "gold"}
     assert (machine.root_disk, fields(driver, wanted, machine)) == (21 * GIB, [])
 
 
@@ -223,7 +224,7 @@ def test_what_is_stored_under_another_policy_is_brought_back_by_one_call(
     machine = eye.configure(machine, spec, {POLICY}, marker)
     assert fields(driver, spec, machine) == []
 
-    vcenter.set_policy(machine.id, **changed)
+    vcenter.storage_policies.set(machine.id, **changed)
     machine = eye.see(machine.id, lambda seen: bool(fields(driver, spec, seen)))
     (change,) = differences(spec, machine, driver.machines.traits)
     assert (change.field, change.before, change.after, change.disruptive) == (POLICY, found, "silver", False)
@@ -231,7 +232,7 @@ def test_what_is_stored_under_another_policy_is_brought_back_by_one_call(
     bed.proxy.reset_counts()
     machine = eye.configure(machine, spec, {POLICY}, marker)
     assert (fields(driver, spec, machine), bed.proxy.mutating()) == ([], 1)
-    assert vcenter.policies(machine.id) == {"home": "silver", ROOT: "silver", str(int(ROOT) + 1): "silver"}
+    assert vcenter.storage_policies.of(machine.id) == {"home": "silver", ROOT: "silver", str(int(ROOT) + 1): "silver"}
 
 
 def test_a_disk_with_a_class_of_its_own_is_no_part_of_the_machines_policy(
@@ -242,7 +243,7 @@ def test_a_disk_with_a_class_of_its_own_is_no_part_of_the_machines_policy(
     assert fields(driver, spec, machine) == []
     assert fields(driver, replace(spec, root_disk_class=None), machine) == [POLICY]
 
-    vcenter.set_policy(machine.id, root_disk="silver")
+    vcenter.storage_policies.set(machine.id, root_disk="silver")
 
     machine = eye.see(machine.id, lambda seen: bool(fields(driver, spec, seen)))
     assert fields(driver, spec, machine) == [CLASS]
@@ -271,12 +272,12 @@ def test_a_root_disk_with_a_policy_of_its_own_leaves_the_rest_to_the_datastore(
 
     machine = eye.make(spec, marker)
 
-    assert vcenter.policies(machine.id) == {ROOT: "gold"}
+    assert vcenter.storage_policies.of(machine.id) == {ROOT: "gold"}
     wanted = replace(spec, options={"storagePolicy": "silver"})
     (change,) = differences(wanted, machine, driver.machines.traits)
     assert (change.field, change.before, change.after, change.disruptive) == (POLICY, "", "silver", False)
     machine = eye.configure(machine, wanted, {POLICY}, marker)
-    assert vcenter.policies(machine.id) == {"home": "silver", ROOT: "gold"}
+    assert vcenter.storage_policies.of(machine.id) == {"home": "silver", ROOT: "gold"}
 
 
 def test_an_unknown_policy_is_told_with_those_that_are_near(bed: VsphereBed, driver: Driver, marker: Marker) -> None:
@@ -336,7 +337,7 @@ def test_policies_are_asked_for_with_the_session_that_is_in_force(
     vcenter.end_sessions()
 
     chosen = driver.machines.prepare(bed.spec(options={"storagePolicy": "silver"}), ())
-    vcenter.set_policy(machine.id, home="silver", root_disk="silver")
+    vcenter.storage_policies.set(machine.id, home="silver", root_disk="silver")
 
     assert chosen.parameters["policy"]
     assert eye.see(machine.id, lambda seen: seen.settings[POLICY][0] == "silver")

@@ -11,7 +11,8 @@ import pytest
 
 from lab.pki import Authority
 from lab.process import LabError
-from lab.vsphere import VsphereCloud, vim, vmodl
+from lab.vsphere import VsphereCloud
+from lab.vsphere_sdk import vim, vmodl
 from tests.integration.lab.vsphere_client import (
     FIRST_CARD,
     GIB,
@@ -137,14 +138,14 @@ def test_storage_policies_follow_the_clone_the_change_and_the_person(
     cloud: VsphereCloud, client: Client, debian: str, name: str
 ) -> None:
     made = client.clone(name, debian)
-    assert cloud.policies(made.moid) == {}
+    assert cloud.storage_policies.of(made.moid) == {}
 
-    cloud.set_policy(made.moid, home="gold", root_disk="silver")
-    root = next(key for key in cloud.policies(made.moid) if key != "home")
-    assert cloud.policies(made.moid) == {"home": "gold", root: "silver"}
+    cloud.storage_policies.set(made.moid, home="gold", root_disk="silver")
+    root = next(key for key in cloud.storage_policies.of(made.moid) if key != "home")
+    assert cloud.storage_policies.of(made.moid) == {"home": "gold", root: "silver"}
 
-    cloud.set_policy(made.moid, root_disk="gold")
-    assert cloud.policies(made.moid) == {"home": "gold", root: "gold"}
+    cloud.storage_policies.set(made.moid, root_disk="gold")
+    assert cloud.storage_policies.of(made.moid) == {"home": "gold", root: "gold"}
 
 
 def test_each_disk_has_a_storage_policy_of_its_own_for_as_long_as_it_is_there(
@@ -154,14 +155,14 @@ def test_each_disk_has_a_storage_policy_of_its_own_for_as_long_as_it_is_there(
     root, second = str(ROOT_DISK), str(SECOND_DISK)
     client.reconfigure(made, deviceChange=[second_disk("add")])
 
-    cloud.set_policy(made.moid, root_disk="gold", second_disk="silver")
-    assert cloud.policies(made.moid) == {root: "gold", second: "silver"}
+    cloud.storage_policies.set(made.moid, root_disk="gold", second_disk="silver")
+    assert cloud.storage_policies.of(made.moid) == {root: "gold", second: "silver"}
     assert client.vm(made.moid).summary.config.numVirtualDisks == 2
 
     client.reconfigure(made, deviceChange=[second_disk("remove")])
     assert client.vm(made.moid).summary.config.numVirtualDisks == 1
     client.reconfigure(made, deviceChange=[second_disk("add")])
-    assert cloud.policies(made.moid) == {root: "gold"}
+    assert cloud.storage_policies.of(made.moid) == {root: "gold"}
 
 
 def test_clones_share_no_uuid_and_no_mac_address(cloud: VsphereCloud, client: Client, debian: str, name: str) -> None:

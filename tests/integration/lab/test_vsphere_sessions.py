@@ -12,7 +12,9 @@ import pytest
 
 from lab.permissions import Grant
 from lab.pki import Authority
-from lab.vsphere import READONLY, VsphereCloud, vim, vmodl
+from lab.vsphere import VsphereCloud
+from lab.vsphere_estate import READONLY
+from lab.vsphere_sdk import vim, vmodl
 from tests.integration.lab.vsphere_client import VERSIONS, Client, Watch, machines_of, options, query, viewed
 
 

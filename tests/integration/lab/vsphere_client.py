@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lab.vsphere import VsphereCloud, VsphereMachine, finished, vim, vmodl
+from lab.vsphere import VsphereCloud
+from lab.vsphere_machine import VsphereMachine
+from lab.vsphere_sdk import finished, vim, vmodl
 
 GIB = 2**30
 ROOT_DISK = 2000

@@ -9,9 +9,7 @@ import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
-
-import pyVmomi
+from typing import ClassVar
 
 from hybridge.core.identity import NAMESPACE, OWNER, read_notes
 from hybridge.drivers.proxmox.tags import decode
@@ -24,7 +22,6 @@ from lab.vsphere import VsphereCloud
 
 MIB = 2**20
 GIB = 2**30
-_SDK: Final[Any] = pyVmomi
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +319,7 @@ class VspherePerson(Person):
         self._vcenter = cloud
 
     def machines(self) -> list[Facts]:
-        tags = self._tags()
+        tags = self._vcenter.custom_attributes()
         return [
             Facts(
                 id=machine.moid,
@@ -372,16 +369,6 @@ class VspherePerson(Person):
     @property
     def readonly(self) -> Mapping[str, str]:
         return self._vcenter.readonly_credentials
-
-    def _tags(self) -> dict[str, dict[str, str]]:
-        with self._vcenter._lock:
-            fields = self._vcenter._session().content.customFieldsManager.field
-            names = {field.key: field.name for field in fields}
-            found = self._vcenter._properties(_SDK.vim.VirtualMachine, ["customValue"])
-        return {
-            moid: {names[entry.key]: entry.value for entry in values.get("customValue", ())}
-            for moid, values in found.items()
-        }
 
 
 def person(cloud: Cloud, lab: Lab) -> Person:
