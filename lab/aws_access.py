@@ -44,7 +44,7 @@ class Access:
                 if not allows(policy, need):
                     raise self._unauthorized(user, need.action)
         if form.get("DryRun", "").lower() == "true":
-            raise Refusal(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+            raise Refusal("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", status=412)
 
     def _needs(self, form: Mapping[str, str]) -> Iterator[Need]:
         """What a request has to be allowed. Refusal when it names what does not exist."""
@@ -81,7 +81,7 @@ class Access:
                 kind, missing = _NAMED[word]
                 named = self._find(kind, value)
                 if not named:
-                    raise Refusal(400, missing, f"The {kind} ID '{value}' does not exist")
+                    raise Refusal(missing, f"The {kind} ID '{value}' does not exist")
                 found.update(named)
         return found
 
@@ -113,9 +113,9 @@ class Access:
     def _unauthorized(self, user: str, action: str) -> Refusal:
         encoded = hashlib.sha256(f"{user}/{action}".encode()).hexdigest() * 4
         return Refusal(
-            403,
             "UnauthorizedOperation",
             f"You are not authorized to perform this operation. User: arn:aws:iam::{self._number}:user/{user} is not"
             f" authorized to perform: {action} because no identity-based policy allows the {action} action."
             f" Encoded authorization failure message: {encoded}",
+            status=403,
         )

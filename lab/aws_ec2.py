@@ -19,7 +19,7 @@ from moto.core.utils import method_names_from_class
 from moto.ec2.models import instances as instance_models
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
 from moto.ec2.models.core import TaggedEC2Resource
-from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
 from moto.ec2.responses._base_response import EC2BaseResponse
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
@@ -27,11 +27,11 @@ from moto.ec2.responses.elastic_network_interfaces import ElasticNetworkInterfac
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_dict_attribute_mapping, filter_reservations
 
-from lab import aws_profiles
+from lab import aws_profiles, aws_types
 from lab.aws_interfaces import Interfaces
 from lab.aws_pages import Pages
 from lab.aws_rules import ClientTokens, Refusal, Tuning
-from lab.aws_wrap import wrap
+from lab.aws_wrap import around, install, wrap
 
 _CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 _ON_THE_WAY = {"running": "pending", "stopped": "stopping", "terminated": "shutting-down"}
@@ -87,14 +87,7 @@ class Extensions:
         """Wrap moto's methods."""
         aws_profiles.install()
         self._interfaces.install()
-        wrap(RegionsAndZonesBackend, "describe_availability_zones", self._zones)
-        wrap(InstanceBackend, "run_instances", self._run)
-        wrap(InstanceBackend, "all_reservations", self._all_reservations)
-        wrap(InstanceBackend, "get_instance", self._get_instance)
-        wrap(InstanceBackend, "modify_instance_attribute", self._modify)
-        wrap(Instance, "start", self._start)
-        wrap(Instance, "stop", self._stop)
-        wrap(Instance, "terminate", self._terminate)
+        install(self)
         wrap(InstanceResponse, "run_instances", self._once("RunInstances"))
         wrap(InstanceResponse, "describe_instances", self._pages.describe)
         wrap(InstanceResponse, "_parse_block_device_mapping", _merged_disks)
@@ -106,6 +99,7 @@ class Extensions:
         EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER[_RUN_STATE] = lambda state: state
         filter_dict_attribute_mapping["client-token"] = "client_token"
 
+    @around(RegionsAndZonesBackend, "describe_availability_zones")
     def _zones(self, original: Callable[..., list[Zone]], backend: Any, *given: Any, **wanted: Any) -> list[Zone]:
         zones = [copy.copy(zone) for zone in original(backend, *given, **wanted)]
         for zone in zones:
@@ -135,6 +129,7 @@ class Extensions:
         """Whether the request being served knows this instance."""
         return instance_id in self._instances and not self.hidden(instance_id)
 
+    @around(InstanceBackend, "all_reservations")
     def _all_reservations(self, _: Callable[..., Any], backend: Any, filters: Any = None) -> list[Reservation]:
         found = []
         for reservation in backend.reservations.values():
@@ -146,6 +141,7 @@ class Extensions:
                 found.append(view)
         return found if filters is None else filter_reservations(found, filters)
 
+    @around(InstanceBackend, "get_instance")
     def _get_instance(self, original: Callable[..., Instance], backend: Any, instance_id: str) -> Instance:
         known = self._instances.get(instance_id)
         if known is not None and not self.hidden(instance_id):
@@ -160,14 +156,17 @@ class Extensions:
 
     # --------------------------------------------------------------- creation
 
+    @around(InstanceBackend, "run_instances")
     def _run(self, original: Callable[..., Reservation], backend: Any, *given: Any, **wanted: Any) -> Reservation:
         if not wanted.get("launch_template"):
-            _check_type(wanted["instance_type"], wanted["region_name"])
+            aws_types.check(wanted["instance_type"], wanted["region_name"])
             wanted["is_instance_type_default"] = True  # checked above; moto goes through all offerings again
         key = wanted.get("key_name")
         if key and key not in backend.key_pairs:
-            raise Refusal(400, "InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
-        self._check_capacity(backend, wanted, count=int(given[1]))
+            raise Refusal("InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
+        alive = [item.instance_type for item in self._instances.values() if item.id not in self._ended]
+        kind, zone = wanted["instance_type"], _zone(backend, wanted)
+        aws_types.check_capacity(self._tuning, zone, alive, [kind] * int(given[1]))
         tags = (wanted.get("tags") or {}).get("network-interface", {})
         before = len(backend.reservations)
         saw_all, self.sees_all = self.sees_all, True  # the launch itself attaches disks to its instance
@@ -184,28 +183,6 @@ class Extensions:
             self._instances[instance.id] = instance
             self._interfaces.launched(instance, wanted["nics"], tags)
         return made
-
-    def _check_capacity(self, backend: Any, wanted: dict[str, Any], count: int) -> None:
-        kind, subnet_id = wanted["instance_type"], wanted.get("subnet_id")
-        subnet_id = subnet_id or next((nic["SubnetId"] for nic in wanted["nics"] if "SubnetId" in nic), None)
-        zone = backend.get_subnet(subnet_id).availability_zone if subnet_id else wanted.get("placement") or ""
-        if self._tuning.lacks_capacity(kind, zone):
-            raise Refusal(
-                500,
-                "InsufficientInstanceCapacity",
-                f"We currently do not have sufficient {kind} capacity in the Availability Zone you requested ({zone}).",
-            )
-        limit = self._tuning.vcpu_limit
-        if limit is None:
-            return
-        alive = [item.instance_type for item in self._instances.values() if item.id not in self._ended]
-        if sum(map(_vcpus, [*alive, *[kind] * count])) > limit:
-            raise Refusal(
-                400,
-                "VcpuLimitExceeded",
-                f"You have requested more vCPU capacity than your current vCPU limit of {limit} allows for the instance"
-                " bucket that the specified instance type belongs to.",
-            )
 
     def _once(self, action: str) -> Callable[..., ActionResult]:
         def wrapped(original: Callable[..., ActionResult], response: EC2BaseResponse) -> ActionResult:
@@ -233,12 +210,13 @@ class Extensions:
             self._tokens.forget(action, token)
             return None
         if self._tuning.refuse_terminated_token:
-            raise Refusal(400, "IdempotentInstanceTerminated", "The client token names a terminated instance.")
+            raise Refusal("IdempotentInstanceTerminated", "The client token names a terminated instance.")
         return made
 
     # ------------------------------------------------------------------ power
 
     @staticmethod
+    @around(Instance, "start")
     def _start(original: Callable[..., Any], instance: Instance) -> Any:
         if instance.state in {"pending", "running"}:
             return copy.copy(instance.instance_state)
@@ -247,6 +225,7 @@ class Extensions:
         return original(instance)
 
     @staticmethod
+    @around(Instance, "stop")
     def _stop(original: Callable[..., Any], instance: Instance) -> Any:
         if instance.state in {"stopping", "stopped"}:
             return copy.copy(instance.instance_state)
@@ -254,6 +233,7 @@ class Extensions:
             raise _incorrect_state(f"The instance '{instance.id}' is not in a state from which it can be stopped.")
         return original(instance)
 
+    @around(Instance, "terminate")
     def _terminate(self, original: Callable[..., Any], instance: Instance) -> Any:
         if instance.id in self._ended:
             return copy.copy(instance.instance_state)
@@ -261,33 +241,25 @@ class Extensions:
         self._ended[instance.id] = time.monotonic()
         return before
 
+    @around(InstanceBackend, "modify_instance_attribute")
     def _modify(self, original: Callable[..., Instance], backend: Any, instance_id: str, key: str, value: Any) -> Any:
         instance = self._get_instance(backend.get_instance, backend, instance_id)
         if key in _COLD_ATTRIBUTES and instance.state != "stopped":
             raise _incorrect_state(f"The instance '{instance_id}' is not in the 'stopped' state.")
         if key == "instance_type" and value not in INSTANCE_TYPES:
-            raise Refusal(400, "InvalidInstanceAttributeValue", f"Invalid value '{value}' for InstanceType.")
+            raise Refusal("InvalidInstanceAttributeValue", f"Invalid value '{value}' for InstanceType.")
         return original(backend, instance_id, key, value)
 
 
 def _incorrect_state(message: str) -> Refusal:
-    return Refusal(400, "IncorrectInstanceState", message)
+    return Refusal("IncorrectInstanceState", message)
 
 
-@functools.cache
-def _offered(region: str) -> frozenset[str]:
-    return frozenset(offer["InstanceType"] for offer in INSTANCE_TYPE_OFFERINGS["region"].get(region, []))
-
-
-def _check_type(instance_type: str, region: str) -> None:
-    if instance_type not in INSTANCE_TYPES:
-        raise Refusal(400, "InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType.")
-    if instance_type not in _offered(region):
-        raise Refusal(400, "Unsupported", f"The requested instance type {instance_type} is not supported in {region}.")
-
-
-def _vcpus(instance_type: str) -> int:
-    return int(INSTANCE_TYPES[instance_type]["VCpuInfo"]["DefaultVCpus"])
+def _zone(backend: Any, wanted: dict[str, Any]) -> str:
+    """The zone that a launch asks for; empty where it leaves it open."""
+    subnet_id = wanted.get("subnet_id")
+    subnet_id = subnet_id or next((nic["SubnetId"] for nic in wanted["nics"] if "SubnetId" in nic), None)
+    return str(backend.get_subnet(subnet_id).availability_zone if subnet_id else wanted.get("placement") or "")
 
 
 def _tags_of(_: Callable[..., Any], resource: Any) -> list[dict[str, str]]:
@@ -316,7 +288,6 @@ def _merged_disks(original: Callable[..., list[dict[str, Any]]], response: Any) 
         size, snapshot = disk["Ebs"]["VolumeSize"], response.ec2_backend.snapshots.get(disk["Ebs"]["SnapshotId"])
         if size and snapshot is not None and int(size) < snapshot.volume_size:
             raise Refusal(
-                400,
                 "InvalidBlockDeviceMapping",
                 f"Volume of size {size}GB is smaller than snapshot '{snapshot.id}', expect size"
                 f" >= {snapshot.volume_size}GB",

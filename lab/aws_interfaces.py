@@ -20,7 +20,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.ec2.responses.elastic_network_interfaces import ElasticNetworkInterfaces
 
 from lab.aws_rules import Refusal, Tuning
-from lab.aws_wrap import wrap
+from lab.aws_wrap import around, install
 
 
 class Interfaces:
@@ -33,14 +33,7 @@ class Interfaces:
 
     def install(self) -> None:
         """Wrap moto's methods."""
-        wrap(NetworkInterfaceBackend, "create_network_interface", self._create)
-        wrap(NetworkInterfaceBackend, "attach_network_interface", self._attach)
-        wrap(NetworkInterfaceBackend, "detach_network_interface", self._detach)
-        wrap(NetworkInterfaceBackend, "delete_network_interface", self._delete)
-        wrap(NetworkInterfaceBackend, "modify_network_interface_attribute", self._modify)
-        wrap(ElasticNetworkInterfaces, "modify_network_interface_attribute", self._modify_attachment)
-        wrap(InstanceBackend, "modify_instance_security_groups", self._regroup)
-        wrap(Subnet, "request_ip", self._take)
+        install(self)
         mock.patch.object(NetworkInterface, "group_set", property(attrgetter("_group_set"))).start()
         mock.patch.object(NetworkInterface, "attachment", property(self._attachment)).start()
 
@@ -80,96 +73,96 @@ class Interfaces:
         return shown
 
     @staticmethod
+    @around(NetworkInterfaceBackend, "create_network_interface")
     def _create(original: Callable[..., Any], backend: Any, subnet: Any, *given: Any, **wanted: Any) -> Any:
         groups = wanted.get("group_ids") or (given[2] if len(given) > 2 else None) or []
         for group in groups:
-            known = backend.get_security_group_from_id(group)
-            if known is None:
-                raise Refusal(400, "InvalidGroup.NotFound", f"The security group '{group}' does not exist")
+            known = _group(backend, group)
             network = backend.get_subnet(subnet) if isinstance(subnet, str) else subnet
             if known.vpc_id != network.vpc_id:
                 raise Refusal(
-                    400,
                     "InvalidParameter",
                     f"Security group {group} and subnet {network.id} belong to different networks.",
                 )
         return original(backend, subnet, *given, **wanted)
 
     @staticmethod
+    @around(Subnet, "request_ip")
     def _take(original: Callable[..., None], subnet: Subnet, address: str, instance: Instance) -> None:
         if address in attrgetter("_subnet_ips")(subnet):
-            raise Refusal(400, "InvalidIPAddress.InUse", f"Address {address} is in use.")
+            raise Refusal("InvalidIPAddress.InUse", f"Address {address} is in use.")
         original(subnet, address, instance=instance)
 
+    @around(NetworkInterfaceBackend, "attach_network_interface")
     def _attach(self, original: Callable[..., Any], backend: Any, interface_id: str, instance_id: str, at: Any) -> Any:
         interface, instance = backend.get_network_interface(interface_id), backend.get_instance(instance_id)
         if interface.instance is not None:
             raise Refusal(
-                400, "InvalidNetworkInterface.InUse", f"Interface: [{interface_id}] in use by {interface.instance.id}"
+                "InvalidNetworkInterface.InUse", f"Interface: [{interface_id}] in use by {interface.instance.id}"
             )
         if interface.availability_zone != instance.availability_zone:
             raise Refusal(
-                400,
                 "InvalidParameterCombination",
                 "You may not attach a network interface to an instance if they are not in the same availability zone",
             )
         if int(at) in instance.nics:
             raise Refusal(
-                400,
                 "InvalidParameterValue",
                 f"Instance '{instance_id}' already has an interface attached at device index '{at}'.",
             )
         most = INSTANCE_TYPES[instance.instance_type]["NetworkInfo"]["MaximumNetworkInterfaces"]
         if len(instance.nics) >= most:
             raise Refusal(
-                400,
                 "AttachmentLimitExceeded",
                 f"Interface count {len(instance.nics) + 1} exceeds the limit for {instance.instance_type}",
             )
         interface.delete_on_termination = False
         return original(backend, interface_id, instance_id, int(at))
 
+    @around(NetworkInterfaceBackend, "detach_network_interface")
     def _detach(self, original: Callable[..., None], backend: Any, attachment_id: str) -> None:
         found = next((one for one in backend.enis.values() if one.attachment_id == attachment_id), None)
         if found is None:
             original(backend, attachment_id)
             return
         if found.device_index == 0:
-            raise Refusal(400, "OperationNotPermitted", "The network interface at device index 0 cannot be detached.")
+            raise Refusal("OperationNotPermitted", "The network interface at device index 0 cannot be detached.")
         self._leaving.setdefault(found.id, (found, time.monotonic() + self._tuning.transition_seconds))
 
     @staticmethod
+    @around(NetworkInterfaceBackend, "delete_network_interface")
     def _delete(original: Callable[..., None], backend: Any, eni_id: str) -> None:
         found = backend.enis.get(eni_id)
         if found is not None and found.attachment_id:
-            raise Refusal(400, "InvalidParameterValue", f"Network interface '{eni_id}' is currently in use.")
+            raise Refusal("InvalidParameterValue", f"Network interface '{eni_id}' is currently in use.")
         original(backend, eni_id)
 
     @staticmethod
+    @around(NetworkInterfaceBackend, "modify_network_interface_attribute")
     def _modify(original: Callable[..., None], backend: Any, eni_id: str, groups: list[str], *given: Any) -> None:
         for group in groups:
-            if backend.get_security_group_from_id(group) is None:
-                raise Refusal(400, "InvalidGroup.NotFound", f"The security group '{group}' does not exist")
+            _group(backend, group)
         original(backend, eni_id, groups, *given)
 
     @staticmethod
+    @around(ElasticNetworkInterfaces, "modify_network_interface_attribute")
     def _modify_attachment(original: Callable[..., ActionResult], response: ElasticNetworkInterfaces) -> ActionResult:
         words = response.params.get("Attachment")
         if words:
             interface = response.ec2_backend.get_network_interface(response.params["NetworkInterfaceId"])
             if interface.attachment_id != words.get("AttachmentId"):
                 raise Refusal(
-                    400, "InvalidAttachmentID.NotFound", f"The attachment '{words.get('AttachmentId')}' does not exist."
+                    "InvalidAttachmentID.NotFound", f"The attachment '{words.get('AttachmentId')}' does not exist."
                 )
             interface.delete_on_termination = words["DeleteOnTermination"]
         return original(response)
 
     @staticmethod
+    @around(InstanceBackend, "modify_instance_security_groups")
     def _regroup(_: Callable[..., Any], backend: Any, instance_id: str, groups: list[str]) -> Instance:
         instance: Instance = backend.get_instance(instance_id)
         if len(instance.nics) > 1:
             raise Refusal(
-                400,
                 "InvalidInstanceID",
                 f"There are multiple interfaces attached to instance '{instance_id}'. Please specify an interface ID for"
                 " the operation instead.",
@@ -177,3 +170,10 @@ class Interfaces:
         backend.modify_network_interface_attribute(instance.nics[0].id, groups)
         instance.security_groups = instance.nics[0].group_set
         return instance
+
+
+def _group(backend: Any, group: str) -> Any:
+    known = backend.get_security_group_from_id(group)
+    if known is None:
+        raise Refusal("InvalidGroup.NotFound", f"The security group '{group}' does not exist")
+    return known

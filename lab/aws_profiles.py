@@ -37,7 +37,6 @@ def _known(original: Callable[..., Any]) -> Callable[..., Any]:
             kind = "arn" if named.get("iam_instance_profile_arn") else "name"
             value = named.get(f"iam_instance_profile_{kind}")
             raise Refusal(
-                400,
                 "InvalidParameterValue",
                 f"Value ({value}) for parameter iamInstanceProfile.{kind} is invalid. Invalid IAM Instance Profile {kind}",
             ) from error

@@ -13,9 +13,9 @@ CLASSES = ("describe", "run", "mutate")
 
 
 class Refusal(Exception):
-    """An answer that is an AWS error: HTTP status, code and sentence."""
+    """An answer that is an AWS error: code, sentence and HTTP status."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -88,7 +88,7 @@ class Buckets:
         tokens = min(limit["burst"], tokens + (now - since) * limit["rate"])
         self._filled[name] = (tokens - 1 if tokens >= 1 else tokens, now)
         if tokens < 1:
-            raise Refusal(503, "RequestLimitExceeded", "Request limit exceeded.")
+            raise Refusal("RequestLimitExceeded", "Request limit exceeded.", status=503)
 
 
 class ClientTokens:
@@ -104,7 +104,6 @@ class ClientTokens:
             return None
         if entry[0] != parameters:
             raise Refusal(
-                400,
                 "IdempotentParameterMismatch",
                 "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
             )

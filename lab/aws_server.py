@@ -105,7 +105,7 @@ class Account:
                 self._extensions.sees_all = user == "person"
                 for value in form.values():
                     if action != "RunInstances" and value.startswith("i-") and self._extensions.hidden(value):
-                        raise Refusal(400, "InvalidInstanceID.NotFound", f"The instance ID '{value}' does not exist")
+                        raise Refusal("InvalidInstanceID.NotFound", f"The instance ID '{value}' does not exist")
                 if service == "ec2":
                     self._access.permit(user, form)
                 handler = EC2Response if service == "ec2" else TokenResponse
@@ -115,7 +115,7 @@ class Account:
             return _error(service, refusal)
         except NotImplementedError:
             sentence = f"The action {action} is not valid for this web service."
-            return _error(service, Refusal(400, "InvalidAction", sentence))
+            return _error(service, Refusal("InvalidAction", sentence))
         return Response(answer, status=status, headers={"Content-Type": "text/xml", **headers})
 
     def _caller(self, request: ServerRequest, body: bytes) -> tuple[str, str]:
@@ -125,7 +125,7 @@ class Account:
         scope = parts.get("Credential", "").split("/")
         name, secret = self._keys.get(scope[0], ("", ""))
         if len(scope) != 5 or not name or not _signed(request, body, parts, secret):
-            raise Refusal(401, "AuthFailure", "AWS was not able to validate the provided access credentials")
+            raise Refusal("AuthFailure", "AWS was not able to validate the provided access credentials", status=401)
         return name, scope[3]
 
     def _identity(self, user: str) -> Response:
