@@ -46,7 +46,7 @@ DETAILS: Mapping[Cloud, Detail] = {
     "vsphere": Detail(
         "vsphere.storagePolicy",
         {"vsphere": {"storagePolicy": "silver"}},
-        lambda lab, machine_id: lab.vsphere.set_policy(machine_id, home="gold"),
+        lambda lab, machine_id: lab.vsphere.storage_policies.set(machine_id, home="gold"),
     ),
 }
 
