@@ -182,7 +182,14 @@ class Restrict(Model, frozen=True, kw_only=True):
         tuple[_Named, ...] | None,
         unique("Resource pools that machines may use; a cluster or host named alone stands for all of it.", 256),
     ] = None
-    storages: Annotated[tuple[_Named, ...] | None, unique("Storages or datastores for disks.", 256)] = None
+    storages: Annotated[
+        tuple[_Named, ...] | None,
+        unique(
+            "Storages or datastores for disks, and on vSphere the storage policies too, which decide on the datastores: "
+            "names of both stand in this one list.",
+            256,
+        ),
+    ] = None
     zones: Annotated[tuple[_Named, ...] | None, unique("Zones in which machines may be.", 256)] = None
     nodes: Annotated[tuple[_Named, ...] | None, unique("Nodes or hosts on which machines may be.", 256)] = None
 

@@ -23,9 +23,9 @@ class Settings:
     """What a driver needs to connect; everything of a Provider but Kubernetes.
 
     ``credentials`` are the keys of the Secret (none: the workload's own identity). ``ca_bundle`` is PEM text,
-    ``fingerprint`` the SHA-256 of the server certificate in hex. ``cloud`` is the block of the cloud, ``defaults`` and
-    ``restrict`` as in the Provider. ``acquire`` takes one token of the Provider's rate limit and may block; a driver
-    calls it before every request. ``meter`` is called after every request. ``sweep_interval`` is in seconds.
+    ``fingerprint`` the SHA-256 of the server certificate in hex. ``cloud`` is the block of the cloud, ``defaults`` as in
+    the Provider. ``acquire`` takes one token of the Provider's rate limit and may block; a driver calls it before every
+    request. ``meter`` is called after every request. ``sweep_interval`` is in seconds.
     """
 
     provider: str

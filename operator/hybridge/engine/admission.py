@@ -92,11 +92,11 @@ def _imports(spec: VirtualMachineSpec, provider: Provider) -> str | None:
 
 def _restricted(spec: VirtualMachineSpec, provider: ProviderSpec) -> str | None:
     """The first thing that the machine names and that tenants may not name."""
-    restrict, placement, proxmox = provider.restrict, spec.placement, spec.proxmox
+    restrict, placement, proxmox, vsphere = provider.restrict, spec.placement, spec.proxmox, spec.vsphere
     # A cluster, or a host of vSphere's, is its whole resource pool where none is named.
     pooled = placement.resource_pool is not None
     host = placement.node if provider.vsphere is not None else None
-    # On EC2 the class of a disk is a type of volume; elsewhere it names a storage.
+    # On EC2 the class of a disk is a type of volume; elsewhere it names a storage, or a policy that leads to storages.
     storage = spec.root_disk.class_ if spec.root_disk and provider.aws is None else None
     named = (
         *((f"networks[{nic.name}]", nic.id, restrict.network_ids) for nic in spec.networks),
@@ -106,6 +106,8 @@ def _restricted(spec: VirtualMachineSpec, provider: ProviderSpec) -> str | None:
         ("placement.zone", placement.zone, restrict.zones),
         ("placement.node", placement.node, restrict.nodes),
         ("rootDisk.class", storage, restrict.storages),
+        # A storage policy decides on which datastores disks come, so it is one of the storages.
+        ("vsphere.storagePolicy", vsphere.storage_policy if vsphere else None, restrict.storages),
         ("proxmox.isoStorage", proxmox.iso_storage if proxmox else None, restrict.storages),
         ("proxmox.pool", proxmox.pool if proxmox else None, restrict.resource_pools),
         ("placement.cluster", None if pooled else placement.cluster, restrict.resource_pools),

@@ -42,3 +42,31 @@ def test_a_zone_cannot_be_reached_by_way_of_a_subnet(make_scene: MakeScene, clou
 
     assert "zone eu-central-1b" in told["message"]
     assert scene.here() == set()
+
+
+#: Every way to a datastore that the Provider does not list, and the words that tell which it was.
+DETOURS: Mapping[str, tuple[dict[str, object], str]] = {
+    "datastore": ({"placement": {"storage": "LocalDS_1"}}, "placement.storage 'LocalDS_1'"),
+    "policy": ({"vsphere": {"storagePolicy": "silver"}}, "vsphere.storagePolicy 'silver'"),
+    "class": ({"rootDisk": {"class": "silver"}}, "rootDisk.class 'silver'"),
+    "behind": ({"vsphere": {"storagePolicy": "gold"}, "rootDisk": {"class": "silver"}}, "rootDisk.class 'silver'"),
+}
+
+
+@pytest.mark.parametrize("cloud", ["vsphere"])
+def test_a_datastore_cannot_be_reached_by_way_of_a_storage_policy(make_scene: MakeScene, cloud: Cloud) -> None:
+    scene = make_scene(cloud, restrict={"storages": ["LocalDS_0", "gold"]})
+    for name, (spec, _) in DETOURS.items():
+        scene.apply(name, **spec)
+
+    scene.make("modest", placement={"storage": "LocalDS_0"}, vsphere={"storagePolicy": "gold"})
+
+    for name, (_, words) in DETOURS.items():
+        assert words in scene.wait(name, "Synced", "False", "NotPermitted")["message"]
+    assert scene.here() == {scene.machine("modest").id}
+
+    scene.apply("modest", placement={"storage": "LocalDS_0"}, vsphere={"storagePolicy": "silver"})
+    told = scene.wait("modest", "Synced", "False", "NotPermitted")
+    assert "vsphere.storagePolicy 'silver'" in told["message"]
+    lab = scene.bed.lab.vsphere
+    assert set(lab.storage_policies.of(scene.machine("modest").id).values()) == {"gold"}
