@@ -164,7 +164,10 @@ class VsphereMachines:
             raise
 
     def delete(self, machine: Machine) -> Started:
-        """Destroy_Task: the machine and all its disks."""
+        """Destroy_Task: the machine and all its disks.
+
+        Whether somebody disabled it is not to be known before: ``disabledMethod`` of every running machine holds it.
+        """
         try:
             return self._started(machine.id, self._vm(machine.id).Destroy_Task(), "Destroy")
         except CloudError as error:
