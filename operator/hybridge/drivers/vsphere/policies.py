@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Final
 
 from hybridge.core.errors import Refused
@@ -26,6 +27,8 @@ _VERSION: Final = "pbm.version.v7_0"
 _READ_TIMEOUT: Final = 20.0
 #: Seconds for which names are used again.
 _NAMES_AGE: Final = 300.0
+#: Of how many homes and disks one request asks at most.
+PAGE: Final = 1000
 _STORAGE: Final = "STORAGE"
 #: The policies that people choose, as opposed to those that describe what a storage can do.
 _REQUIREMENT: Final = "REQUIREMENT"
@@ -146,6 +149,12 @@ class Policies:
             root = pbm.ServiceInstance("ServiceInstance", stub)
             self._manager_id = moid(root.PbmRetrieveServiceContent().profileManager)
         return pbm.profile.ProfileManager(self._manager_id, stub)
+
+
+def page(machines: Mapping[str, Disks]) -> dict[str, Disks]:
+    """The first of these machines: as many as are asked for by one request."""
+    sizes = accumulate(2 + len(disks.others) for disks in machines.values())
+    return {key: disks for (key, disks), size in zip(machines.items(), sizes, strict=True) if size <= PAGE}
 
 
 def _asked(machines: Mapping[str, Disks]) -> Iterator[Any]:

@@ -20,7 +20,7 @@ from hybridge.drivers.vsphere import collector, mapping, places, seen, updates
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
-from hybridge.drivers.vsphere.policies import Policies, PolicyStub
+from hybridge.drivers.vsphere.policies import Policies, PolicyStub, page
 from hybridge.drivers.vsphere.sdk import moid, vim, vmodl
 
 #: How many objects one answer may describe; a vCenter may send fewer (100 by default).
@@ -32,8 +32,6 @@ _TASK_PACE: Final = 2.0
 #: How long to wait at most while a task of ours has ended and nobody has asked for it yet.
 _UNCLAIMED_WAIT: Final = 1.0
 
-#: Of how many machines the storage policies are read at once.
-_POLICY_PAGE: Final = 500
 #: Seconds in which they are not read after that failed: nothing else has to wait for PBM, a service apart.
 _POLICY_PAUSE: Final = 300.0
 
@@ -230,17 +228,17 @@ class Watch:
         disks = self._picture.disks(fresh)
         at = {key: -math.inf if key in fresh else self._policies_at.get(key, -math.inf) for key in disks}
         due = [key for key, read in at.items() if now - read >= request.max_age.get(key, request.default_max_age)]
-        due = sorted(due, key=at.__getitem__)[:_POLICY_PAGE]
-        if not due:
+        asked = page({machine_id: disks[machine_id] for machine_id in sorted(due, key=at.__getitem__)})
+        if not asked:
             return
         try:
-            found = self._policies.associated({machine_id: disks[machine_id] for machine_id in due}, self._policy_stub)
+            found = self._policies.associated(asked, self._policy_stub)
         except CloudError:
             self._policies_from = now + _POLICY_PAUSE
             return
         self._picture.associate(found)
         self._policies_at = {key: read for key, read in self._policies_at.items() if key in disks}
-        self._policies_at |= dict.fromkeys(due, now)
+        self._policies_at |= dict.fromkeys(asked, now)
 
     def _other_tasks(self, request: SweepRequest) -> dict[str, Task]:
         """Tasks that are asked for and were never pushed: read together, at a slow pace, and UNKNOWN when gone."""
