@@ -2,9 +2,8 @@
 
 import hashlib
 import ssl
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +16,24 @@ from hybridge.drivers.aws.remembered import Remembered
 from hybridge.drivers.base import Settings
 from lab.pki import Authority, KeyPair
 from lab.process import free_port
+from tests.unit.drivers.aws.endpoint import Asked, Endpoint, served
 
 KEYS = {"accessKeyID": "AKIAEXAMPLE", "secretAccessKey": "swordfish"}
 
 
-class Ec2(BaseHTTPRequestHandler):
+class Ec2(Endpoint):
     """Answers each action in its own way."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        words = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        if "Action=RunInstances" in words:
-            self.close_connection = True
-            return
-        body = b"no XML"
-        if "Action=DescribeInstances" in words:
-            more = "" if "NextToken=two" in words else "<nextToken>two</nextToken>"
-            item = "<item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item>"
-            body = f"<R><reservationSet>{item}</reservationSet>{more}</R>".encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def answer(self, asked: Asked) -> tuple[int, str] | None:
+        match asked.action:
+            case "RunInstances":
+                return None
+            case "DescribeInstances":
+                more = "" if asked.words.get("NextToken") == ["two"] else "<nextToken>two</nextToken>"
+                item = "<item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item>"
+                return 200, f"<R><reservationSet>{item}</reservationSet>{more}</R>"
+            case _:
+                return 200, "no XML"
 
 
 Start = Callable[[KeyPair | None], str]
@@ -50,22 +41,12 @@ Start = Callable[[KeyPair | None], str]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    servers: list[ThreadingHTTPServer] = []
+    with ExitStack() as ends:
 
-    def run(pair: KeyPair | None = None) -> str:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Ec2)
-        if pair:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(pair.certificate, pair.key)
-            server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        servers.append(server)
-        return f"http{'s' if pair else ''}://127.0.0.1:{server.server_port}"
+        def run(pair: KeyPair | None = None) -> str:
+            return ends.enter_context(served(Ec2(pair))).url
 
-    yield run
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield run
 
 
 def client(endpoint: str, *, metered: list[tuple[str, str]] | None = None, **settings: Any) -> Client:

@@ -2,62 +2,42 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
 
 import pytest
 
 from hybridge.drivers.aws import permissions
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.base import Settings
+from tests.unit.drivers.aws.endpoint import Asked, Endpoint, served
 
 KEYS = {"accessKeyID": "AKIAEXAMPLE", "secretAccessKey": "swordfish"}
 
 
-class Careless(ThreadingHTTPServer):
+class Careless(Endpoint):
     """Answers every action with success, dry run or not, from the ``honest``-th dry run on."""
 
     def __init__(self, honest: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Answers)
+        super().__init__()
         self.honest = honest
         self.actions: list[str] = []
 
-
-class _Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Careless
-
-    def do_POST(self) -> None:
-        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        self.server.actions += form["Action"]
-        body, status = b"<R></R>", 200
-        if "DryRun" in form and self.server.honest:
-            self.server.honest -= 1
-            body, status = b"<R><Errors><Error><Code>DryRunOperation</Code></Error></Errors></R>", 412
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def answer(self, asked: Asked) -> tuple[int, str]:
+        self.actions.append(asked.action)
+        if "DryRun" in asked.words and self.honest:
+            self.honest -= 1
+            return 412, "<R><Errors><Error><Code>DryRunOperation</Code></Error></Errors></R>"
+        return 200, "<R></R>"
 
 
 @pytest.fixture
 def careless(request: pytest.FixtureRequest) -> Iterator[Careless]:
-    server = Careless(request.param)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Careless(request.param)) as endpoint:
+        yield endpoint
 
 
 def check(server: Careless) -> permissions.Lacking:
-    cloud = {"region": "eu-central-1", "endpoint": f"http://127.0.0.1:{server.server_port}"}
+    cloud = {"region": "eu-central-1", "endpoint": server.url}
     client = Client(Settings("aws", cloud, KEYS, acquire=lambda: None, meter=lambda *_: None))
     try:
         return permissions.check(client, None)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -14,70 +11,51 @@ from hybridge.core.errors import Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.base import Settings
+from tests.unit.drivers.aws.endpoint import Asked, Endpoint, served
 
 KEYS = {"accessKeyID": "AKIABASE", "secretAccessKey": "swordfish"}
 ROLE = {"arn": "arn:aws:iam::210987654321:role/hybridge", "externalID": "shop"}
 
 
-class Sts(ThreadingHTTPServer):
+class Sts(Endpoint):
     """Gives out credentials that last ``minutes``, each with another key; EC2's lists are empty."""
 
     def __init__(self, minutes: float) -> None:
-        super().__init__(("127.0.0.1", 0), _Answers)
+        super().__init__()
         self.minutes = minutes
-        self.assumed: list[dict[str, list[str]]] = []
+        self.assumed: list[Mapping[str, Sequence[str]]] = []
         self.keys: list[str] = []
         self.denied = False
 
+    def answer(self, asked: Asked) -> tuple[int, str]:
+        if asked.action == "AssumeRole":
+            return self._assume(asked)
+        self.keys.append(asked.key)
+        return 200, "<R></R>"
 
-class _Answers(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: Sts
-
-    def do_POST(self) -> None:
-        form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        key = self.headers["Authorization"].partition("Credential=")[2].partition("/")[0]
-        if form["Action"] == ["AssumeRole"]:
-            status, body = self._assume(form)
-        else:
-            self.server.keys.append(key)
-            status, body = 200, "<R></R>"
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def _assume(self, form: dict[str, list[str]]) -> tuple[int, str]:
-        if self.server.denied:
+    def _assume(self, asked: Asked) -> tuple[int, str]:
+        if self.denied:
             words = "not authorized to perform: sts:AssumeRole"
             return 403, f"<E><Error><Code>AccessDenied</Code><Message>{words}</Message></Error></E>"
-        self.server.assumed.append(form)
-        ends = datetime.now(UTC) + timedelta(minutes=self.server.minutes)
-        key = f"ASIAROLE{len(self.server.assumed)}"
+        self.assumed.append(asked.words)
+        ends = datetime.now(UTC) + timedelta(minutes=self.minutes)
+        key = f"ASIAROLE{len(self.assumed)}"
         given = (
             f"<AccessKeyId>{key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>"
             f"<Expiration>{ends:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
         )
         return 200, f"<A><AssumeRoleResult><Credentials>{given}</Credentials></AssumeRoleResult></A>"
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def sts(request: pytest.FixtureRequest) -> Iterator[Sts]:
-    server = Sts(request.param)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Sts(request.param)) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
 def client(sts: Sts) -> Iterator[Client]:
-    cloud = {"region": "eu-central-1", "endpoint": f"http://127.0.0.1:{sts.server_port}", "assumeRole": ROLE}
+    cloud = {"region": "eu-central-1", "endpoint": sts.url, "assumeRole": ROLE}
     client = Client(Settings("prod", cloud, KEYS, acquire=lambda: None, meter=lambda *_: None))
     yield client
     client.close()
