@@ -1,0 +1,51 @@
+"""The seed of cloud-init on Proxmox VE: an ISO image that comes and goes with its machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from hybridge.core.errors import Busy
+from hybridge.core.machine import CloudInit, Power
+from hybridge.drivers.proxmox.driver import connect
+from tests.integration.drivers.proxmox.bench import Bench, Lab, marker, settings
+
+
+def test_a_seed_that_was_never_attached_goes_with_its_machine(lab: Lab, bench: Bench) -> None:
+    owner = marker()
+    spec = bench.spec(cloud_init=CloudInit(user_data="#cloud-config\n"))
+    intent = bench.intent(spec, owner)
+    machine = bench.after(bench.driver.machines.create(intent, spec, owner))
+    lab.pve.fail("PUT", f"/qemu/{machine.id}/config", 500, "got no worker upid", times=1)
+
+    with pytest.raises(Busy):
+        bench.driver.machines.configure(machine, spec, {"initialize"}, intent, owner)
+
+    assert lab.isos() == [f"iso/hybridge-{machine.id}-{intent.uuid[:8]}.iso"]
+    bench.driver.machines.delete(bench.look(machine.id, refresh=True))
+    assert lab.isos() == []
+
+
+def test_a_repetition_makes_no_second_seed(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(cloud_init=CloudInit(user_data="#cloud-config\n"), power=Power.STOPPED)
+    intent = bench.intent(spec, owner)
+    machine = bench.after(bench.driver.machines.create(intent, spec, owner))
+
+    for _ in range(2):
+        bench.driver.machines.configure(machine, spec, {"initialize"}, intent, owner)
+    fresh = connect(settings(lab, bench.requests))
+    fresh.machines.configure(machine, spec, {"initialize"}, intent, owner)
+    fresh.close()
+
+    assert len(lab.isos()) == 1
+    assert bench.requests["Upload"] == 1
+
+
+def test_a_copy_does_not_take_the_seed_of_its_origin_along(lab: Lab, bench: Bench) -> None:
+    owner = marker()
+    machine, _ = bench.make(bench.spec(cloud_init=CloudInit(user_data="#cloud-config\n")), owner)
+    notes = lab.guest(machine.id).config["description"]
+    lab.pve.add_vm(1090, "copy", node="pve1", config={"description": notes})
+
+    bench.driver.machines.delete(bench.look("1090", refresh=True))
+
+    assert len(lab.isos()) == 1
