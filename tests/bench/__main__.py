@@ -16,11 +16,13 @@ from rich.console import Console
 
 from lab.faultproxy import Cloud
 from lab.process import CA_VARIABLES, LabError
-from tests.bench import clouds, engine, machine, page, scale, scale_table, tables
+from tests.bench import clouds, engine, machine, page, scale, scale_table, tables, told
 
 _CLOUDS: tuple[Cloud, ...] = get_args(Cloud)
-ROWS = (*_CLOUDS, "engine", "scale")
-#: Machines that are switched off by hand in each cloud of the estate of several.
+ROWS = (*_CLOUDS, "engine", "scale", "drift")
+#: Rows that may be written to the page alone: the parts of it that have no others beside them.
+_ALONE = ("scale", "drift")
+#: Machines that are switched off by hand in each cloud of an estate.
 _CHANGES = 8
 #: Columns, where no terminal says how many there are.
 _WIDTH = 160
@@ -28,7 +30,9 @@ _WIDTH = 160
 
 def main(
     rows: Annotated[str, typer.Option(help="What to measure, separated by commas.")] = ",".join(ROWS),
-    write: Annotated[Path | None, typer.Option(help="Also write this page; needs all rows, or scale alone.")] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="Also write this page; needs all rows, or none but scale and drift.")
+    ] = None,
     rounds: Annotated[int, typer.Option(help="How often each speed is measured.", min=1)] = 3,
     engine_rounds: Annotated[int, typer.Option(help="How often the engines take turns.", min=1)] = 5,
     rest: Annotated[float, typer.Option(help="Seconds at rest.", min=1.0)] = 60.0,
@@ -37,8 +41,8 @@ def main(
     wanted = rows.split(",")
     if unknown := sorted(set(wanted) - set(ROWS)):
         raise typer.BadParameter(f"unknown rows: {', '.join(unknown)}; there are {', '.join(ROWS)}")
-    if write and set(wanted) not in (set(ROWS), {"scale"}):
-        raise typer.BadParameter("the page needs all rows, or scale alone for its last part")
+    if write and set(wanted) != set(ROWS) and not set(wanted) <= set(_ALONE):
+        raise typer.BadParameter(f"the page needs all rows, or none but {' and '.join(_ALONE)} for these parts of it")
     for name in CA_VARIABLES:
         # What a shell exports would take the place of the lab's own CA.
         os.environ.pop(name, None)
@@ -64,28 +68,28 @@ def _measure(
     both = None
     if "engine" in wanted:
         both = tables.of_engines(engine.measure(folder / "engine", rounds=engine_rounds, say=_teller("engine")))
-    large = _scale(folder, rest) if "scale" in wanted else None
+    parts = []
+    if "scale" in wanted:
+        parts.append(_scale(folder, rest))
+    if "drift" in wanted:
+        delays = [told.measure(cloud, folder / f"drift-{cloud}", say=_teller("drift")) for cloud in _CLOUDS]
+        parts.append(told.table(delays))
     loads.append(_load("ended"))
     about = machine.describe()
     for line in (*about, *loads):
         console.print(line, style="dim")
-    page.show(console, [*shown, *filter(None, [both, large])])
-    if write and large:
-        first = page.markdown(about, loads, shown, both) if both else write.read_text()
-        write.write_text(page.with_scale(first, large, about, loads))
+    page.show(console, [*shown, *filter(None, [both]), *parts])
+    if write:
+        text = page.markdown(about, loads, shown, both) if both else write.read_text()
+        for part in parts:
+            text = page.with_part(text, part, about, loads)
+        write.write_text(text)
 
 
 def _scale(folder: Path, rest: float) -> tables.Table:
     return scale_table.of_scale(
         [
-            scale.measure(
-                estate,
-                folder / f"scale-{number}",
-                rest=rest,
-                # A minute more for one of them; the other cloud would wait for the same sweeps.
-                changes=_CHANGES if len(estate.machines) > 1 else 0,
-                say=_teller("scale"),
-            )
+            scale.measure(estate, folder / f"scale-{number}", rest=rest, changes=_CHANGES, say=_teller("scale"))
             for number, estate in enumerate(scale.ESTATES)
         ]
     )

@@ -96,7 +96,7 @@ class Admin:
 
 
 class Sight:
-    """When each object of a kind was first heard of, when it became Ready, and when it was gone, by a watch.
+    """When each object of a kind was first heard of, became Ready, was Drifted and was gone, by a watch.
 
     Times are of ``time.perf_counter``. To be used as a context.
     """
@@ -112,6 +112,7 @@ class Sight:
         self._stream: requests.Response
         self.seen: dict[str, float] = {}
         self.ready: dict[str, float] = {}
+        self.drifted: dict[str, float] = {}
         self.gone: dict[str, float] = {}
 
     def __enter__(self) -> Sight:
@@ -132,6 +133,10 @@ class Sight:
     def wait_ready(self, names: Collection[str], timeout: float) -> None:
         """Blocks until all are Ready; LabError names some that are not after ``timeout`` seconds."""
         self._wait(self.ready, names, timeout, "Ready")
+
+    def wait_drifted(self, names: Collection[str], timeout: float) -> None:
+        """Blocks until all were Drifted; LabError names some that were not after ``timeout`` seconds."""
+        self._wait(self.drifted, names, timeout, "Drifted")
 
     def wait_gone(self, names: Collection[str], timeout: float) -> None:
         """Blocks until all are gone; LabError names some that are not after ``timeout`` seconds."""
@@ -178,15 +183,21 @@ class Sight:
                 self.gone.setdefault(name, now)
             elif is_ready(body):
                 self.ready.setdefault(name, now)
+            if _is_true(body, "Drifted"):
+                self.drifted.setdefault(name, now)
             self._changed.notify_all()
 
 
 def is_ready(body: dict[str, Any]) -> bool:
     """Whether the object is Ready for its newest spec."""
+    return _is_true(body, "Ready")
+
+
+def _is_true(body: dict[str, Any], kind: str) -> bool:
     status = body.get("status", {})
     current = status.get("observedGeneration") == body["metadata"]["generation"]
     return current and any(
-        condition["type"] == "Ready" and condition["status"] == "True" for condition in status.get("conditions", [])
+        condition["type"] == kind and condition["status"] == "True" for condition in status.get("conditions", [])
     )
 
 

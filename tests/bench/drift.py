@@ -1,4 +1,4 @@
-"""How long it takes until what people did behind the operator's back is undone."""
+"""What people do behind the operator's back, and how long it takes until it is undone."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ def delays(
             lambda cloud: _delays(_person(lab, cloud), _spread(managed[cloud], changes), over, timeout), managed
         )
         return [delay for some in every for delay in some]
+
+
+def switch_off(lab: Lab, cloud: Cloud, ids: Sequence[str], *, over: float) -> list[float]:
+    """Switches machines off, one after the other ``over`` so many seconds; when each was, as ``time.perf_counter`` says."""
+    person, began, changed = _person(lab, cloud), time.perf_counter(), list[float]()
+    for number, machine_id in enumerate(ids):
+        time.sleep(max(0.0, began + over * number / len(ids) - time.perf_counter()))
+        changed.append(time.perf_counter())
+        person.power(machine_id, on=False)
+    return changed
 
 
 def _delays(person: Person, ids: Sequence[str], over: float, timeout: float) -> list[float]:

@@ -36,11 +36,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows with the same columns."""
+    """Rows with the same columns. ``intro`` says on the page what precedes them."""
 
     title: str
     columns: Sequence[str]
     rows: Sequence[Row]
+    intro: str = ""
 
 
 def of_clouds(reports: Mapping[Cloud, Report]) -> list[Table]:
