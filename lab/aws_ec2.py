@@ -15,17 +15,19 @@ from unittest import mock
 
 from moto.core import responses
 from moto.core.responses import ActionResult
+from moto.core.types import Base64EncodedString
 from moto.core.utils import method_names_from_class
 from moto.ec2.models import instances as instance_models
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
+from moto.ec2.responses import instances as instance_responses
 from moto.ec2.responses._base_response import EC2BaseResponse
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.responses.elastic_network_interfaces import ElasticNetworkInterfaces
 from moto.ec2.responses.instances import InstanceResponse
-from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_dict_attribute_mapping, filter_reservations
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_dict_attribute_mapping, filter_reservations, parse_user_data
 
 from lab import aws_profiles, aws_types
 from lab.aws_interfaces import Interfaces
@@ -95,6 +97,7 @@ class Extensions:
         wrap(ElasticNetworkInterfaces, "create_network_interface", self._once("CreateNetworkInterface"))
         wrap(TaggedEC2Resource, "get_tags", _tags_of)
         mock.patch.object(instance_models, "InstanceState", lambda *given: ClockedState(self._tuning, *given)).start()
+        mock.patch.object(instance_responses, "parse_user_data", _user_data).start()
         mock.patch.object(responses, "method_names_from_class", functools.cache(method_names_from_class)).start()
         EC2BaseResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER[_RUN_STATE] = lambda state: state
         filter_dict_attribute_mapping["client-token"] = "client_token"
@@ -249,6 +252,11 @@ class Extensions:
         if key == "instance_type" and value not in INSTANCE_TYPES:
             raise Refusal("InvalidInstanceAttributeValue", f"Invalid value '{value}' for InstanceType.")
         return original(backend, instance_id, key, value)
+
+
+def _user_data(value: Any) -> Base64EncodedString | None:
+    """User data as it was sent. That of ModifyInstanceAttribute has been decoded when it comes here."""
+    return Base64EncodedString.from_raw_bytes(value) if isinstance(value, bytes) else parse_user_data(value)
 
 
 def _incorrect_state(message: str) -> Refusal:

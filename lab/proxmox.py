@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import secrets
 import ssl
@@ -14,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+
+from pycdlib import PyCdlib
 
 from lab.fleet import Wanted, batches
 from lab.permissions import Grant
@@ -135,6 +139,28 @@ class ProxmoxCloud:
     def isos(self) -> list[str]:
         """The volume ids of all ISO images, such as ``local:iso/seed.iso``."""
         return list(self._call("GET", "/lab/isos"))
+
+    def iso(self, volume: str) -> dict[str, str]:
+        """The documents on an ISO image, by name."""
+        disc, found = PyCdlib(), {}
+        disc.open_fp(io.BytesIO(base64.b64decode(self._call("GET", "/lab/iso", volume=volume))))
+        for child in disc.list_children(joliet_path="/"):
+            if child is not None and child.is_file():
+                name, content = child.file_identifier().decode("utf-16-be"), io.BytesIO()
+                disc.get_file_from_iso_fp(content, joliet_path=f"/{name}")
+                found[name] = content.getvalue().decode()
+        disc.close()
+        return found
+
+    def given(self, vmid: int) -> str:
+        """All text that a guest finds in its configuration and on its CDs."""
+        machine = self.machine(vmid)
+        words = [machine.name, *map(str, machine.config.values())]
+        for word in list(words):
+            volume = word.partition(",")[0]
+            if ":iso/" in volume and word.endswith("media=cdrom"):
+                words += self.iso(volume).values()
+        return urllib.parse.unquote("\n".join(words))
 
     def running(self, ids: Sequence[str]) -> dict[str, bool]:
         """Whether these machines run, by VMID."""

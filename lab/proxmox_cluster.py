@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import re
 from pathlib import Path
@@ -15,11 +16,12 @@ from fakepve.server import USER, ok, params  # type: ignore[import-untyped]  # a
 from lab.fleet import Wanted
 from lab.permissions import Grant
 from lab.proxmox_estate import BRIDGES, GIB, NODE_CPUS, NODE_DISK, NODE_MEMORY, launch
+from lab.proxmox_images import Images
 from lab.proxmox_moves import Moves
 from lab.proxmox_tasks import Route
 
 
-class Cluster(Moves):
+class Cluster(Moves, Images):
     """The nodes' capacity, ``/cluster/resources`` with its lag, and what the lab reads and turns under ``/lab``."""
 
     def __init__(self, **settings: Any) -> None:
@@ -35,6 +37,7 @@ class Cluster(Moves):
         control = web.Application()
         control.router.add_get("/machines", self._lab_machines)
         control.router.add_get("/isos", self._lab_isos)
+        control.router.add_get("/iso", self._lab_iso)
         control.router.add_post("/tune", self._lab_tune)
         control.router.add_post("/rights", self._lab_rights)
         control.router.add_post("/node", self._lab_node)
@@ -182,6 +185,10 @@ class Cluster(Moves):
         _root_only(request)
         found = [f"{sid}:{name}" for sid in self.storages for name in self._volumes(sid) if name.startswith("iso/")]
         return web.json_response(sorted(found))
+
+    async def _lab_iso(self, request: web.Request) -> web.Response:
+        _root_only(request)
+        return web.json_response(base64.b64encode(self.images[request.query["volume"]]).decode())
 
     async def _lab_seed(self, request: web.Request) -> web.Response:
         _root_only(request)

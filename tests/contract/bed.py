@@ -64,6 +64,7 @@ class Calls:
     delete: str
     list: str
     migrate: str = ""
+    render: str = ""
 
 
 class Requests:
@@ -123,8 +124,6 @@ class Bed(ABC):
     changes_cost: ClassVar[int] = 1
     #: Whether the id of a deleted machine may come again for another.
     reuses_ids: ClassVar[bool] = False
-    #: Whether ``given`` holds the user data.
-    shows_user_data: ClassVar[bool] = True
     #: Options of a machine whose CPUs and memory grow while it runs, where the cloud has such.
     hot_add: ClassVar[Mapping[str, object]] = MappingProxyType({})
     #: Two values of each field that can be tried here, by path as in ``Machine.settings`` and in the words of a spec.

@@ -31,6 +31,7 @@ class ProxmoxBed(Bed):
         delete="DELETE /nodes/{node}/qemu/{vmid}",
         list="GET /cluster/resources",
         migrate="POST /nodes/{node}/qemu/{vmid}/migrate",
+        render="POST /nodes/{node}/storage/{storage}/upload",
     )
     throttle = Answer(429)
     refusal = Answer(400, message="Parameter verification failed.")
@@ -75,7 +76,6 @@ class ProxmoxBed(Bed):
     unseen = frozenset({"cloudInit.hostname", "cloudInit.sshKeys"})
     repeated_prepare_cost = 1
     reuses_ids = True
-    shows_user_data = False
     oddities = (
         "nothing in it",
         "no name",
@@ -106,8 +106,7 @@ class ProxmoxBed(Bed):
         return {str(machine.vmid): self._shown(machine) for machine in self._pve.machines()}
 
     def given(self, machine_id: str) -> str:
-        machine = self._pve.machine(int(machine_id))
-        return urllib.parse.unquote("\n".join([machine.name, *map(str, machine.config.values())]))
+        return self._pve.given(int(machine_id))
 
     def leftovers(self) -> set[str]:
         used = {str(word) for machine in self._pve.machines() for word in machine.config.values()}

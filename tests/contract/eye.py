@@ -158,11 +158,17 @@ class Eye:
         """Changes fields of a machine; what has to wait for something is asked for again, as the engine does."""
         deadline = time.monotonic() + PATIENCE
         change = partial(self.driver.machines.configure, machine, spec, fields, intent, marker)
-        while error := error_of(lambda: self.finish(change())):
-            if error.disposition is not Disposition.WAIT or time.monotonic() > deadline:
-                raise error
-            self.look()
-        return self.see(machine.id)
+        while True:
+            try:
+                started = change()
+                self.finish(started)
+            except CloudError as error:
+                if error.disposition is not Disposition.WAIT or time.monotonic() > deadline:
+                    raise
+                self.look()
+            else:
+                if not started.again:
+                    return self.see(machine.id)
 
     def delete(self, machine: Machine, spec: MachineSpec) -> None:
         """Deletes a machine, stopped before where the cloud wants that, and waits until it is gone."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import Busy, CloudError
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Change, Machine, MachineSpec, Nic, Power, Traits
@@ -76,7 +77,7 @@ def bring(eye: Eye, machine: Machine, spec: MachineSpec, marker: Marker) -> Mach
 
 
 def test_every_field_that_can_be_changed_is_tried_here(bed: Bed, driver: Driver) -> None:
-    assert driver.machines.traits.changes.keys() - bed.one_way <= {*bed.choices, MAC}
+    assert driver.machines.traits.changes.keys() - bed.one_way <= {*bed.choices, MAC, HOSTNAME, USER_DATA}
 
 
 @each_field

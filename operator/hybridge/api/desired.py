@@ -20,12 +20,14 @@ from hybridge.api.shared import (
 )
 from hybridge.api.shared import Import as ImportOptions
 from hybridge.api.virtualmachine import (
+    GivenStatus,
     NetworkInterface,
     PlacedStatus,
     RestartStatus,
     VirtualMachine,
     VirtualMachineSpec,
 )
+from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA
 from hybridge.core.lifecycle import Import
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Placed, Power, Restart, SecretVersion, Task
 from hybridge.core.units import format_time, parse_duration, parse_quantity, parse_time
@@ -143,6 +145,17 @@ def restart_status(restart: Restart) -> RestartStatus:
 def restart(status: RestartStatus) -> Restart:
     """The restart that ``status.restart`` records."""
     return Restart(status.token, status.phase)
+
+
+def given_status(given: Mapping[str, str]) -> GivenStatus:
+    """What cloud-init was given, by path, as it stands in ``status.cloudInit``."""
+    return GivenStatus(user_data=given.get(USER_DATA), ssh_keys=given.get(SSH_KEYS), hostname=given.get(HOSTNAME))
+
+
+def given(status: GivenStatus) -> Mapping[str, str]:
+    """What ``status.cloudInit`` records, by path."""
+    words = {USER_DATA: status.user_data, SSH_KEYS: status.ssh_keys, HOSTNAME: status.hostname}
+    return {path: word for path, word in words.items() if word is not None}
 
 
 def placed_status(placed: Placed) -> PlacedStatus | None:

@@ -133,9 +133,12 @@ class UserData(Model, frozen=True, kw_only=True):
 
 
 class CloudInitOptions(Model, frozen=True, kw_only=True):
-    """What the guest gets at its first start."""
+    """What the guest's cloud-init reads. What it does only once, with the first start, it does not repeat."""
 
-    user_data: Annotated[UserData | None, note("User data for cloud-init, in whatever format it reads.")] = None
+    user_data: Annotated[
+        UserData | None,
+        note("User data for cloud-init, in whatever format it reads. Another version of it needs a power cycle."),
+    ] = None
     ssh_keys: Annotated[
         tuple[
             Annotated[
@@ -151,7 +154,7 @@ class CloudInitOptions(Model, frozen=True, kw_only=True):
             ],
             ...,
         ],
-        unique("Public keys that may log in as the image's default user.", 32),
+        unique("Public keys that may log in as the image's default user. Read with the first start.", 32),
     ] = ()
     hostname: Annotated[str | None, text("The guest's host name. Default: the machine's name.", 253, HOSTNAME)] = None
 
@@ -230,7 +233,7 @@ class VirtualMachineSpec(Model, frozen=True, kw_only=True):
     ] = None
     power_off: Annotated[PowerOffOptions, note("How the machine is stopped.")] = PowerOffOptions()
     restart_token: Annotated[str | None, text("A new value restarts the machine once.", 64)] = None
-    cloud_init: Annotated[CloudInitOptions, note("What the guest gets at its first start.")] = CloudInitOptions()
+    cloud_init: Annotated[CloudInitOptions, note("What the guest's cloud-init reads.")] = CloudInitOptions()
     placement: Annotated[Placement, note("Where the machine goes. Default: the Provider's defaults.")] = Placement()
     tags: Annotated[
         Mapping[str, Annotated[str, text("The value of the tag.", 256, least=0)]],
@@ -277,6 +280,14 @@ class RestartStatus(Model, frozen=True, kw_only=True):
     phase: Annotated[RestartPhase, note("Stopping, Starting or Done.")]
 
 
+class GivenStatus(Model, frozen=True, kw_only=True):
+    """What cloud-init in the guest was given last, by the machine's creation or by a change since."""
+
+    user_data: Annotated[str | None, text("The version of the Secret with the user data.", 640)] = None
+    ssh_keys: Annotated[str | None, text("How many public keys, and their digest.", 64)] = None
+    hostname: Annotated[str | None, text("The host name.", 253)] = None
+
+
 class PlacedStatus(Model, frozen=True, kw_only=True):
     """Where the machine was put when it was made."""
 
@@ -310,6 +321,7 @@ class VirtualMachineStatus(Model, frozen=True, kw_only=True):
         None
     )
     restart: Annotated[RestartStatus | None, note("The last restart that a token asked for.")] = None
+    cloud_init: Annotated[GivenStatus | None, note("What cloud-init in the guest was given last.")] = None
     restart_required: Annotated[bool, note("Whether a change waits for the next power cycle.")] = False
 
 

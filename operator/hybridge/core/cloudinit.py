@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email import message_from_string
 from email.message import Message
@@ -24,6 +26,23 @@ _TYPES = {
     "## template: jinja": "jinja2",
     "#!": "x-shellscript",
 }
+
+
+#: The fields of a spec that cloud-init is given, by path as in ``Machine.settings``.
+HOSTNAME, SSH_KEYS, USER_DATA = "cloudInit.hostname", "cloudInit.sshKeys", "cloudInit.userData"
+
+
+def described(wanted: CloudInit) -> Mapping[str, str]:
+    """What is asked of cloud-init, by path and in words that may stand in a status: keys as a digest, no user data."""
+    words: dict[str, str] = {}
+    if wanted.hostname is not None:
+        words[HOSTNAME] = wanted.hostname
+    if wanted.ssh_keys:
+        digest = hashlib.sha256("\n".join(sorted(wanted.ssh_keys)).encode()).hexdigest()
+        words[SSH_KEYS] = f"{len(wanted.ssh_keys)} of sha256:{digest[:16]}"
+    if wanted.source is not None:
+        words[USER_DATA] = wanted.source
+    return words
 
 
 @dataclass(frozen=True, slots=True)

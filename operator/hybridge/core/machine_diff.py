@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, described
 from hybridge.core.machine import Change, Machine, MachineSpec, Port, Traits
 from hybridge.core.plan import Action, Verb
 from hybridge.core.units import format_bytes
@@ -18,8 +19,16 @@ FIRST_NETWORK, NETWORKS, MAC = "networks.first", "networks", "networks.mac"
 _WHOLE = frozenset({"tags", NETWORKS})
 
 
-def differences(spec: MachineSpec, machine: Machine, traits: Traits, *, named: bool = False) -> tuple[Action, ...]:
+def differences(
+    spec: MachineSpec,
+    machine: Machine,
+    traits: Traits,
+    *,
+    named: bool = False,
+    given: Mapping[str, str] | None = None,
+) -> tuple[Action, ...]:
     """What has to change besides power. ``disruptive``: not possible while the machine runs. ``named``: its name counts.
+    ``given``: what cloud-init was given, for what of that the cloud does not show; None where nobody knows.
 
     Verb REPLACE stands for what no change of this machine can bring about.
     """
@@ -30,6 +39,7 @@ def differences(spec: MachineSpec, machine: Machine, traits: Traits, *, named: b
         *_tags(spec, machine),
         *_networks(spec, machine, traits),
         *_settings(spec, machine, traits),
+        *_cloud_init(spec, machine, traits, given),
     )
     ports = {f"{NETWORKS}.{nic.name}": f"{NETWORKS}[{index}]" for index, nic in enumerate(spec.networks)}
     return tuple(
@@ -54,9 +64,9 @@ def wanted_settings(spec: MachineSpec, block: str) -> Mapping[str, str]:
         if key != "instanceType" and value is not None
     }
     if spec.cloud_init.hostname is not None:
-        settings["cloudInit.hostname"] = spec.cloud_init.hostname
+        settings[HOSTNAME] = spec.cloud_init.hostname
     if spec.cloud_init.ssh_keys:
-        settings["cloudInit.sshKeys"] = setting_text(spec.cloud_init.ssh_keys)
+        settings[SSH_KEYS] = setting_text(spec.cloud_init.ssh_keys)
     return settings
 
 
@@ -165,6 +175,22 @@ def _settings(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[A
             yield _change(verb, path, shown, wanted, change)
         elif machine.pending.get(path, wanted) != wanted:
             yield Action(verb, path, shown, wanted)
+
+
+def _cloud_init(
+    spec: MachineSpec, machine: Machine, traits: Traits, given: Mapping[str, str] | None
+) -> Iterator[Action]:
+    """What the cloud does not show, held against the record. Keys are taken over by a guest's first start alone."""
+    if given is None:
+        return
+    for path, wanted in described(spec.cloud_init).items():
+        before = given.get(path, "")
+        if path in machine.settings or before == wanted:
+            continue
+        change = Change.REPLACE if path == SSH_KEYS else traits.changes.get(path, Change.REPLACE)
+        reason = "" if change is Change.REPLACE else "cloud-init reads it with the next start"
+        action = _change(Verb.RECONFIGURE, path, before, wanted, change)
+        yield replace(action, reason=reason or action.reason)
 
 
 def _change(verb: Verb, field: str, before: str, after: str, change: Change) -> Action:

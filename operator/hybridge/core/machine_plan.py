@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hybridge.core.cloudinit import USER_DATA
 from hybridge.core.lifecycle import Drift
 from hybridge.core.machine import Machine, Power, RestartPhase
 from hybridge.core.machine_busy import await_shutdown, busy, progress, running, shutdown
@@ -162,7 +163,7 @@ class _Open:
     def of(cls, situation: Situation, machine: Machine) -> _Open:
         spec = situation.spec
         named = spec.named or (situation.intent is not None and situation.intent.attempt > 0)
-        changes = differences(spec, machine, situation.traits, named=named)
+        changes = differences(spec, machine, situation.traits, named=named, given=situation.record.given)
         power = _power_actions(situation, machine)
         drift = tuple(action for action in (*changes, *power) if _is_drift(situation, action))
         if spec.drift is not Drift.CORRECT and not spec.observed:
@@ -197,6 +198,8 @@ def _together(situation: Situation, machine: Machine) -> tuple[Action, ...]:
 def _is_drift(situation: Situation, action: Action) -> bool:
     """Whether the cloud came to differ from a spec that it had met; or does since, and the spec wants the same still."""
     record = situation.record
+    if action.field == USER_DATA:
+        return False  # Its Secret came to differ, not the cloud.
     return record.created and (record.reached or record.drifted.get(action.field) == action.after)
 
 

@@ -16,6 +16,7 @@ class Record:
     ``created``: the machine was seen whole once, so its absence is a loss. ``protected``: deletion is forbidden.
     ``reached``: this generation of the spec was met once, so a difference is drift. ``drifted``: what was wanted of the
     fields that were told as drift, by field. ``restart``: the last one that was asked for; None where that is not known.
+    ``given``: what cloud-init was given last, as ``cloudinit.described`` tells it; None where that is not known.
     """
 
     id: str | None = None
@@ -26,6 +27,7 @@ class Record:
     reached: bool = False
     drifted: Mapping[str, str] = field(default_factory=dict)
     restart: Restart | None = None
+    given: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

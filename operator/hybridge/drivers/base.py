@@ -141,12 +141,13 @@ class Started:
     """A change that the cloud accepted.
 
     ``machine`` is what is now known of it, as far as the answer or the accepted call tells; ``id`` its id, once known.
-    ``task`` is set while the change goes on.
+    ``task`` is set while the change goes on. ``again``: the same call has to follow the task, for the rest.
     """
 
     id: str | None = None
     machine: Machine | None = None
     task: Task | None = None
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,9 @@ class MachineDriver(Protocol):
         """Brings ``fields`` to the spec, in as few calls as can be.
 
         Fields: ``name``, ``cpus``, ``memory``, ``instanceType``, ``rootDisk``, ``tags``, ``networks`` (all interfaces, in
-        order), the paths of ``Machine.settings`` that ``traits.changes`` has, and ``initialize`` (everything that a new
+        order), the paths of ``Machine.settings`` that ``traits.changes`` has (``cloudInit.hostname`` and
+        ``cloudInit.userData`` write anew all that cloud-init reads, but for the instance id: what a guest does once it does
+        not repeat), and ``initialize`` (everything that a new
         machine gets after its clone: uuid, sizes, disk, tags, networks, cloud-init; it may be started in the same go,
         where the spec wants it to run). A path below ``placement`` comes alone: the machine is moved, while it runs where
         the cloud can. Repeating it is safe.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import itertools
-import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -68,8 +67,6 @@ class Person(ABC):
     placement: ClassVar[tuple[Mapping[str, str], str]]
     #: The block of another cloud, and of this one.
     foreign_block: ClassVar[str]
-    #: Whether the text that a guest is given can be read back from the cloud.
-    shows_given: ClassVar[bool] = True
 
     @abstractmethod
     def machines(self) -> list[Facts]:
@@ -234,7 +231,6 @@ class ProxmoxPerson(Person):
     missing_permission = "VM."
     placement: ClassVar[tuple[Mapping[str, str], str]] = ({"node": "pve3"}, "pve3")
     foreign_block = "vsphere"
-    shows_given = False
 
     def __init__(self, cloud: ProxmoxCloud) -> None:
         self._pve = cloud
@@ -265,8 +261,7 @@ class ProxmoxPerson(Person):
         return [machine for machine in found if machine.id not in templates]
 
     def given(self, machine_id: str) -> str:
-        machine = self._pve.machine(int(machine_id))
-        return urllib.parse.unquote("\n".join([machine.name, *map(str, machine.config.values())]))
+        return self._pve.given(int(machine_id))
 
     def power(self, machine_id: str, *, on: bool) -> None:
         self._pve.power(int(machine_id), on=on)

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lab import manifests
 from tests.integration.operator.people import GIB
 from tests.integration.operator.scene import Scene
 from tests.operator_bed import condition_of
 
 FINALIZER = "hybridge.io/finalizer"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHybridgeTestKeyHybridgeTestKeyHybridgeTest1 ada@example"
-USER_DATA = "#cloud-config\nwrite_files:\n- {path: /etc/motd, content: from-the-secret}\n"
-
-
-def user_data(scene: Scene, name: str = "cloud-init", text: str = USER_DATA) -> dict[str, Any]:
-    """A Secret with user data beside the scene's machines."""
-    return manifests.secret(name, {"userData": text}, scene.namespace)
 
 
 def test_an_applied_machine_becomes_ready_and_is_there_once(scene: Scene) -> None:
@@ -96,41 +86,6 @@ def test_disk_network_placement_and_tags_arrive(scene: Scene) -> None:
     assert machine.networks == (network,)
     assert machine.place == place
     assert {key: machine.tags.get(key) for key in ("team", "cost-center")} == {"team": "shop", "cost-center": "47"}
-
-
-def test_hostname_keys_and_user_data_from_a_secret_arrive(scene: Scene) -> None:
-    scene.bed.apply(user_data(scene))
-    scene.make(
-        cloudInit={
-            "hostname": "ada",
-            "sshKeys": [KEY],
-            "userData": {"secretRef": {"name": "cloud-init", "key": "userData"}},
-        }
-    )
-
-    machine = scene.machine()
-    given = scene.person.given(machine.id)
-    if scene.person.shows_given:
-        assert KEY in given
-        assert 'hostname": "ada"' in given
-        assert "from-the-secret" in given
-    else:
-        (iso,) = [iso for iso in scene.bed.lab.proxmox.isos() if f"hybridge-{machine.id}-" in iso]
-        assert iso in given
-    assert "from-the-secret" not in str(scene.body())
-
-
-def test_the_seed_of_a_proxmox_machine_goes_with_it(make_scene: Any) -> None:
-    scene = make_scene("proxmox")
-    scene.bed.apply(user_data(scene))
-    scene.make(cloudInit={"userData": {"secretRef": {"name": "cloud-init", "key": "userData"}}})
-    prefix = f"hybridge-{scene.machine().id}-"
-    assert any(prefix in iso for iso in scene.bed.lab.proxmox.isos())
-
-    scene.delete()
-    scene.gone()
-
-    assert not any(prefix in iso for iso in scene.bed.lab.proxmox.isos())
 
 
 def test_whether_the_guests_agent_runs_is_told_where_the_cloud_knows(scene: Scene) -> None:

@@ -23,7 +23,7 @@ from lab.process import clean_environment
 from tests.integration.operator.people import person
 from tests.integration.operator.scene import Scene
 from tests.integration.operator.series import families, samples, value
-from tests.integration.operator.test_create import user_data
+from tests.integration.operator.test_cloud_init import user_data
 from tests.operator_bed import OperatorBed, condition_of, operator_bed
 
 #: Families of the contract that exist for what exists.

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from hybridge.core.cloudinit import described
 from hybridge.core.machine import Change, CloudInit, Machine, MachineSpec, Nic, Port, Power, Traits
 from hybridge.core.machine_diff import differences, driver_field, without
 from hybridge.core.plan import Action, Verb
@@ -168,6 +169,31 @@ def test_a_name_counts_only_where_it_was_chosen() -> None:
     other = replace(MACHINE, name="db")
     assert differences(MachineSpec("web"), other, TRAITS) == ()
     assert differences(MachineSpec("web"), other, TRAITS, named=True) == (Action(Verb.RENAME, "name", "db", "web"),)
+
+
+def test_what_the_cloud_does_not_show_of_cloud_init_is_held_against_the_record() -> None:
+    traits = replace(TRAITS, changes={"cloudInit.hostname": Change.STOPPED, "cloudInit.userData": Change.STOPPED})
+    machine = replace(MACHINE, settings={})
+    spec = MachineSpec("web", cloud_init=CloudInit("b", ("k",), source="version 2"))
+    given = {"cloudInit.hostname": "a", "cloudInit.userData": "version 1", "cloudInit.sshKeys": "1 of sha256:0"}
+    why = "cloud-init reads it with the next start"
+
+    hostname, keys, data = differences(spec, machine, traits, given=given)
+
+    assert hostname == Action(Verb.RECONFIGURE, "cloudInit.hostname", "a", "b", disruptive=True, reason=why)
+    assert data == Action(Verb.RECONFIGURE, "cloudInit.userData", "version 1", "version 2", disruptive=True, reason=why)
+    assert (keys.verb, keys.field) == (Verb.REPLACE, "cloudInit.sshKeys")
+    assert differences(spec, machine, traits, given=described(spec.cloud_init)) == ()
+    assert differences(spec, machine, traits, given=None) == ()
+    assert differences(MachineSpec("web"), machine, traits, given=given) == ()
+
+
+def test_the_record_of_cloud_init_holds_no_user_data() -> None:
+    spec = CloudInit("a", ("k",), user_data="secret", source="version 1")
+
+    assert "secret" not in str(described(spec))
+    assert described(spec)["cloudInit.userData"] == "version 1"
+    assert described(CloudInit()) == {}
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,11 @@ class Changes:
             now = answer["IamInstanceProfileAssociation"]
         return replace(machine, settings={**machine.settings, PROFILE: _profile(now)})
 
+    def render(self, machine: Machine, spec: MachineSpec) -> None:
+        """The user data, which EC2 changes only while the instance is stopped. An attribute takes a call of its own."""
+        text = launch.user_data(spec, machine.id, machine.name)
+        self._client.call("ModifyInstanceAttribute", InstanceId=machine.id, UserData={"Value": text.encode()})
+
     def resize(self, machine: Machine, spec: MachineSpec) -> Machine:
         """The instance type, which EC2 changes only while the instance is stopped."""
         current = machine.instance_type or ""

@@ -46,7 +46,7 @@ def check(spec: MachineSpec) -> None:
             raise Refused(Reason.UNSUPPORTED, f"spec.networks[{nic.name}].addresses: only one can be chosen on EC2")
         for address in nic.addresses:
             _private(nic.name, address)
-    _user_data(spec, spec.name, spec.name)
+    user_data(spec, spec.name, spec.name)
 
 
 def normal(spec: MachineSpec) -> MachineSpec:
@@ -99,7 +99,7 @@ def request(intent: Intent, spec: MachineSpec, marker: Marker) -> dict[str, Any]
     tags = mapping.words({**given, mapping.NAME: intent.name, **marker.pairs()})
     made["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind in MARKED]
     made["ClientToken"] = intent.token
-    if text := _user_data(spec, intent.uuid, intent.name):
+    if text := user_data(spec, intent.uuid, intent.name):
         made["UserData"] = text  # botocore itself encodes it to base64
     return made
 
@@ -120,6 +120,16 @@ def subnet(words: Mapping[str, Any]) -> str | None:
 def profile_named(profile: str) -> dict[str, str]:
     """An instance profile by its name or ARN."""
     return {"Arn" if profile.startswith("arn:") else "Name": profile}
+
+
+def user_data(spec: MachineSpec, instance_id: str, name: str) -> str:
+    """What cloud-init reads, empty where it has nothing to do; more than EC2 takes is Refused (INVALID_SPEC)."""
+    if not spec.cloud_init:
+        return ""
+    text = render(spec.cloud_init, instance_id=instance_id, name=name).user_data
+    if (size := len(text.encode())) > MOST_USER_DATA:
+        raise Refused(Reason.INVALID_SPEC, f"spec.cloudInit: {size} bytes; EC2 takes at most {MOST_USER_DATA}")
+    return text
 
 
 def private_address(nic: Nic) -> str:
@@ -197,12 +207,3 @@ def _interfaces(spec: MachineSpec, subnets: list[str]) -> dict[str, Any]:
         if nic.addresses:
             made["PrivateIpAddress"] = private_address(nic)
     return made
-
-
-def _user_data(spec: MachineSpec, instance_id: str, name: str) -> str:
-    if not spec.cloud_init:
-        return ""
-    text = render(spec.cloud_init, instance_id=instance_id, name=name).user_data
-    if (size := len(text.encode())) > MOST_USER_DATA:
-        raise Refused(Reason.INVALID_SPEC, f"spec.cloudInit: {size} bytes; EC2 takes at most {MOST_USER_DATA}")
-    return text

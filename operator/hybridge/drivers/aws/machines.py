@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import CloudError, Refused, Unreachable
 from hybridge.core.identity import KEYS, OWNER, Marker
 from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, Power, PowerOff, Traits
@@ -43,6 +44,8 @@ class Machines:
             "aws.iamInstanceProfile": Change.ONLINE,
             "aws.keyName": Change.REPLACE,
             "aws.securityGroupIDs": Change.ONLINE,
+            HOSTNAME: Change.STOPPED,
+            USER_DATA: Change.STOPPED,
             "networks": Change.ONLINE,
             "networks.first": Change.REPLACE,
             "placement.zone": Change.REPLACE,
@@ -118,8 +121,8 @@ class Machines:
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
     ) -> Started:
-        """What can be done while the instance runs, in as few calls as can be; then the type (EC2 changes it only while
-        the instance is stopped); at last the interfaces, which may have to be waited for.
+        """What can be done while the instance runs, in as few calls as can be; then type and user data (EC2 changes
+        them only while the instance is stopped); at last the interfaces, which may have to be waited for.
         """
         del intent
         if final := [field for field in fields if self.traits.changes.get(field) is Change.REPLACE]:
@@ -137,6 +140,8 @@ class Machines:
             changed = changes.give_profile(changed, spec)
         if asked & {"cpus", "memory", "instanceType"}:
             changed = changes.resize(changed, spec)
+        if asked & {HOSTNAME, USER_DATA}:
+            changes.render(changed, spec)
         if seen and "networks" in asked and spec.networks:
             self._interfaces.change(seen, spec, self._placement.subnets(spec, seen.facts.zone), marker)
             (now,) = self.complete([self._look(machine.id)])

@@ -75,8 +75,8 @@ def growth(spec: MachineSpec, words: Words) -> tuple[str, int] | None:
     return disk.key, -(-spec.root_disk // MIB) * MIB
 
 
-def first(spec: MachineSpec, intent: Intent, words: Words, cd: str | None) -> Values:
-    """All that a new guest gets after its clone but the growth of its disk. ``cd`` is the volume id of its seed."""
+def first(spec: MachineSpec, intent: Intent, words: Words, *, seeded: bool) -> Values:
+    """All that a new guest gets after its clone but the growth of its disk, and its seed where it is ``seeded``."""
     values: Values = {
         **sizes(spec, words, {"cpus", "memory"}),
         **labels(spec, words),
@@ -89,9 +89,7 @@ def first(spec: MachineSpec, intent: Intent, words: Words, cd: str | None) -> Va
         _add(values, interfaces(wanted, [str(bridge) for bridge in bridges], words, intent.uuid, _vlan(spec)))
     else:
         values |= tagged(words, _vlan(spec))
-    if cd is not None:
-        values[_place(words)] = f"{cd},media=cdrom"
-    else:
+    if not seeded:
         _add(values, _cloud_init(spec, intent, words))
     return values
 

@@ -18,14 +18,15 @@ from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.proxmox import changes, seed, tags
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
-from hybridge.drivers.proxmox.guest import AT_ONCE, Configuration, Values
+from hybridge.drivers.proxmox.guest import AT_ONCE, Configuration, Values, drives
 from hybridge.drivers.proxmox.limits import normalize
 from hybridge.drivers.proxmox.mapping import UNFINISHED, details
 from hybridge.drivers.proxmox.moves import Moves
 from hybridge.drivers.proxmox.placement import Placement
 from hybridge.drivers.proxmox.proof import compare, confirm_absence, is_being_made, marker_of, same_owner, unclear
+from hybridge.drivers.proxmox.seed import Seed
 from hybridge.drivers.proxmox.seeds import Seeds
-from hybridge.drivers.proxmox.settings import CHANGES, NODE, POOL
+from hybridge.drivers.proxmox.settings import CHANGES, NODE, POOL, RENDERED
 from hybridge.drivers.proxmox.switch import Switch
 from hybridge.drivers.proxmox.tasks import begun
 
@@ -66,7 +67,8 @@ class Machines:
         home, node = str(words["templateNode"]), str(words["node"])
         notes = write_notes(marker)
         if "seedStorage" in words:
-            notes += f"\n{seed.note(seed.volume(str(words['seedStorage']), vmid, intent.uuid))}"
+            one = Seed(seed.volume(str(words["seedStorage"]), vmid, intent.uuid), intent.uuid)
+            notes += f"\n{seed.note(one, intent.uuid)}"
         try:
             upid = self._client.post(
                 "Clone",
@@ -137,6 +139,16 @@ class Machines:
             self._placement.networks(spec, node)  # PVE itself takes any name, and the guest does not start with it
         network = self._defaults.get("network") or None
         values = changes.later(spec, configuration.upcoming, fields, network, marker.uid)
+        if RENDERED.intersection(fields) and seed.is_needed(spec):
+            if machine.power is not Power.STOPPED:
+                raise Refused(Reason.RESTART_REQUIRED, f"guest {machine.id} has to be off for another cloud-init CD")
+            words = configuration.changed(values, running=False).upcoming
+            uuid = intent.uuid if intent and intent.uuid else machine.uuid or marker.uid
+            one = self._seeds.known(node, machine.id, uuid, words, lambda: self._placement.seed_storage(spec, node))
+            upid = self._seeds.bring(node, one, spec, words)
+            if upid is not None:
+                return Started(machine.id, task=begun(upid, "Upload"), again=True)
+            values |= seed.attached(one, uuid, words)
         configuration = self._put(machine, node, configuration, values)
         pool = str(spec.options.get("pool") or "") if POOL in fields else ""
         if pool:
@@ -204,17 +216,16 @@ class Machines:
         """All that a new guest gets; it is started in the same go when nothing of that takes time."""
         if intent is None:
             raise Refused(Reason.REJECTED, f"guest {machine.id} has no intent on record to be initialized from")
-        words = configuration.upcoming
-        notes = words.get("description", "").rstrip()
-        cd = self._seeds.volume(machine.id, spec, intent, notes)
-        values = changes.first(spec, intent, words, cd)
-        if cd is not None:
-            then = configuration.changed(values, running=False)
-            upid = self._seeds.bring(node, cd, spec, intent, configuration, then)
-            if upid is not None:
-                return Started(machine.id, task=begun(upid, "Upload"))
-            if seed.noted(notes) != cd:
-                values["description"] = f"{notes}\n{seed.note(cd)}"
+        words, needed = configuration.upcoming, seed.is_needed(spec)
+        values = changes.first(spec, intent, words, seeded=needed)
+        if needed:
+            new = Seed(seed.volume(str(intent.parameters.get("seedStorage")), machine.id, intent.uuid), intent.uuid)
+            one = seed.noted(words.get("description", ""), intent.uuid) or new
+            if all(drive.volume != one.volume for drive in drives(configuration.current)):
+                upid = self._seeds.bring(node, one, spec, configuration.changed(values, running=False).upcoming)
+                if upid is not None:
+                    return Started(machine.id, task=begun(upid, "Upload"), again=True)
+            values |= seed.attached(one, intent.uuid, words)
         configuration = self._put(machine, node, configuration, values)
         configuration, task = self._grow(machine.id, node, configuration, spec, {"rootDisk"})
         if task is None and spec.power is Power.RUNNING:

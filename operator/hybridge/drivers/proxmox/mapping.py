@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from hybridge.core.cloudinit import HOSTNAME
 from hybridge.core.identity import Marker, read_notes
 from hybridge.core.machine import Address, Known, Machine, Port, Power
 from hybridge.drivers.proxmox import tags
@@ -22,7 +23,7 @@ from hybridge.drivers.proxmox.guest import (
     root_disk,
     smbios_uuid,
 )
-from hybridge.drivers.proxmox.settings import HOSTNAME, KEYS, NODE, POOL, held_back, ports, settings
+from hybridge.drivers.proxmox.settings import KEYS, NODE, POOL, held_back, ports, settings
 
 #: Locks of a guest whose configuration is still being written: its notes are not there yet.
 UNFINISHED = frozenset({"clone", "create", "import"})

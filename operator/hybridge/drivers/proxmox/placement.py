@@ -75,6 +75,10 @@ class Placement:
         vmid = self._estate.vmids.take(picture.used, taken)
         return Prepared({key: value for key, value in parameters.items() if value is not None}, str(vmid), placed)
 
+    def seed_storage(self, spec: MachineSpec, node: str) -> str:
+        """Where the seed of a guest on this node goes. Raises Refused (NOT_FOUND, CAPACITY, UNSUPPORTED)."""
+        return _seed_storage(spec, self._estate.picture(self._picture_age), node)
+
     # ------------------------------------------------------------------ image
 
     def _template(self, spec: MachineSpec) -> _Template:
@@ -188,8 +192,7 @@ class Placement:
     ) -> Mapping[str, object]:
         """How cloud-init is reached: ``seedStorage`` for a CD of ours, ``cloudInitStorage`` for PVE's own."""
         if seed.is_needed(spec):
-            asked = spec.options.get("isoStorage")
-            return {"seedStorage": _seed_storage(str(asked) if asked else None, picture, node)}
+            return {"seedStorage": _seed_storage(spec, picture, node)}
         wanted = bool(spec.cloud_init) or any(nic.addresses for nic in spec.networks)
         if not wanted or cloud_init_drive(template.configuration.upcoming) is not None:
             return {}
@@ -249,7 +252,8 @@ def _check_disk(spec: MachineSpec, template: _Template) -> None:
         )
 
 
-def _seed_storage(asked: str | None, picture: Picture, node: str) -> str:
+def _seed_storage(spec: MachineSpec, picture: Picture, node: str) -> str:
+    asked = str(spec.options.get("isoStorage") or "")
     able = {name: storage for name, storage in picture.storages.items() if "iso" in storage.content}
     if asked:
         if asked not in able:

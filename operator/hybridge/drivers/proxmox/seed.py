@@ -10,14 +10,18 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pycdlib import PyCdlib
 
 from hybridge.core.cloudinit import render
-from hybridge.core.machine import Intent, MachineSpec, Nic
-from hybridge.drivers.proxmox.guest import Words, net, nics
+from hybridge.core.errors import Refused
+from hybridge.core.machine import MachineSpec, Nic
+from hybridge.core.reasons import Reason
+from hybridge.drivers.proxmox.guest import Values, Words, drives, net, nics, place_for_cd
 
-#: The key of the line in a guest's notes that names its seed, such as ``nfs:iso/hybridge-1000-1a2b3c4d.iso``.
+#: The key of the line in a guest's notes that names its seed, such as ``nfs:iso/hybridge-1000-1a2b3c4d.iso``, and the
+#: instance id on it where that is not the UUID of the attempt.
 _NOTE = "hybridge.io/seed: "
 #: The label by which cloud-init's NoCloud source finds the volume.
 _LABEL = "cidata"
@@ -27,6 +31,14 @@ def is_needed(spec: MachineSpec) -> bool:
     """Whether PVE's own cloud-init settings do not do: it takes the hostname from the guest's name, and no user data."""
     wanted = spec.cloud_init
     return bool(wanted.user_data) or bool(wanted.hostname and wanted.hostname != spec.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """``volume``: the volume id of the image. ``instance_id``: what cloud-init knows the guest by; it never changes."""
+
+    volume: str
+    instance_id: str
 
 
 def volume(storage: str, vmid: str, uuid: str) -> str:
@@ -39,26 +51,42 @@ def file_name(volume_id: str) -> str:
     return volume_id.rpartition("/")[2]
 
 
-def note(volume_id: str) -> str:
-    """The line for a guest's notes."""
-    return f"{_NOTE}{volume_id}"
+def note(one: Seed, uuid: str) -> str:
+    """The line for the notes of a guest that was made with this UUID."""
+    return f"{_NOTE}{one.volume}" + ("" if one.instance_id == uuid else f" {one.instance_id}")
 
 
-def noted(notes: str) -> str | None:
-    """The volume id in a guest's notes."""
+def noted(notes: str, uuid: str) -> Seed | None:
+    """The seed in the notes of a guest that was made with this UUID."""
     for line in notes.splitlines():
         if line.startswith(_NOTE):
-            return line.removeprefix(_NOTE).strip()
+            found, _, instance_id = line.removeprefix(_NOTE).strip().partition(" ")
+            return Seed(found, instance_id or uuid)
     return None
 
 
-def image(spec: MachineSpec, intent: Intent, words: Words) -> bytes:
-    """The ISO image; ``words`` are the guest's configuration, with the interfaces that it will have."""
-    rendered = render(spec.cloud_init, instance_id=intent.uuid, name=spec.name)
-    documents = {"user-data": rendered.user_data, "meta-data": rendered.meta_data}
+def attached(one: Seed, uuid: str, words: Words) -> Values:
+    """The drive and the line in the notes of a guest that lacks them. Raises Refused."""
+    values: Values = {}
+    if all(drive.volume != one.volume for drive in drives(words)):
+        place = place_for_cd(words)
+        if place is None:
+            raise Refused(Reason.UNSUPPORTED, "cloudInit: the guest has no drive free for the cloud-init CD")
+        values[place] = f"{one.volume},media=cdrom"
+    notes = words.get("description", "").rstrip()
+    if noted(notes, uuid) != one:
+        others = [line for line in notes.splitlines() if not line.startswith(_NOTE)]
+        values["description"] = "\n".join([*others, note(one, uuid)])
+    return values
+
+
+def documents(spec: MachineSpec, instance_id: str, words: Words) -> Mapping[str, str]:
+    """What is on it, by name; ``words`` are the guest's configuration, with the interfaces that it will have."""
+    rendered = render(spec.cloud_init, instance_id=instance_id, name=spec.name)
+    found = {"user-data": rendered.user_data, "meta-data": rendered.meta_data}
     if spec.networks:
-        documents["network-config"] = json.dumps(network_config(spec.networks, words))
-    return _iso(documents)
+        found["network-config"] = json.dumps(network_config(spec.networks, words))
+    return found
 
 
 def network_config(networks: Sequence[Nic], words: Words) -> dict[str, object]:
@@ -72,13 +100,14 @@ def network_config(networks: Sequence[Nic], words: Words) -> dict[str, object]:
     return {"version": 2, "ethernets": ethernets}
 
 
-def _iso(documents: Mapping[str, str]) -> bytes:
+def image(content: Mapping[str, str]) -> bytes:
+    """The ISO image with these documents."""
     disc = PyCdlib()
     disc.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=_LABEL)
-    for name, text in documents.items():
-        content = text.encode()
+    for name, text in content.items():
+        written = text.encode()
         short = name.replace("-", "")[:8].upper()
-        disc.add_fp(io.BytesIO(content), len(content), f"/{short}.;1", rr_name=name, joliet_path=f"/{name}")
+        disc.add_fp(io.BytesIO(written), len(written), f"/{short}.;1", rr_name=name, joliet_path=f"/{name}")
     out = io.BytesIO()
     disc.write_fp(out)
     disc.close()

@@ -12,6 +12,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import unquote
 
+from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA
 from hybridge.core.machine import Change, Known, Port
 from hybridge.core.units import format_bytes
 from hybridge.drivers.proxmox.guest import (
@@ -36,9 +37,10 @@ NODE, STORAGE, CLASS, POOL, VLAN = (
     "proxmox.vlan",
 )
 BIOS, MACHINE, CPU_TYPE, AGENT = "proxmox.bios", "proxmox.machine", "proxmox.cpuType", "proxmox.agent"
-HOSTNAME, KEYS = "cloudInit.hostname", "cloudInit.sshKeys"
+KEYS = SSH_KEYS
+#: What travels on a seed, which is read with each start.
+RENDERED = frozenset({HOSTNAME, USER_DATA})
 
-#: A hostname other than the name travels in a seed, which cannot be made again without the user's data.
 CHANGES: Mapping[str, Change] = {
     BIOS: Change.STOPPED,
     MACHINE: Change.STOPPED,
@@ -47,6 +49,7 @@ CHANGES: Mapping[str, Change] = {
     POOL: Change.ONLINE,
     VLAN: Change.ONLINE,
     KEYS: Change.ONLINE,
+    **dict.fromkeys(RENDERED, Change.STOPPED),
     NODE: Change.ONLINE,
     STORAGE: Change.ONLINE,
     CLASS: Change.ONLINE,

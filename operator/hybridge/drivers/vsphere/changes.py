@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import CloudError, IdTaken, Refused
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task
@@ -27,7 +28,6 @@ from hybridge.drivers.vsphere.sdk import moid, vim
 from hybridge.drivers.vsphere.seen import Seen
 
 VERSION: Final = "vsphere.hardwareVersion"
-HOSTNAME: Final = "cloudInit.hostname"
 FOLDER: Final = "placement.folder"
 #: Paths that are moves of the machine.
 RELOCATION: Final = frozenset({"placement.node", "placement.cluster", "placement.resourcePool", "placement.storage"})
@@ -37,8 +37,10 @@ HARDWARE: Final[Mapping[str, str]] = {
     "vsphere.cpuHotAdd": "cpuHotAddEnabled",
     "vsphere.memoryHotAdd": "memoryHotAddEnabled",
 }
-#: What only a machine that is off can take. (A guest would learn of another host name with its next start, unseen.)
-OFF: Final = frozenset({*HARDWARE, VERSION, HOSTNAME})
+#: What cloud-init reads with each start.
+RENDERED: Final = frozenset({HOSTNAME, USER_DATA})
+#: What only a machine that is off can take. (A guest would learn of what cloud-init reads with its next start, unseen.)
+OFF: Final = frozenset({*HARDWARE, VERSION, *RENDERED})
 POLICIES: Final = frozenset({POLICY, DISK_POLICY})
 #: Fields that are the devices of a machine, which have to be read before they are changed.
 _DEVICES: Final = frozenset({"rootDisk", "networks", *POLICIES})
@@ -143,9 +145,8 @@ class Changes:
         if "networks" in fields and spec.networks:
             running = wish.machine.power is not Power.STOPPED
             devices += clone.connected(spec.networks, now.devices, self._inventory.layout(), running=running)
-        if HOSTNAME in fields and spec.cloud_init.hostname:
-            metadata = guestinfo.renamed(now.seen.metadata, spec.cloud_init.hostname, now.seen.uuid or "")
-            extra += clone.options(metadata)
+        if fields & RENDERED:
+            extra += clone.options(guestinfo.written_anew(now.seen.metadata, spec.cloud_init, now.seen.uuid or ""))
         words = {word: value for word, value in words.items() if value is not None}
         if not (words or devices or extra):
             return None

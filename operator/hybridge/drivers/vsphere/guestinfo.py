@@ -44,9 +44,16 @@ def write(wanted: CloudInit, *, instance_id: str, name: str, networks: Mapping[s
     return _options(METADATA, json.dumps(metadata)) | _options(_USER_DATA, rendered.user_data)
 
 
-def renamed(metadata: Mapping[str, object], hostname: str, instance_id: str) -> dict[str, str]:
-    """The options of the metadata with another host name, which cloud-init takes over with the next start."""
-    return _options(METADATA, json.dumps({"instance-id": instance_id, **metadata, _HOSTNAME: hostname}))
+def written_anew(metadata: Mapping[str, object], wanted: CloudInit, instance_id: str) -> dict[str, str]:
+    """The options of both documents for a guest that has ``metadata``: its instance id, keys and network stay.
+
+    cloud-init takes them over with the next start; what it does once for each instance id it does not repeat.
+    """
+    known = {"instance-id": instance_id, **metadata}
+    if wanted.hostname:
+        known[_HOSTNAME] = wanted.hostname
+    rendered = cloudinit.render(replace(wanted, hostname=None, ssh_keys=()), instance_id=instance_id, name="")
+    return _options(METADATA, json.dumps(known)) | _options(_USER_DATA, rendered.user_data)
 
 
 def read(text: str) -> Mapping[str, object]:

@@ -10,6 +10,7 @@ from hybridge.api.notyet import not_yet
 from hybridge.api.shared import FINALIZER, SYNC_NOW, Management
 from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core import machine_plan, machine_proof, machine_status
+from hybridge.core.cloudinit import described
 from hybridge.core.errors import CloudError, Disposition, Refused, Unreachable
 from hybridge.core.identity import PREFIX, Marker
 from hybridge.core.machine import Machine, Power
@@ -20,7 +21,7 @@ from hybridge.core.units import format_time
 from hybridge.engine.admission import admit
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
-from hybridge.engine.machines import sight
+from hybridge.engine.machines import sight, userdata
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.memo import Memo
 from hybridge.engine.machines.report import MachineReporter
@@ -146,13 +147,15 @@ class MachineKind:
             await self._world.add_finalizer(case.key)
         follow(case)
         self._sync_now(case)
+        outdated = await userdata.compare(self._world, case)
         situation = sight.situation(self._world, case)
         plan = machine_plan.plan(situation)
         found = machine_proof.locate(situation)
         mine = found if isinstance(found, Machine) else None
         if mine is not None:
             self._recognise(case, situation, mine, plan)
-        return await self._step(case, plan, mine)
+        outcome = await self._step(case, plan, mine)
+        return outcome if outdated is None or not isinstance(outcome, Done) else Again(outdated)
 
     @staticmethod
     def _down(link: Link) -> CloudError:
@@ -163,7 +166,7 @@ class MachineKind:
     def _sync_now(self, case: Case) -> None:
         wanted = case.machine.metadata.annotations.get(SYNC_NOW)
         if wanted != case.memo.sync_now:
-            case.memo.sync_now = wanted
+            case.memo.sync_now, case.memo.source_at = wanted, None
             if wanted is not None and case.memo.id:
                 case.link.expect(case.key, refresh=case.memo.id)
 
@@ -176,6 +179,8 @@ class MachineKind:
         known = mine.detailed and not initializing and not (situation.traits.initialize and mine.lock)
         if memo.created_at is None and known and not case.deleting and memo.task is None:
             memo.created_at = self._world.clock()
+        if memo.given is None and memo.created_at is not None and not case.deleting:
+            memo.given = described(case.spec.cloud_init)  # Found by its marker: what it was given nobody knows.
         if mine.power is not Power.RUNNING:
             memo.running_since = None
         elif memo.running_since is None:

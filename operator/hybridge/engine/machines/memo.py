@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 
@@ -27,8 +28,10 @@ class Memo:
     """``absent``: the id that the cloud said nothing has. ``after_task``: how the machine will be when the task is done.
 
     ``drifted_since``: when the machine was first seen to differ from a spec that it had met, in Unix seconds.
-    ``synced``: the generation of the spec that it last met. ``was_ready``: it was Ready once, or may have been before
-    a restart.
+    ``given``: what cloud-init was given last, None where that is not known; ``after_given``: what it is when the task is
+    done. ``source``: the version of the Secret with its user data, as read at ``source_at``; ``source_hash`` of its text
+    is nowhere else. ``synced``: the generation of the spec that it last met. ``was_ready``: it was Ready once, or may
+    have been before a restart.
     """
 
     uid: str
@@ -43,6 +46,11 @@ class Memo:
     running_since: float | None = None
     drifted_since: float | None = None
     synced: int | None = None
+    given: Mapping[str, str] | None = None
+    after_given: Mapping[str, str] | None = None
+    source: str | None = None
+    source_at: float | None = None
+    source_hash: int | None = None
     was_ready: bool = False
     unsettled_since: float | None = None
     unsettled_told: int = 0
@@ -61,6 +69,7 @@ class Memo:
             created_at=parse_time(status.created_at) if status.created_at else None,
             task=desired.task(status.task) if status.task else None,
             drifted_since=min((parse_time(entry.since) for entry in status.drift if entry.since), default=None),
+            given=desired.given(status.cloud_init) if status.cloud_init else None,
             was_ready=status.created_at is not None,
         )
 
@@ -79,12 +88,13 @@ class Memo:
             reached=self.synced == machine.metadata.generation or _was_met(machine),
             drifted={entry.field: entry.want or "" for entry in machine.status.drift},
             restart=desired.restart(machine.status.restart) if machine.status.restart else None,
+            given=self.given,
         )
 
     def began(self, generation: int) -> None:
         """The spec has this generation: what was done for an earlier one is no repetition."""
         if generation != self.generation:
-            self.generation, self.stops = generation, 0
+            self.generation, self.stops, self.source_at = generation, 0, None
             self.done.clear()
 
     def hold_back(self, step: Do, now: float, *, calm: float = CALM) -> float:

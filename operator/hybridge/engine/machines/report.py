@@ -10,9 +10,10 @@ from hybridge.api import desired
 from hybridge.api.shared import DriftEntry, PlanEntry, clip
 from hybridge.api.virtualmachine import AddressStatus, Phase, RestartStatus, VirtualMachine, VirtualMachineStatus
 from hybridge.core import machine_status
+from hybridge.core.cloudinit import described
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
-from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Restart
+from hybridge.core.machine import CloudInit, Intent, Machine, MachineSpec, Placed, Restart
 from hybridge.core.machine_status import Story
 from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Verb
 from hybridge.core.reasons import Reason
@@ -36,7 +37,9 @@ ADDRESS_DELAY = 1.0
 _MOST = 32
 
 
-def creating(machine: VirtualMachine, intent: Intent, placed: Placed | None, now: float) -> VirtualMachineStatus:
+def creating(
+    machine: VirtualMachine, intent: Intent, given: CloudInit, placed: Placed | None, now: float
+) -> VirtualMachineStatus:
     """The status that goes with a new intent: written before the cloud is asked."""
     plan = Plan(Do((Action(Verb.CREATE, "machine", "", intent.name),)))
     story = Story(MachineSpec(intent.name), plan, None)
@@ -50,6 +53,7 @@ def creating(machine: VirtualMachine, intent: Intent, placed: Placed | None, now
         phase=Phase.CREATING,
         placement=desired.placed_status(placed) if placed else None,
         restart=desired.restart_status(Restart(machine.spec.restart_token or "")),
+        cloud_init=desired.given_status(described(given)),
     )
 
 
@@ -189,6 +193,7 @@ class MachineReporter:
             created_at=format_time(memo.created_at) if memo.created_at is not None else None,
             restart=_restart(story, old.restart),
             restart_required=restart,
+            cloud_init=desired.given_status(memo.given) if memo.given is not None else None,
         )
         if story.machine is not None:
             status = _with_machine(status, story.machine)

@@ -11,15 +11,27 @@ import msgspec
 
 from hybridge.api import desired
 from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core.cloudinit import described
 from hybridge.core.errors import CloudError, NotProven, Refused, TokenMismatch
 from hybridge.core.identity import machine_uuid, token
-from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, Restart, RestartPhase, SecretVersion
+from hybridge.core.machine import (
+    CloudInit,
+    Intent,
+    Machine,
+    MachineSpec,
+    Placed,
+    Power,
+    Restart,
+    RestartPhase,
+    SecretVersion,
+)
 from hybridge.core.machine_diff import driver_field
 from hybridge.core.plan import Do, Verb
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Started
 from hybridge.engine.admission import misplaced
 from hybridge.engine.cluster import Conflict
+from hybridge.engine.machines import userdata
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.claim import claim
 from hybridge.engine.machines.group import apart
@@ -77,12 +89,14 @@ class MachineSteps:
 
     async def _configure(self, case: Case, mine: Machine, fields: Collection[str]) -> Started:
         spec, intent = case.spec, case.memo.intent(case.machine)
-        if "initialize" in fields:
-            spec, _ = await self._with_user_data(case)
+        if userdata.RENDERED.intersection(fields):
+            spec, _ = await userdata.read(self._world, case)
         self._world.require_leadership()
-        return await case.link.bulkhead.call(
+        started = await case.link.bulkhead.call(
             case.link.driver.machines.configure, mine, spec, fields, intent, case.marker
         )
+        userdata.rendered(case, spec, fields, started)
+        return started
 
     async def _end_stop(self, case: Case) -> None:
         """A restart that has stopped the machine is past that, before it is started again."""
@@ -104,7 +118,7 @@ class MachineSteps:
 
     async def _create(self, case: Case, *, anew: bool) -> Started:
         machine = case.machine
-        spec, secrets = await self._with_user_data(case)
+        spec, secrets = await userdata.read(self._world, case)
         intent = case.memo.intent(machine)
         first = anew or intent is None
         if anew or intent is None:
@@ -135,7 +149,7 @@ class MachineSteps:
                     Reason.NOT_PERMITTED, f"Provider {link.name} does not allow {named}: see its spec.restrict"
                 )
             intent = self._intent(case, spec, prepared, secrets, attempt)
-            await self._record(case, intent, prepared.placed)
+            await self._record(case, intent, spec.cloud_init, prepared.placed)
         memo = case.memo
         memo.id = memo.created_at = memo.absent = memo.searched_at = None
         memo.token_spent = False
@@ -163,13 +177,14 @@ class MachineSteps:
             secrets=secrets,
         )
 
-    async def _record(self, case: Case, intent: Intent, placed: Placed | None = None) -> None:
+    async def _record(self, case: Case, intent: Intent, given: CloudInit, placed: Placed | None = None) -> None:
         current = self._world.decode(case.key, VirtualMachine)
         if current is None or current.metadata.uid != case.machine.metadata.uid:
             raise Conflict
         if current.metadata.deletion_timestamp is not None:
             raise Conflict
-        await self._world.write_status(case.key, creating(current, intent, placed, self._world.clock()))
+        await self._world.write_status(case.key, creating(current, intent, given, placed, self._world.clock()))
+        case.memo.given = described(given)
         written = self._world.decode(case.key, VirtualMachine)
         if written is None:
             raise Conflict
@@ -204,7 +219,9 @@ class MachineSteps:
             id=machine_id,
         )
         if not adopting:
-            await self._record(case, intent)
+            await userdata.look(self._world, case)
+            # What it was given is not known: what is asked for now counts as that.
+            await self._record(case, intent, case.spec.cloud_init)
             case.memo.id = case.memo.created_at = None
         self._world.require_leadership()
         return await case.link.bulkhead.call(case.link.driver.machines.mark, machine, case.marker)
@@ -224,25 +241,6 @@ class MachineSteps:
             case.link.unbind(case.key)
             raise Conflict
         return machine
-
-    async def _with_user_data(self, case: Case) -> tuple[MachineSpec, tuple[SecretVersion, ...]]:
-        """The spec with the content of its Secret, and which version of the Secret that is."""
-        user_data = case.machine.spec.cloud_init.user_data
-        if user_data is None:
-            return case.spec, ()
-        reference, namespace = user_data.secret_ref, case.machine.metadata.namespace
-        secret = await self._world.cluster.secret(namespace, reference.name)
-        if secret is None:
-            raise Refused(Reason.SECRET_NOT_FOUND, f"Secret {namespace}/{reference.name} does not exist")
-        if reference.key not in secret.data:
-            keys = ", ".join(sorted(secret.data)[:8])
-            raise Refused(
-                Reason.SECRET_NOT_FOUND,
-                f"Secret {namespace}/{reference.name} has no key {reference.key!r}; it has: {keys}",
-            )
-        cloud_init = replace(case.spec.cloud_init, user_data=secret.data[reference.key])
-        version = SecretVersion(secret.name, secret.uid, secret.resource_version)
-        return replace(case.spec, cloud_init=cloud_init), (version,)
 
     @staticmethod
     def _keep(case: Case, step: Do, mine: Machine | None, started: Started) -> None:

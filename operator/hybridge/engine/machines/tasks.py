@@ -20,6 +20,7 @@ def follow(case: Case) -> None:
         memo.task = task
         return
     after, memo.task, memo.after_task = memo.after_task, None, None
+    given, memo.after_given = memo.after_given, None
     if task.state is TaskState.FAILED:
         raise CloudError(
             task.reason or Reason.TASK_FAILED,
@@ -27,6 +28,7 @@ def follow(case: Case) -> None:
             disposition=Disposition.STOP if task.reason is Reason.NAME_TAKEN else Disposition.RETRY,
         )
     if task.state is TaskState.SUCCEEDED:
+        memo.given = given or memo.given
         _settle(case, task, after)
 
 

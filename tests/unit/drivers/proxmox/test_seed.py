@@ -3,10 +3,13 @@
 import io
 import json
 
+import pytest
 from pycdlib import PyCdlib
 
+from hybridge.core.errors import Refused
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
 from hybridge.drivers.proxmox import seed
+from hybridge.drivers.proxmox.seed import Seed
 
 INTENT = Intent(1, "token", "web", "11111111-2222-4333-8444-555555555555", "proxmox:x", 0.0, id="100")
 WORDS = {"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0", "net1": "virtio=BC:24:11:00:00:02,bridge=vmbr0"}
@@ -28,7 +31,7 @@ def test_the_documents_are_on_it() -> None:
         cloud_init=CloudInit(user_data="#cloud-config\npackages: [nginx]\n"),
     )
 
-    image = seed.image(spec, INTENT, WORDS)
+    image = seed.image(seed.documents(spec, INTENT.uuid, WORDS))
 
     assert read(image, "user-data") == "#cloud-config\npackages: [nginx]\n"
     assert json.loads(read(image, "meta-data"))["instance-id"] == INTENT.uuid
@@ -50,8 +53,31 @@ def test_it_is_needed_for_what_the_drive_of_pve_cannot_carry() -> None:
 
 def test_the_notes_say_where_it_is() -> None:
     volume = seed.volume("nfs", "100", INTENT.uuid)
+    usual, kept = Seed(volume, INTENT.uuid), Seed(volume, "as-it-was")
 
     assert volume == "nfs:iso/hybridge-100-11111111.iso"
-    assert seed.noted(f"mine\n{seed.note(volume)}\n") == volume
-    assert seed.noted("mine") is None
+    for one in (usual, kept):
+        assert seed.noted(f"mine\n{seed.note(one, INTENT.uuid)}\n", INTENT.uuid) == one
+    assert seed.note(usual, INTENT.uuid) == f"hybridge.io/seed: {volume}"
+    assert seed.noted("mine", INTENT.uuid) is None
     assert seed.file_name(volume) == "hybridge-100-11111111.iso"
+
+
+def test_it_takes_the_place_of_the_drive_of_pve() -> None:
+    one = Seed("nfs:iso/hybridge-100-11111111.iso", INTENT.uuid)
+    words = {"description": "mine\nhybridge.io/seed: old:iso/x.iso\n", "ide2": "ceph:vm-100-cloudinit,media=cdrom"}
+
+    values = seed.attached(one, INTENT.uuid, words)
+
+    assert values == {
+        "ide2": "nfs:iso/hybridge-100-11111111.iso,media=cdrom",
+        "description": "mine\nhybridge.io/seed: nfs:iso/hybridge-100-11111111.iso",
+    }
+    assert seed.attached(one, INTENT.uuid, {**words, **{key: str(value) for key, value in values.items()}}) == {}
+
+
+def test_a_guest_without_room_for_it_is_refused() -> None:
+    full = dict.fromkeys(("ide0", "ide2", "sata3", "sata4", "sata5"), "ceph:disk")
+
+    with pytest.raises(Refused):
+        seed.attached(Seed("nfs:iso/x.iso", INTENT.uuid), INTENT.uuid, full)

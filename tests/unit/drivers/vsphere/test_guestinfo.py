@@ -40,13 +40,22 @@ def test_where_cloud_init_has_nothing_to_do_nothing_is_written() -> None:
 
 
 def test_another_host_name_leaves_the_rest() -> None:
-    options = guestinfo.renamed({"network": {"version": 2}}, "web-2", "i")
+    options = guestinfo.written_anew({"network": {"version": 2}}, CloudInit(hostname="web-2"), "i")
 
     assert guestinfo.read(options[guestinfo.METADATA]) == {
         "instance-id": "i",
         "local-hostname": "web-2",
         "network": {"version": 2},
     }
+
+
+def test_other_user_data_leaves_instance_id_and_keys() -> None:
+    known = {"instance-id": "as-it-was", "local-hostname": "web", "public-keys": ["k"]}
+
+    options = guestinfo.written_anew(known, CloudInit(ssh_keys=("other",), user_data="#!/bin/sh\n"), "i")
+
+    assert guestinfo.read(options[guestinfo.METADATA]) == known
+    assert base64.b64decode(options["guestinfo.userdata"]).decode() == "#!/bin/sh\n"
 
 
 @pytest.mark.parametrize("form", [str, coded, packed])
