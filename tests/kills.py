@@ -18,6 +18,7 @@ OPTIONS = ("--identity", "chaos", "--lease-duration", "6", "--visibility-grace",
 #: Seconds that an operator lives at least and at most between two kills.
 LIFE = (0.05, 1.2)
 _NAMES = count()
+_HOSTNAME = "another-name"
 
 
 class Killer:
@@ -69,13 +70,14 @@ def create_and_delete(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int,
 
 
 def change_and_restart(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int, kills: int) -> None:
-    """``number`` machines get other sizes, tags and a restart, all at once, with ``kills`` kills in between."""
+    """``number`` machines get other sizes, tags, a host name and a restart, all at once, with ``kills`` kills in between."""
     namespace = bed.namespace()
     strangers = set(bed.machines(cloud))
     names = create(bed, cloud, namespace, number)
     bed.wait_ready(*names, namespace=namespace, timeout=180)
     before = ids(bed, namespace)
-    wanted = {"cpus": 4, "memory": "16Gi", "tags": {"team": "shop"}, "restartToken": "1"}
+    wanted: dict[str, object] = {"cpus": 4, "memory": "16Gi", "tags": {"team": "shop"}, "restartToken": "1"}
+    wanted["cloudInit"] = {"hostname": _HOSTNAME}
     for name in names:
         bed.patch("virtualmachine", name, {"spec": wanted | {"lifecycle": {"disruption": "Allow"}}}, namespace)
     Killer(bed, seed).run(kills)
@@ -95,8 +97,11 @@ def change_and_restart(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int
     assert_exactly(bed, cloud, uids(bed, namespace).values(), strangers)
     machines = bed.machines(cloud)
     assert all(machines[machine_id].running for machine_id in before.values())
+    assert all(_HOSTNAME in person(cloud, bed.lab).given(machine_id) for machine_id in before.values())
     bed.delete("virtualmachines", *names, namespace=namespace)
     bed.wait_gone("virtualmachines", *names, namespace=namespace, timeout=180)
+    # On Proxmox VE it travels on a CD of its own.
+    assert not [iso for iso in bed.lab.proxmox.isos() if iso.split("-")[1] in before.values()]
 
 
 def take_over(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int, kills: int) -> None:
