@@ -148,3 +148,11 @@ def situations(draw: st.DrawFn) -> Situation:
         token_spent=draw(st.booleans()),
     )
     return replace(situation, sight=sight)
+
+
+def proven(spec: MachineSpec, machine: Machine, traits: Traits, *, created: bool = True) -> Situation:
+    """A machine that is provably ours, and seen whole."""
+    machine = replace(machine, marker=MINE, uuid=UUID, lock=None, detailed=True)
+    intent = Intent(1, "token", spec.name, UUID, IDENTITY, NOW - 9999)
+    record = Record(machine.id, intent, created=created)
+    return Situation(spec, record, Sight(settled=True, recorded=machine), traits, MINE, IDENTITY, NOW)

@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from lab.permissions import Grant
-from lab.pki import Authority
 from lab.vsphere import VsphereCloud
 from lab.vsphere_estate import READONLY
 from lab.vsphere_sdk import vim, vmodl
-from tests.integration.lab.vsphere_client import VERSIONS, Client, Watch, machines_of, options, query, viewed
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VsphereCloud]:
-    folder = tmp_path_factory.mktemp("vsphere")
-    with VsphereCloud(folder, Authority(folder / "pki")) as cloud:
-        cloud.grant_everything()
-        yield cloud
-
-
-@pytest.fixture
-def cloud(shared: VsphereCloud) -> Iterator[VsphereCloud]:
-    yield shared
-    shared.tune(task_delay=0.0, boot_delay=0.0, hot_plug_not_supported=False)
-    shared.deny([])
-
-
-@pytest.fixture
-def client(cloud: VsphereCloud) -> Client:
-    return Client(cloud)
-
-
-@pytest.fixture
-def debian(cloud: VsphereCloud) -> str:
-    return cloud.templates["debian-12"]
-
-
-@pytest.fixture
-def name() -> str:
-    return f"vm-{uuid.uuid4()}"
-
-
-# --------------------------------------------------------- sessions and privileges
+from tests.integration.lab.vsphere.client import VERSIONS, Client, Watch, machines_of, options, query, viewed
 
 
 @pytest.mark.parametrize("change", [{"username": "stranger"}, {"password": "wrong"}])
@@ -136,9 +100,6 @@ def test_a_privilege_holds_where_it_was_granted_and_below(cloud: VsphereCloud, c
     cloud.grant_everything()
 
     assert [entry.privAvailability[0].isGranted for entry in answer] == [True, False, False]
-
-
-# ---------------------------------------------------------------------- updates
 
 
 def test_the_life_of_a_machine_is_pushed(cloud: VsphereCloud, client: Client, debian: str, name: str) -> None:
