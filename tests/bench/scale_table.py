@@ -143,8 +143,11 @@ def _drift(reports: Sequence[Report]) -> list[Row]:
         "over one sweep interval. From then until the machine ran again"
     )
     return [
-        _row(reports, "drift: median", of(median), "{:.2f}", f"{how}, in sweep intervals. vSphere tells at once, and "
-             "while one machine is corrected its cloud is looked at more often, which finds others sooner."),
+        _row(
+            reports, "drift: median", of(median), "{:.2f}",
+            f"{how}, in sweep intervals. vSphere tells at once, and while one machine is corrected its cloud is looked at "
+            "more often, which finds others sooner.",
+        ),
         _row(
             reports, "drift: longest", of(max), "{:.2f}",
             "The longest of these: an interval until it is seen, then the sweep, the start, and the look at it.",
