@@ -1,4 +1,4 @@
-"""The fault proxy: stands between the operator and one cloud, counts what passes, and breaks what it is told to.
+"""The fault proxy: stands before one cloud or the API server, counts what passes, and breaks what it is told to.
 
 with FaultProxy(folder, "aws", "aws", moto.endpoint) as proxy:
     proxy.inject(Rule("ec2:RunInstances", LoseAnswer("reset"), times=1))
@@ -15,7 +15,7 @@ from typing import Self
 import msgspec
 import requests
 
-from lab.faultproxy_operations import Cloud, Operation
+from lab.faultproxy_operations import Api, Cloud, Operation
 from lab.faultproxy_record import Count, LogEntry
 from lab.faultproxy_rules import ActiveRule, Answer, Dark, Darkness, Delay, Effect, LoseAnswer, Loss, Reset, Rule
 from lab.faultproxy_server import Ready
@@ -25,6 +25,7 @@ from lab.process import LabError, Process, clean_environment
 __all__ = [
     "ActiveRule",
     "Answer",
+    "Api",
     "Cloud",
     "Count",
     "Dark",
@@ -131,16 +132,16 @@ class FaultProxy(FaultControl):
         self,
         folder: Path,
         name: str,
-        cloud: Cloud,
+        api: Api,
         upstream: str,
         *,
         upstream_ca: Path | None = None,
         certificate: KeyPair | None = None,
     ) -> None:
-        """``upstream`` is the cloud's URL without a path; log and state go to ``folder``; HTTPS with a certificate."""
+        """``upstream`` is a URL without a path; log and state go to ``folder``; HTTPS with a certificate."""
         super().__init__(name)
         self._file = folder / f"{name}.faultproxy.json"
-        argv: list[str | Path] = [sys.executable, "-m", "lab.faultproxy_server", "--cloud", cloud]
+        argv: list[str | Path] = [sys.executable, "-m", "lab.faultproxy_server", "--api", api]
         argv += ["--upstream", upstream, "--ready", self._file]
         if upstream_ca is not None:
             argv += ["--upstream-ca", upstream_ca]

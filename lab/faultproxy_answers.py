@@ -2,7 +2,7 @@
 
 The shapes are those of EC2's and the other AWS query services' error XML, of pve-http-server's JSON with the message
 as reason phrase, and of vCenter's SOAP faults; other statuses in front of vCenter's SOAP come from its reverse proxy,
-as text.
+as text. The API server's are ``Status`` objects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from lab.faultproxy_operations import Cloud, Operation
+from lab.faultproxy_operations import Api, Operation
 
 _EC2_CODES = {
     400: ("InvalidParameterValue", "Invalid value for a parameter"),
@@ -79,6 +79,20 @@ _VAPI_ERRORS = {
     500: "internal_server_error",
     503: "service_unavailable",
 }
+#: Reasons of metav1.Status and its usual words.
+_KUBERNETES_REASONS = {
+    400: ("BadRequest", "the request is invalid"),
+    401: ("Unauthorized", "Unauthorized"),
+    403: ("Forbidden", "forbidden"),
+    404: ("NotFound", "the server could not find the requested resource"),
+    409: ("Conflict", "the object has been modified; please apply your changes to the latest version and try again"),
+    410: ("Expired", "The resourceVersion for the provided watch is too old."),
+    422: ("Invalid", "the object is invalid"),
+    429: ("TooManyRequests", "too many requests, please try again later"),
+    500: ("InternalError", "Internal error occurred: etcdserver: request timed out"),
+    503: ("ServiceUnavailable", "the server is currently unable to handle the request"),
+    504: ("Timeout", "the server was unable to return a response in the time allotted"),
+}
 _REQUEST_ID = "00000000-0000-4000-8000-00000000fa17"
 
 
@@ -93,12 +107,14 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def reply(cloud: Cloud, operation: Operation, status: int, *, code: str | None, message: str | None) -> Reply:
-    """What ``cloud`` would say to ``operation`` with ``status``; below 400 an answer without content."""
-    if cloud == "aws":
+def reply(api: Api, operation: Operation, status: int, *, code: str | None, message: str | None) -> Reply:
+    """What ``api`` would say to ``operation`` with ``status``; below 400 an answer without content."""
+    if api == "aws":
         return _aws(operation, status, code, message)
-    if cloud == "proxmox":
+    if api == "proxmox":
         return _proxmox(operation, status, message)
+    if api == "kubernetes":
+        return _kubernetes(status, code, message)
     if " " in operation.name:
         return _vapi(operation, status, code, message)
     return _soap(operation, status, code, message)
@@ -187,3 +203,17 @@ def _vapi(operation: Operation, status: int, code: str | None, message: str | No
     else:
         content = {"error_type": kind.upper(), "messages": said}
     return Reply(status, msgspec.json.encode(content), "application/json", _phrase(status))
+
+
+def _kubernetes(status: int, code: str | None, message: str | None) -> Reply:
+    said: dict[str, object] = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "code": status,
+    }
+    if status >= 400:
+        reason, words = _KUBERNETES_REASONS.get(status, (_phrase(status).replace(" ", ""), _phrase(status)))
+        said |= {"status": "Failure", "message": message or words, "reason": code or reason}
+    return Reply(status, msgspec.json.encode(said), "application/json", _phrase(status))

@@ -1,10 +1,12 @@
-"""What a request to a cloud asks for: the name of its operation, and whether it may change anything.
+"""What a request asks for, of a cloud or of the API server: the name of its operation, and whether it may change anything.
 
 Names are what rules match and counts are kept by, so they hold no identifiers:
 
 - AWS: ``ec2:RunInstances``; a dry run is ``ec2:RunInstances:DryRun``;
 - Proxmox VE: ``POST /nodes/{node}/qemu/{vmid}/clone`` (without ``/api2/json``);
-- vSphere: the SOAP method, ``CloneVM_Task``; its REST doors as ``GET /api/vcenter/vm/{id}``, with ``?action`` if any.
+- vSphere: the SOAP method, ``CloneVM_Task``; its REST doors as ``GET /api/vcenter/vm/{id}``, with ``?action`` if any;
+- Kubernetes: ``PATCH /apis/hybridge.io/v1alpha1/namespaces/{namespace}/virtualmachines/{name}/status``; a watch is no GET
+  but ``WATCH /api/v1/secrets``, and a dry run ends in ``:DryRun``.
 
 Anything else is named by method and path.
 """
@@ -17,13 +19,20 @@ from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 Cloud: TypeAlias = Literal["aws", "proxmox", "vsphere"]
+#: What a fault proxy can stand before.
+Api: TypeAlias = Literal["aws", "proxmox", "vsphere", "kubernetes"]
 
 
 class Operation(NamedTuple):
-    """A name without identifiers, and whether the request may change something in the cloud."""
+    """A name without identifiers, and whether the request may change something."""
 
     name: str
     mutating: bool
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer has no end, so that each part of it has to pass as it comes."""
+        return self.name.startswith("WATCH ")
 
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -88,14 +97,22 @@ _VSPHERE_ID = re.compile(
 )
 _VSPHERE_SESSION = re.compile(r"/(?:api|rest/com/vmware/cis)/session$")
 
+_KUBERNETES_WATCH = re.compile(r"(?:^|&)watch=(?:1|true)(?:&|$)", re.IGNORECASE)
+_KUBERNETES_DRY_RUN = re.compile(r"(?:^|&)dryRun=All(?:&|$)")
+#: Groups whose objects are questions: a POST is answered and nothing is kept.
+_KUBERNETES_QUESTIONS = frozenset({"authentication.k8s.io", "authorization.k8s.io"})
 
-def identify(cloud: Cloud, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Operation:
+
+def identify(api: Api, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Operation:
     """The operation of one request; ``target`` is path and query as sent, ``headers`` ignore case."""
     path, _, query = target.partition("?")
-    if cloud == "aws":
+    if api == "aws":
         return _aws(method, path, query, headers, body)
-    if cloud == "proxmox":
+    if api == "proxmox":
         return _proxmox(method, path)
+    if api == "kubernetes":
+        watches = method == "GET" and _KUBERNETES_WATCH.search(query) is not None
+        return _kubernetes(method, path, watches, _KUBERNETES_DRY_RUN.search(query) is not None)
     found = _SOAP_METHOD.search(body) if method == "POST" else None
     if found:
         return _soap(found[1].decode("ascii", "replace"))
@@ -168,3 +185,20 @@ def _vsphere_rest(method: str, path: str, action: str) -> Operation:
         named = "/".join("{id}" if _VSPHERE_ID.match(part) else part for part in path.split("/"))
     reads = method in _SAFE_METHODS or _READING_ACTION.match(action) or _VSPHERE_SESSION.search(path)
     return Operation(f"{method} {named}" + (f"?{action}" if action else ""), not reads)
+
+
+@lru_cache(maxsize=4096)
+def _kubernetes(method: str, path: str, watches: bool, dry_run: bool) -> Operation:
+    """Paths are those of the API concepts: /api/v1 or /apis/GROUP/VERSION, then [namespaces/NAME/]PLURAL[/NAME[/PART]]."""
+    parts = path.strip("/").split("/")
+    base = {"api": 2, "apis": 3}.get(parts[0], len(parts))
+    named, rest = parts[:base], parts[base:]
+    if len(rest) > 2 and rest[0] == "namespaces":
+        named += ["namespaces", "{namespace}"]
+        rest = rest[2:]
+    if len(rest) > 1:
+        rest[1] = "{name}"
+    verb = "WATCH" if watches else method
+    reads = method in _SAFE_METHODS or dry_run or (len(named) > 1 and named[1] in _KUBERNETES_QUESTIONS)
+    name = f"{verb} /{'/'.join([*named, *rest])}" + (":DryRun" if dry_run else "")
+    return Operation(name, not reads)

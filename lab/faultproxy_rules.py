@@ -37,9 +37,9 @@ class LoseAnswer(_Effect, frozen=True, tag="lose_answer"):
 class Answer(_Effect, frozen=True, tag="answer"):
     """The cloud never gets the request; the client gets this answer.
 
-    Without a ``body`` it is what the cloud itself would say with that status. ``code`` is then the AWS error code or
-    the type of the vSphere fault (``NoPermission``; vSphere sends every SOAP fault with status 500), and ``message``
-    its text, which Proxmox VE also sends as the reason phrase. ``headers`` are added.
+    Without a ``body`` it is what the cloud itself would say with that status. ``code`` is then the AWS error code, the
+    type of the vSphere fault (``NoPermission``; vSphere sends every SOAP fault with status 500) or the reason of the
+    API server's Status, and ``message`` its text, which Proxmox VE also sends as the reason phrase. ``headers`` are added.
     """
 
     status: Annotated[int, msgspec.Meta(ge=200, le=599)]

@@ -21,7 +21,7 @@ from typing import get_args
 import msgspec
 from aiohttp import web
 
-from lab.faultproxy_operations import Cloud
+from lab.faultproxy_operations import Api
 from lab.faultproxy_rules import Darkness, Rule
 from lab.faultproxy_traffic import Traffic, abort, upstream_session
 
@@ -39,7 +39,7 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 class _Options(argparse.Namespace):
-    cloud: Cloud
+    api: Api
     upstream: str
     upstream_ca: Path | None
     certificate: Path | None
@@ -175,7 +175,7 @@ async def serve(options: _Options) -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options.certificate, options.key)
     async with upstream_session(options.upstream_ca) as session:
-        traffic = Traffic(options.cloud, options.upstream, session)
+        traffic = Traffic(options.api, options.upstream, session)
         server = web.Server(
             traffic.handle,
             handler_cancellation=True,
@@ -205,7 +205,7 @@ def _announce(file: Path, ready: Ready) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m lab.faultproxy_server", description=__doc__)
-    parser.add_argument("--cloud", required=True, choices=get_args(Cloud))
+    parser.add_argument("--api", required=True, choices=get_args(Api))
     parser.add_argument("--upstream", required=True, help="URL that requests are handed on to")
     parser.add_argument("--upstream-ca", type=Path, help="PEM file with the CA of the upstream's certificate")
     parser.add_argument("--certificate", type=Path, help="PEM file; with it the proxy speaks HTTPS")

@@ -4,7 +4,8 @@ As it came means method, path, headers (Host too) and the body's bytes, and for 
 are kept alive on both sides, and nothing in between has a timeout.
 
 A request that may change something is carried through once it was received, even if the client goes away, as a cloud
-would; a read is broken off with its client. Nothing is ever sent to the cloud twice.
+would; a read is broken off with its client. Nothing is ever sent to the cloud twice. A watch passes part by part, and
+falls silent in the dark.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import asyncio
 import socket
 import ssl
 import struct
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,7 +25,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from lab.faultproxy_answers import reply
-from lab.faultproxy_operations import Cloud, Operation, identify
+from lab.faultproxy_operations import Api, Operation, identify
 from lab.faultproxy_record import Record, Visit
 from lab.faultproxy_rules import Answer, Dark, Darkness, Delay, Effect, LoseAnswer, Reset, Rules
 
@@ -85,13 +87,13 @@ def abort(transport: asyncio.BaseTransport | None) -> None:
 
 
 class Traffic:
-    """Handles the requests of one cloud's clients."""
+    """Handles the requests of the clients of one cloud, or of the API server."""
 
-    def __init__(self, cloud: Cloud, upstream: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, api: Api, upstream: str, session: aiohttp.ClientSession) -> None:
         self.rules = Rules()
         self.record = Record()
         self.darkness: Darkness | None = None
-        self._cloud: Cloud = cloud
+        self._api: Api = api
         self._upstream = upstream.rstrip("/")
         self._session = session
         self._release = asyncio.Event()
@@ -100,7 +102,7 @@ class Traffic:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or leave it without an answer."""
         body = await self._body(request)
-        operation = identify(self._cloud, request.method, request.raw_path, request.headers, body)
+        operation = identify(self._api, request.method, request.raw_path, request.headers, body)
         visit = self.record.arrived(operation)
         status = 0
         try:
@@ -135,7 +137,9 @@ class Traffic:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return await request.content.read()
 
-    async def _respond(self, request: web.BaseRequest, body: bytes, operation: Operation, visit: Visit) -> web.Response:
+    async def _respond(
+        self, request: web.BaseRequest, body: bytes, operation: Operation, visit: Visit
+    ) -> web.StreamResponse:
         await self._pass_gate(request, visit)
         for effect in self.rules.effects(operation):
             if not isinstance(effect, Delay):
@@ -143,6 +147,8 @@ class Traffic:
             visit.fault("delay")
             await asyncio.sleep(effect.seconds)
             await self._pass_gate(request, visit)
+        if operation.streams:
+            return await self._stream(request, visit)
         response = await self._forward(request, body, visit, through=operation.mutating)
         await self._pass_gate(request, visit)
         return response
@@ -158,7 +164,10 @@ class Traffic:
         match effect:
             case LoseAnswer(how=how):
                 visit.fault(f"lose_answer {how}")
-                await self._forward(request, body, visit, through=True)
+                if operation.streams:
+                    await self._begin(request, visit)
+                else:
+                    await self._forward(request, body, visit, through=True)
                 if how == "reset":
                     await self._reset(request)
                 if how == "timeout":
@@ -191,9 +200,47 @@ class Traffic:
             # Asked for, so that a failure without a client left to see it is not reported as forgotten.
             task.exception()
 
+    async def _begin(self, request: web.BaseRequest, visit: Visit) -> None:
+        """Have the server begin an answer without an end, of which nothing is read."""
+        visit.forwarded()
+        async with self._upstream_answer(request.method, request.raw_path, request.headers.items(), b"", visit):
+            pass
+
+    async def _stream(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+        """Passes each part of an answer as it comes, until the server or the client ends it."""
+        visit.forwarded()
+        headers = request.headers.items()
+        async with self._upstream_answer(request.method, request.raw_path, headers, b"", visit) as answer:
+            response = web.StreamResponse(
+                status=answer.status, reason=answer.reason, headers=_end_to_end(answer.headers.items())
+            )
+            await self._pass_gate(request, visit)
+            try:
+                await response.prepare(request)
+                async for part in answer.content.iter_any():
+                    await self._pass_gate(request, visit)
+                    await response.write(part)
+                await response.write_eof()
+            except ConnectionResetError:
+                await self._reset(request)
+        return response
+
     async def _exchange(
         self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes, visit: Visit
     ) -> web.Response:
+        async with self._upstream_answer(method, target, headers, body, visit) as answer:
+            content = await answer.read()
+        passed = _end_to_end(answer.headers.items())
+        if method == "HEAD" and "Content-Length" in answer.headers:
+            # The length of what is not sent here.
+            passed["Content-Length"] = answer.headers["Content-Length"]
+        return web.Response(status=answer.status, reason=answer.reason, headers=passed, body=content or None)
+
+    @asynccontextmanager
+    async def _upstream_answer(
+        self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes, visit: Visit
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer whose head has come. Raises CloudLostError, also for what happens while its body is read."""
         try:
             async with self._session.request(
                 method,
@@ -202,18 +249,13 @@ class Traffic:
                 data=body or None,
                 allow_redirects=False,
             ) as answer:
-                content = await answer.read()
+                visit.entry.upstream = answer.status
+                yield answer
         except aiohttp.ClientError as error:
             raise CloudLostError(f"{type(error).__name__}: {error}") from error
-        visit.entry.upstream = answer.status
-        passed = _end_to_end(answer.headers.items())
-        if method == "HEAD" and "Content-Length" in answer.headers:
-            # The length of what is not sent here.
-            passed["Content-Length"] = answer.headers["Content-Length"]
-        return web.Response(status=answer.status, reason=answer.reason, headers=passed, body=content or None)
 
     def _made_up(self, operation: Operation, answer: Answer) -> web.Response:
-        usual = reply(self._cloud, operation, answer.status, code=answer.code, message=answer.message)
+        usual = reply(self._api, operation, answer.status, code=answer.code, message=answer.message)
         body = usual.body if answer.body is None else answer.body.encode()
         headers = CIMultiDict({"Content-Type": usual.content_type})
         headers.update(answer.headers)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from lab.faultproxy_operations import Cloud, Operation, identify
+from lab.faultproxy_operations import Api, Operation, identify
 
 FORM = "application/x-www-form-urlencoded"
+OURS = "/apis/hybridge.io/v1alpha1"
 
 
 @pytest.mark.parametrize(
-    ("cloud", "method", "target", "body", "named"),
+    ("api", "method", "target", "body", "named"),
     [
         ("aws", "POST", "/", b"Action=RunInstances&Version=1", Operation("ec2:RunInstances", True)),
         ("aws", "POST", "/", b"Version=1&Action=DescribeVpcs", Operation("ec2:DescribeVpcs", False)),
@@ -66,12 +67,59 @@ FORM = "application/x-www-form-urlencoded"
         ),
         ("vsphere", "POST", "/api/session", b"", Operation("POST /api/session", False)),
         ("vsphere", "GET", "/folder/vm/vm.vmx?dsName=ds", b"", Operation("GET /folder/{file}", False)),
+        (
+            "kubernetes",
+            "PATCH",
+            f"{OURS}/namespaces/shop/virtualmachines/web/status",
+            b"",
+            Operation(f"PATCH {OURS}/namespaces/{{namespace}}/virtualmachines/{{name}}/status", True),
+        ),
+        (
+            "kubernetes",
+            "GET",
+            f"{OURS}/virtualmachines?watch=true&resourceVersion=7",
+            b"",
+            Operation(f"WATCH {OURS}/virtualmachines", False),
+        ),
+        ("kubernetes", "GET", f"{OURS}/providers?limit=1", b"", Operation(f"GET {OURS}/providers", False)),
+        ("kubernetes", "GET", f"{OURS}/providers/watch", b"", Operation(f"GET {OURS}/providers/{{name}}", False)),
+        (
+            "kubernetes",
+            "GET",
+            "/api/v1/namespaces/kube-system",
+            b"",
+            Operation("GET /api/v1/namespaces/{name}", False),
+        ),
+        (
+            "kubernetes",
+            "POST",
+            "/api/v1/namespaces/shop/events",
+            b"",
+            Operation("POST /api/v1/namespaces/{namespace}/events", True),
+        ),
+        (
+            "kubernetes",
+            "PATCH",
+            f"{OURS}/providers/aws?dryRun=All&fieldManager=me",
+            b"",
+            Operation(f"PATCH {OURS}/providers/{{name}}:DryRun", False),
+        ),
+        (
+            "kubernetes",
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            b"",
+            Operation("POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews", False),
+        ),
+        ("kubernetes", "GET", "/readyz?verbose", b"", Operation("GET /readyz", False)),
     ],
 )
 def test_operations_are_named_without_identifiers(
-    cloud: Cloud, method: str, target: str, body: bytes, named: Operation
+    api: Api, method: str, target: str, body: bytes, named: Operation
 ) -> None:
-    assert identify(cloud, method, target, {"Content-Type": FORM}, body) == named
+    found = identify(api, method, target, {"Content-Type": FORM}, body)
+    assert found == named
+    assert found.streams is ("watch=true" in target)
 
 
 def test_aws_services_are_told_apart_by_the_signature() -> None:
