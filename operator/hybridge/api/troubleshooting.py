@@ -35,6 +35,7 @@ CAUSES: Mapping[Reason, str] = {
     Reason.PAUSED: "The object, its namespace or its Provider is paused. Nothing is changed; what is seen is told.",
     Reason.DEPENDENCY_NOT_READY: "Something that the spec names does not exist or is not Ready. It goes on by itself.",
     Reason.PROVIDER_DOWN: "The cloud does not answer. Machines keep their last known state; other clouds are not affected.",
+    Reason.SWEEP_FAILED: "The operator could not read the cloud as a whole, and the cloud itself has not said why.",
     Reason.PROVIDER_NOT_READY: "The Provider itself has a problem, which its own conditions tell.",
     Reason.THROTTLED: "The cloud refuses requests because there are too many. They are sent again, at growing distances.",
     Reason.HOST_DOWN: "The node or host of the machine is down or cut off, so that nothing is known of the machine now.",

@@ -38,6 +38,10 @@ class Reason(StrEnum):
     PAUSED = "Paused", "Remove the annotation hybridge.io/paused, or set spec.paused of the Provider to false."
     DEPENDENCY_NOT_READY = "DependencyNotReady", "Create the object that is named, or wait until it is Ready."
     PROVIDER_DOWN = "ProviderDown", "Check that the endpoint is reachable from the operator; work resumes by itself."
+    SWEEP_FAILED = (
+        "SweepFailed",
+        "What is shown of the cloud may be old; it is tried again. The operator's log says more: report what it shows.",
+    )
     PROVIDER_NOT_READY = "ProviderNotReady", "See the conditions of the Provider."
     THROTTLED = "Throttled", "The cloud limits requests; lower spec.limits of the Provider or ask for a higher quota."
     HOST_DOWN = "HostDown", "Bring the node or host of the machine back; nothing is changed until it answers."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -10,10 +11,14 @@ from dataclasses import dataclass, replace
 from hybridge.core.errors import CloudError
 from hybridge.core.machine import Task, TaskState
 from hybridge.core.reasons import Reason
+from hybridge.core.units import format_time
 from hybridge.drivers.base import Capacity, Connection, Driver, Sweep, SweepRequest, Usage
-from hybridge.engine.bulkhead import Bulkhead
+from hybridge.engine.backoff import Backoff
+from hybridge.engine.bulkhead import Bulkhead, Closed
 from hybridge.engine.inventory import Inventory
 from hybridge.engine.keys import Clock, Key
+
+log = logging.getLogger(__name__)
 
 #: Seconds between sweeps while somebody waits for something: at first, and at most.
 QUICK, SLOWEST_QUICK = 0.2, 5.0
@@ -21,6 +26,10 @@ QUICK, SLOWEST_QUICK = 0.2, 5.0
 PUSH_PAUSE = 0.1
 #: How many ended tasks are remembered that nobody has asked for yet.
 MOST_EARLY = 1000
+#: Seconds until the next sweep after one that ended with an error of ours, at first and at most.
+MISTAKE_FIRST, MISTAKE_MOST = 1.0, 300.0
+#: Sweeps are overdue when so many should have ended and none has; but never before so many seconds.
+OVERDUE, LEAST_OVERDUE = 3.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,8 @@ class Link:
         self._clock = clock
         self._monotonic = monotonic
         self._interval = interval
+        self._mistakes = Backoff(MISTAKE_FIRST, MISTAKE_MOST)
+        self._swept_at = monotonic()
         self._on_change = on_change
         self._on_error = on_error
         self._expecting: set[Key] = set()
@@ -171,36 +182,67 @@ class Link:
         return self.bulkhead.breaker.open or (self.error is not None and self.bulkhead.breaker.down_since is not None)
 
     @property
+    def trouble(self) -> CloudError | None:
+        """Why what is in sight may be of long ago: the newest sweep failed, or none has ended for too long."""
+        if self.error is not None:
+            return self.error
+        last = self.last_sweep
+        patience = max(LEAST_OVERDUE, OVERDUE * (self._interval + (last.duration if last else 0.0)))
+        if self._monotonic() - self._swept_at <= patience:
+            return None
+        since = f"no sweep has ended since {format_time(last.time)}" if last else "the first sweep does not end"
+        return CloudError(Reason.SWEEP_FAILED, since)
+
+    @property
     def denials(self) -> int:
         """How many calls and tasks the cloud has refused for want of a right."""
         return self.bulkhead.denials + self._denied_tasks
 
     async def _run(self) -> None:
+        """Sweeps until cancelled or disconnected. A mistake of ours in one sweep is told, and does not end the others."""
         while True:
-            pause = await self._sweep_once()
+            (outcome,) = await asyncio.gather(self._sweep_once(), return_exceptions=True)
+            if isinstance(outcome, Closed):
+                return
+            if isinstance(outcome, Exception):
+                outcome = self._stumble(outcome)
+            if isinstance(outcome, BaseException):
+                raise outcome
             self._wake.clear()
-            await self._pause(pause)
+            await self._pause(outcome)
+
+    def _stumble(self, mistake: Exception) -> float:
+        """A sweep ended in a way that nobody has foreseen; seconds until the next one."""
+        log.error("a sweep failed unexpectedly", exc_info=mistake, extra={"provider": self.name})
+        words = f"the last sweep ended with an error of the operator's own: {type(mistake).__name__}"
+        self.error = CloudError(Reason.SWEEP_FAILED, words)
+        self._on_error(self, self.error)
+        return self._mistakes.next(self.name)
 
     async def _sweep_once(self) -> float:
         """One sweep; seconds until the next one is due."""
         began = self.inventory.begin()
         started = self._monotonic()
         refresh, self._refresh = self._refresh, set()
+        # The sweep has a thread of its own: what it is given must not change while it reads.
         request = SweepRequest(
             tasks=[task for task in self._tasks.values() if task.state is TaskState.RUNNING],
             refresh=refresh,
-            max_age=self.max_age,
+            max_age=dict(self.max_age),
             wait=self._interval,
         )
         try:
             sweep = await self.bulkhead.sweep(self.driver.sweep, request)
+            refresh = set()
         except CloudError as error:
-            self._refresh |= refresh
             self.error = error
             self._on_error(self, error)
             return max(error.retry_after or 0.0, self.bulkhead.breaker.retry_in, 1.0)
+        finally:
+            self._refresh |= refresh
         duration = self._monotonic() - started
         self._take(sweep, began, duration)
+        self._mistakes.reset(self.name)
         if self.driver.push:
             return PUSH_PAUSE
         # From begin to begin; but never sweep more than two thirds of the time, however large the cloud is.
@@ -225,6 +267,7 @@ class Link:
             self._early.popitem(last=False)
         if sweep.capacity is not None:
             self.capacity = sweep.capacity
+        self._swept_at = self._monotonic()
         self.last_sweep = LastSweep(self._clock(), duration, sweep.requests)
         first = self.inventory.settled and not was_settled
         self._quick = QUICK if ids or ended else min(self._quick * 1.5, SLOWEST_QUICK)

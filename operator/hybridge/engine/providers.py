@@ -54,7 +54,9 @@ class ProviderKind:
             self._fail(key.name, error)
             await self._reporter.report(key, provider, error)
             return Failed("error", after=min(interval, PROBE))
-        await self._reporter.report(key, provider, link.error)
+        if link.trouble is not None:
+            self._meter.up(key.name, up=False)
+        await self._reporter.report(key, provider, link.trouble)
         return Again(interval)
 
     async def close(self) -> None:

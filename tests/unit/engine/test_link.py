@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hybridge.core.errors import CloudError
 from hybridge.core.machine import Task, TaskState
 from hybridge.core.reasons import Reason
-from hybridge.drivers.base import Connection, Driver, Sweep
+from hybridge.drivers.base import Connection, Driver, Sweep, SweepRequest
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.keys import Key
 from hybridge.engine.link import QUICK, SLOWEST_QUICK, Link
@@ -28,12 +29,18 @@ class Cloud:
 
     push = False
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, mistakes: int = 0) -> None:
         self.seconds = seconds
+        self.mistakes = mistakes
         self.asked: list[float] = []
+        self.requests: list[SweepRequest] = []
 
-    def sweep(self, _request: object) -> Sweep:
+    def sweep(self, request: SweepRequest) -> Sweep:
         self.asked.append(now())
+        self.requests.append(request)
+        if self.mistakes:
+            self.mistakes -= 1
+            raise RuntimeError("dictionary changed size during iteration")
         return Sweep({}, full=True, requests=1)
 
 
@@ -52,21 +59,31 @@ class Patient(Bulkhead):
 
 def looks(seconds: float, until: float, story: Callable[[Link], None] = lambda _: None) -> list[float]:
     """When a cloud whose sweeps take ``seconds`` was looked at; ``story`` is told in the middle of the first pause."""
+    return watched(Cloud(seconds), until, story)[0].asked
 
-    async def tell() -> list[float]:
-        cloud = Cloud(seconds)
+
+def watched(
+    cloud: Cloud, until: float, story: Callable[[Link], None] = lambda _: None
+) -> tuple[Cloud, Link, list[CloudError]]:
+    """The cloud and its link after so many seconds, and the errors that were told meanwhile."""
+    told: list[CloudError] = []
+
+    async def tell() -> Link:
         link = Link(
             "cloud", cast("Driver", cloud), Connection("cloud:1", "1"), Patient(cloud), clock=now, monotonic=now,
-            interval=INTERVAL, on_change=lambda *_: None, on_error=lambda *_: None,
+            interval=INTERVAL, on_change=lambda *_: None, on_error=lambda _, error: told.append(error),
         )  # fmt: skip
         sweeping = asyncio.create_task(link._run())
         await asyncio.sleep(INTERVAL / 2)
         story(link)
         await asyncio.sleep(until - INTERVAL / 2)
+        seen.append(link.trouble)
         sweeping.cancel()
-        return cloud.asked
+        return link
 
-    return run(tell())
+    seen: list[CloudError | None] = []
+    link = run(tell())
+    return cloud, link, told + [error for error in seen if error is not None]
 
 
 @given(st.floats(0.01, 15.0))
@@ -114,3 +131,41 @@ def test_a_task_that_failed_for_want_of_a_right_is_counted_once() -> None:
     looks(1.0, 20.0, story)
 
     assert counted == [1]
+
+
+def test_a_sweep_is_given_what_does_not_change_while_it_reads() -> None:
+    def story(link: Link) -> None:
+        link.bind("i-1", KEY, 60.0)
+
+    cloud, link, _ = watched(Cloud(0.01), INTERVAL * 1.5, story)
+    given = cloud.requests[-1].max_age
+    link.bind("i-2", KEY._replace(name="db"), 60.0)
+
+    assert given == {"i-1": 60.0}
+
+
+def test_a_mistake_in_one_sweep_is_told_and_the_next_one_comes_all_the_same() -> None:
+    cloud, link, told = watched(Cloud(0.01, mistakes=2), 60.0, lambda link: link.expect(KEY))
+
+    assert [error.reason for error in told] == [Reason.SWEEP_FAILED] * 2
+    assert "RuntimeError" in told[0].message
+    assert len(cloud.asked) > 2
+    assert link.error is None
+    assert link.last_sweep is not None
+
+
+def test_mistakes_in_a_row_come_at_growing_distances() -> None:
+    cloud, _, told = watched(Cloud(0.01, mistakes=1000), 600.0)
+
+    assert len(cloud.asked) < 15
+    assert told[-1].reason is Reason.SWEEP_FAILED
+
+
+def test_sweeps_that_do_not_end_are_told() -> None:
+    _, _, told = watched(Cloud(10_000.0), 300.0)
+    assert [error.reason for error in told] == [Reason.SWEEP_FAILED]
+
+
+def test_a_slow_cloud_is_not_overdue_while_its_sweeps_end() -> None:
+    for until in (40.0, 100.0, 150.0, 230.0):
+        assert watched(Cloud(100.0), until)[2] == []
