@@ -30,6 +30,13 @@ class Unlisted(Missing):
     """The list of guests lacks the one that was looked for; no node was asked."""
 
 
+class NoStorage(Refused):
+    """The cluster has no storage of the name that was given."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.NOT_FOUND, message)
+
+
 class AlreadySo(Refused):
     """The guest is already in the power state that was asked for."""
 
@@ -76,6 +83,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[str], CloudError]], ...] = tuple(
         (r"Configuration file '[^']*' does not exist|unable to find configuration file", Missing),
         (r"no such task|unable to (?:parse|open) (?:worker upid|task log)", Missing),
         (r"(?:volume|image) '[^']*' does not exist|no such (?:volume|file)", Missing),
+        (r"storage '[^']*' does not exist", NoStorage),
         (r"already running|VM \d+ (?:is )?not running", AlreadySo),
         (r"target is local node|is already a pool member", AlreadySo),
         (r"hotplug problem", _held_back),

@@ -12,7 +12,7 @@ from hybridge.core.machine import MachineSpec, TaskState
 from hybridge.core.reasons import Reason
 from hybridge.drivers.proxmox import seed
 from hybridge.drivers.proxmox.client import Client
-from hybridge.drivers.proxmox.errors import Missing
+from hybridge.drivers.proxmox.errors import Missing, NoStorage
 from hybridge.drivers.proxmox.guest import Words, cloud_init_drive
 from hybridge.drivers.proxmox.seed import Seed
 from hybridge.drivers.proxmox.tasks import ended
@@ -72,14 +72,17 @@ class Seeds:
         return Seed(volume, (found[1] or found[2]) if found else uuid)
 
     def remove(self, node: str, vmid: str, notes: str) -> None:
-        """Removes the seed that a guest's notes name, if it is this guest's own. Raises CloudError."""
+        """Removes the seed that a guest's notes name, if it is this guest's own. Raises CloudError.
+
+        A storage that the cluster does not have any more has taken its seeds with it.
+        """
         one = seed.noted(notes, "")
         if one is None or not seed.file_name(one.volume).startswith(f"hybridge-{vmid}-"):
             return
         path = ("nodes", node, "storage", _storage(one.volume), "content", quote(one.volume, safe=""))
         try:
             self._client.delete("DeleteSeed", *path, delay=_PATIENCE)
-        except Missing:
+        except (Missing, NoStorage):
             return
 
 

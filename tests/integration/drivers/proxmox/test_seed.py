@@ -49,3 +49,15 @@ def test_a_copy_does_not_take_the_seed_of_its_origin_along(lab: Lab, bench: Benc
     bench.driver.machines.delete(bench.look("1090", refresh=True))
 
     assert len(lab.isos()) == 1
+
+
+def test_a_storage_that_is_gone_does_not_keep_a_guest_from_being_deleted(lab: Lab, bench: Bench) -> None:
+    spec = bench.spec(cloud_init=CloudInit(user_data="#cloud-config\n"), power=Power.STOPPED)
+    machine, _ = bench.make(spec, marker())
+    (seed,) = lab.isos()
+    store = next(name for name, store in lab.pve.storages.items() if seed in store["volumes"])
+    del lab.pve.storages[store]
+
+    bench.driver.machines.delete(bench.look(machine.id, refresh=True))
+
+    assert lab.guest(machine.id) is None

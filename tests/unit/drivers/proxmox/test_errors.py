@@ -10,7 +10,7 @@ from urllib3.connection import HTTPSConnection
 
 from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, Refused, Throttled, Unreachable
 from hybridge.core.reasons import Reason
-from hybridge.drivers.proxmox.errors import AlreadySo, Answer, Missing, classify, reason_of, transport
+from hybridge.drivers.proxmox.errors import AlreadySo, Answer, Missing, NoStorage, classify, reason_of, transport
 
 POOL = HTTPSConnectionPool("pve")
 
@@ -32,7 +32,7 @@ POOL = HTTPSConnectionPool("pve")
         (500, "got no worker upid - start worker failed", Busy, Reason.LOCKED),
         (500, "checksum missmatch (file change by other user?)", Busy, Reason.LOCKED),
         (500, "unable to write to storage 'a': No space left on device", CloudError, Reason.CAPACITY),
-        (500, "storage 'nope' does not exist", Refused, Reason.NOT_FOUND),
+        (500, "storage 'nope' does not exist", NoStorage, Reason.NOT_FOUND),
         (500, "shrinking disks is not supported", Refused, Reason.UNSUPPORTED),
         (500, "can't clone VM to node 'pve2' (VM uses local storage)", Refused, Reason.UNSUPPORTED),
         (500, "cluster not ready - no quorum?", CloudError, Reason.PROVIDER_DOWN),
