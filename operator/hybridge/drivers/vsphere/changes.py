@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
-from hybridge.core.errors import CloudError, IdTaken, Refused
+from hybridge.core.errors import Busy, CloudError, IdTaken, Refused
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task
 from hybridge.core.reasons import Reason
@@ -116,14 +116,23 @@ class Changes:
         return Started(id=machine.id, task=task)
 
     def _look(self, wish: Wish) -> _Now:
-        """The machine as it is now: its devices are read, all the rest is as it was pushed."""
+        """The machine as it is now: what is edited in place is read, all the rest is as it was pushed."""
         known = self._picture.look(wish.machine.id)
-        if known is not None and not (wish.fields & _DEVICES or wish.initial):
+        paths: tuple[str, ...] = (*seen.PATHS, seen.DEVICES)
+        if known is not None:
+            paths = (seen.DEVICES,) if wish.fields & _DEVICES or wish.initial else ()
+            paths += (seen.UUID, seen.METADATA) if wish.fields & RENDERED else ()
+        if known is not None and not paths:
             return _Now(known, ())
-        paths = (seen.DEVICES,) if known is not None else (*seen.PATHS, seen.DEVICES)
         start = collector.start(self._vm(wish.machine))
         (found,) = collector.retrieve(self._session, collector.selection({vim.VirtualMachine: paths}, start))
-        return _Now(known or seen.whole(found.id, found.properties), tuple(found.properties.get(seen.DEVICES, ())))
+        devices = tuple(found.properties.get(seen.DEVICES, ()))
+        if known is None:
+            return _Now(seen.whole(found.id, found.properties), devices)
+        for path in paths:
+            if path != seen.DEVICES:
+                seen.update(known, path, found.properties.get(path))
+        return _Now(known, devices)
 
     def _reconfiguration(self, wish: Wish, now: _Now) -> Any:
         """The ConfigSpec of all that one ReconfigVM_Task can do; None where that is nothing."""
@@ -146,7 +155,7 @@ class Changes:
             running = wish.machine.power is not Power.STOPPED
             devices += clone.connected(spec.networks, now.devices, self._inventory.layout(), running=running)
         if fields & RENDERED:
-            extra += clone.options(guestinfo.written_anew(now.seen.metadata, spec.cloud_init, now.seen.uuid or ""))
+            extra += clone.options(_rendered(wish, now.seen))
         words = {word: value for word, value in words.items() if value is not None}
         if not (words or devices or extra):
             return None
@@ -206,6 +215,21 @@ class Changes:
 def _options(fields: Collection[str]) -> Iterator[tuple[str, str]]:
     """The words of a ConfigSpec for options that are to be brought to the spec, and their names there."""
     return ((word, path.partition(".")[2]) for path, word in HARDWARE.items() if path in fields)
+
+
+def _rendered(wish: Wish, now: Seen) -> Mapping[str, str]:
+    """The options of what cloud-init reads. Raises Refused where it would take the machine for another afterwards."""
+    name = f"{wish.machine.name} ({wish.machine.id})"
+    if now.uuid is None:
+        raise Busy(f"the vCenter does not show the configuration of {name} now")
+    if now.metadata is None:
+        raise Refused(
+            Reason.UNSUPPORTED,
+            f"the advanced option {guestinfo.METADATA} of {name} is neither JSON nor plain YAML (as it is, in Base64, or"
+            " packed by gzip and in Base64), so what is in it would be lost, and cloud-init would begin from scratch;"
+            " put it in order, or take it away",
+        )
+    return guestinfo.written_anew(now.metadata, wish.spec.cloud_init, now.uuid)
 
 
 def _disks(wish: Wish, now: _Now, chosen: Chosen) -> list[Any]:

@@ -1,7 +1,8 @@
 """What cloud-init reads in a guest of vSphere: two documents among the machine's advanced options. Pure.
 
 Source: cloud-init's datasource "VMware": keys ``guestinfo.metadata`` and ``guestinfo.userdata``, each with an encoding;
-``local-hostname`` and ``public-keys`` of the metadata. The metadata holds no secret; the user data may, and is never read.
+``local-hostname`` and ``public-keys`` of the metadata, which is JSON or YAML. It holds no secret; the user data may, and
+is never read. A guest can write both itself, so nothing about their form is taken for granted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
+
+import yaml
 
 from hybridge.core import cloudinit
 from hybridge.core.machine import CloudInit
@@ -23,6 +26,17 @@ _HOSTNAME: Final = "local-hostname"
 _KEYS: Final = "public-keys"
 #: Bits that let zlib read what gzip wrote.
 _GZIP: Final = 31
+#: Bytes of the longest metadata that is unpacked, and characters of the longest YAML, which takes longer to read than
+#: JSON: a few hundred are usual.
+_MOST_UNPACKED: Final = 2**20
+_MOST_YAML: Final = 2**15
+#: What says that there is nothing, as cloud-init has it.
+_NOTHING: Final = frozenset({"", "---"})
+
+_NOT_PLAIN: Final = (yaml.AliasToken, yaml.TagToken)
+
+#: The metadata of a guest: empty where it has none, None where there is some that cannot be read.
+Metadata: TypeAlias = Mapping[str, object] | None
 
 
 def write(wanted: CloudInit, *, instance_id: str, name: str, networks: Mapping[str, object]) -> dict[str, str]:
@@ -56,28 +70,71 @@ def written_anew(metadata: Mapping[str, object], wanted: CloudInit, instance_id:
     return _options(METADATA, json.dumps(known)) | _options(_USER_DATA, rendered.user_data)
 
 
-def read(text: str) -> Mapping[str, object]:
-    """The metadata in an option: JSON, as it is or in Base64 or packed; nothing where it is none."""
+def read(text: str) -> Metadata:
+    """The metadata in an option: JSON or YAML, as it is, in Base64, or packed and in Base64."""
+    if text.strip() in _NOTHING:
+        return {}
     try:
-        plain = base64.b64decode(text, validate=True)
-        plain = zlib.decompress(plain, _GZIP) if plain.startswith(b"\x1f\x8b") else plain
-        found: object = json.loads(plain)
-    except (binascii.Error, zlib.error, ValueError):
-        try:
-            found = json.loads(text)
-        except ValueError:
-            return {}
-    return found if isinstance(found, dict) else {}
+        found = _parsed(_plain(text))
+    except (ValueError, RecursionError, yaml.YAMLError):
+        return None
+    if found is None:
+        return {}
+    return found if isinstance(found, dict) else None
 
 
-def hostname(metadata: Mapping[str, object]) -> str:
+def _plain(text: str) -> str:
+    """The text itself. No mapping is valid Base64: it has a colon or a brace."""
+    try:
+        coded = base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error:
+        return text
+    return _unpacked(coded).decode()
+
+
+def _unpacked(coded: bytes) -> bytes:
+    if not coded.startswith(b"\x1f\x8b"):
+        return coded
+    packed = zlib.decompressobj(_GZIP)
+    try:
+        unpacked = packed.decompress(coded, _MOST_UNPACKED)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+    if not packed.eof:
+        raise ValueError("more than metadata ever is, or a part of it")
+    return unpacked
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return _yaml(text)
+
+
+def _yaml(text: str) -> object:
+    """Maps, lists and plain values, as JSON has them: a date becomes the word that cloud-init makes of it.
+
+    Anchors would let a short text become a long one, and tags are not needed. Raises ValueError and YAMLError.
+    """
+    if len(text) > _MOST_YAML:
+        raise ValueError("more than metadata ever is")
+    if any(isinstance(token, _NOT_PLAIN) for token in yaml.scan(text, yaml.SafeLoader)):
+        raise ValueError("aliases and tags are not read")
+    try:
+        return json.loads(json.dumps(yaml.safe_load(text), default=str, allow_nan=False))
+    except TypeError as error:  # a key that is no word
+        raise ValueError(str(error)) from error
+
+
+def hostname(metadata: Metadata) -> str:
     """The guest's host name, empty where it is not given."""
-    return str(metadata.get(_HOSTNAME) or "")
+    return str((metadata or {}).get(_HOSTNAME) or "")
 
 
-def ssh_keys(metadata: Mapping[str, object]) -> tuple[str, ...]:
+def ssh_keys(metadata: Metadata) -> tuple[str, ...]:
     """Public keys that may log in."""
-    found = metadata.get(_KEYS)
+    found = (metadata or {}).get(_KEYS)
     if isinstance(found, str):
         return tuple(found.splitlines())
     return tuple(map(str, found)) if isinstance(found, list) else ()

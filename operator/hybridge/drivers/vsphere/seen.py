@@ -23,10 +23,11 @@ _FIRST_DISK: Final = 2000
 ROOT_DISK: Final = f"config.hardware.device[{_FIRST_DISK}]"
 DEVICES: Final = "config.hardware.device"
 CORES: Final = "config.hardware.numCoresPerSocket"
+UUID: Final = "config.instanceUuid"
 #: The keys that a vCenter gives to the ten network cards that a machine can have.
 _CARDS: Final = {f"{DEVICES}[{key}]": key for key in range(4000, 4010)}
 #: What cloud-init in the guest reads; it holds no secret.
-_METADATA: Final = f'config.extraConfig["{guestinfo.METADATA}"]'
+METADATA: Final = f'config.extraConfig["{guestinfo.METADATA}"]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Seen:
     attributes: tuple[tuple[int, str], ...] = ()
     marks: dict[str, str] = field(default_factory=dict)
     cards: dict[int, Card] = field(default_factory=dict)
-    metadata: Mapping[str, object] = field(default_factory=dict)
+    metadata: guestinfo.Metadata = field(default_factory=dict)
     #: The storage policies, which the PropertyCollector does not tell; None until they were read.
     policies: Associated | None = None
 
@@ -168,7 +169,7 @@ PROPERTIES: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "name": ("name", _name),
     "parent": ("parent", _reference),
     "resourcePool": ("pool", _reference),
-    "config.instanceUuid": ("uuid", _uuid),
+    UUID: ("uuid", _uuid),
     "config.hardware.numCPU": ("cpus", lambda value: value),
     CORES: ("cores", lambda value: value or 1),
     "config.hardware.memoryMB": ("memory", _megabytes),
@@ -188,7 +189,7 @@ PROPERTIES: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "guest.ipAddress": ("address", _text),
     "guest.net": ("guest_addresses", _guest_addresses),
     "customValue": ("attributes", _attributes),
-    _METADATA: ("metadata", lambda value: guestinfo.read(_option(value))),
+    METADATA: ("metadata", lambda value: guestinfo.read(_option(value))),
 }
 
 _MARKS = {f'config.extraConfig["{key}"]': key for key in identity.KEYS}

@@ -58,13 +58,58 @@ def test_other_user_data_leaves_instance_id_and_keys() -> None:
     assert base64.b64decode(options["guestinfo.userdata"]).decode() == "#!/bin/sh\n"
 
 
-@pytest.mark.parametrize("form", [str, coded, packed])
+YAML = """# written by hand
+instance-id: i
+local-hostname: "web-1"
+public-keys:
+- ssh-ed25519 AAAA b
+- ssh-ed25519 BBBB a
+network: {version: 2, ethernets: {nics: {match: {name: "ens*"}, dhcp4: yes}}}
+since: 2026-11-22
+"""
+
+
+@pytest.mark.parametrize("form", [str, coded, packed, lambda text: base64.encodebytes(text.encode()).decode()])
 def test_metadata_of_others_is_read_in_its_forms(form: Callable[[str], str]) -> None:
     assert guestinfo.read(form(json.dumps(METADATA))) == METADATA
+    found = guestinfo.read(form(YAML))
+    assert found is not None
+    assert {**METADATA, **found} == found
+    assert found["network"] == {"version": 2, "ethernets": {"nics": {"match": {"name": "ens*"}, "dhcp4": True}}}
+
+
+def test_yaml_of_others_is_kept_when_it_is_written_anew() -> None:
+    known = guestinfo.read(coded(YAML))
+    assert known is not None
+
+    options = guestinfo.written_anew(known, CloudInit(hostname="web-2"), "another")
+
+    found = guestinfo.read(options[guestinfo.METADATA])
+    assert found == {**known, "local-hostname": "web-2"}
+    assert known["since"] == "2026-11-22"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "---", coded("---\n"), "{}", coded("{}"), coded("")])
+def test_no_metadata_is_told_apart_from_what_cannot_be_read(text: str) -> None:
+    assert guestinfo.read(text) == {}
+
+
+LAUGHS = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
 
 
 @pytest.mark.parametrize(
-    "text", ["", "instance-id: web\n", "[1]", "7", coded("\x1f\x8b"), "AAAA", "é", packed("x")[:12]]
+    "text",
+    [
+        *("[1]", "7", "web", "AAAA", "é", "instance-id: web\n{", "a: b: c", "\x00", "{" * 9999, "[" * 9999),
+        *(
+            coded("\x1f\x8b"),
+            packed("instance-id: web")[:-8],
+            packed(json.dumps({"a": "b" * 2**21})),
+            "a: " + "b" * 10**5,
+        ),
+        *(LAUGHS, "a: !!python/object:os.system x", "a: !!int x", "a: 2026-99-99", "a: 0x_", "? [a]\n: b", "a: ="),
+    ],
+    ids=lambda text: repr(text[:24]),
 )
-def test_what_is_no_metadata_is_nothing(text: str) -> None:
-    assert guestinfo.read(text) == {}
+def test_what_cannot_be_read_is_not_taken_for_nothing(text: str) -> None:
+    assert guestinfo.read(text) is None
