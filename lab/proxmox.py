@@ -142,15 +142,7 @@ class ProxmoxCloud:
 
     def iso(self, volume: str) -> dict[str, str]:
         """The documents on an ISO image, by name."""
-        disc, found = PyCdlib(), {}
-        disc.open_fp(io.BytesIO(base64.b64decode(self._call("GET", "/lab/iso", volume=volume))))
-        for child in disc.list_children(joliet_path="/"):
-            if child is not None and child.is_file():
-                name, content = child.file_identifier().decode("utf-16-be"), io.BytesIO()
-                disc.get_file_from_iso_fp(content, joliet_path=f"/{name}")
-                found[name] = content.getvalue().decode()
-        disc.close()
-        return found
+        return documents_of(base64.b64decode(self._call("GET", "/lab/iso", volume=volume)))
 
     def given(self, vmid: int) -> str:
         """All text that a guest finds in its configuration and on its CDs."""
@@ -277,6 +269,19 @@ class ProxmoxCloud:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise LabError(f"Proxmox refused {method} {path}: {error.code} {error.reason}") from error
+
+
+def documents_of(image: bytes) -> dict[str, str]:
+    """The documents on an ISO image, by name."""
+    disc, found = PyCdlib(), {}
+    disc.open_fp(io.BytesIO(image))
+    for child in disc.list_children(joliet_path="/"):
+        if child is not None and child.is_file():
+            name, content = child.file_identifier().decode("utf-16-be"), io.BytesIO()
+            disc.get_file_from_iso_fp(content, joliet_path=f"/{name}")
+            found[name] = content.getvalue().decode()
+    disc.close()
+    return found
 
 
 def _machine(item: dict[str, Any]) -> ProxmoxMachine:

@@ -139,7 +139,7 @@ class Machines:
             self._placement.networks(spec, node)  # PVE itself takes any name, and the guest does not start with it
         network = self._defaults.get("network") or None
         values = changes.later(spec, configuration.upcoming, fields, network, marker.uid)
-        if RENDERED.intersection(fields) and seed.is_needed(spec):
+        if RENDERED.intersection(fields) and (seed.is_needed(spec) or seed.is_noted(configuration.upcoming)):
             if machine.power is not Power.STOPPED:
                 raise Refused(Reason.RESTART_REQUIRED, f"guest {machine.id} has to be off for another cloud-init CD")
             words = configuration.changed(values, running=False).upcoming

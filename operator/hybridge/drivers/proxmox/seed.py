@@ -65,6 +65,11 @@ def noted(notes: str, uuid: str) -> Seed | None:
     return None
 
 
+def is_noted(words: Words) -> bool:
+    """Whether a guest has a seed, which tells it things for as long as it is not written anew."""
+    return noted(words.get("description", ""), "") is not None
+
+
 def attached(one: Seed, uuid: str, words: Words) -> Values:
     """The drive and the line in the notes of a guest that lacks them. Raises Refused."""
     values: Values = {}

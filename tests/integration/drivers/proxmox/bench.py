@@ -17,6 +17,7 @@ from hybridge.drivers.base import Settings, Started, SweepRequest
 from hybridge.drivers.proxmox.driver import Driver
 from lab.pki import Authority
 from lab.process import free_port
+from lab.proxmox import documents_of
 from lab.proxmox_cluster import Cluster
 from lab.proxmox_estate import OPERATOR, PERSON, READONLY, furnish
 
@@ -59,6 +60,10 @@ class Lab:
 
     def isos(self) -> list[str]:
         return [name for store in self.pve.storages.values() for name in store["volumes"] if name.startswith("iso/")]
+
+    def seeds(self) -> list[dict[str, str]]:
+        """The documents of each ISO image that was uploaded."""
+        return [documents_of(image) for image in self.pve.images.values()]
 
 
 @dataclass

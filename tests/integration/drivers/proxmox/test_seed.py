@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
+from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import Busy
 from hybridge.core.machine import CloudInit, Power
 from hybridge.drivers.proxmox.driver import connect
@@ -61,3 +65,28 @@ def test_a_storage_that_is_gone_does_not_keep_a_guest_from_being_deleted(lab: La
     bench.driver.machines.delete(bench.look(machine.id, refresh=True))
 
     assert lab.guest(machine.id) is None
+
+
+def test_a_hostname_that_is_the_name_again_is_written(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(cloud_init=CloudInit(hostname="other"), power=Power.STOPPED)
+    machine, intent = bench.make(spec, owner)
+    back = replace(spec, cloud_init=CloudInit(hostname=spec.name))
+
+    bench.driver.machines.configure(machine, back, {HOSTNAME}, intent, owner)
+
+    (documents,) = lab.seeds()
+    assert json.loads(documents["meta-data"])["local-hostname"] == spec.name
+
+
+def test_user_data_that_is_wanted_no_more_is_taken_off_the_seed(lab: Lab, bench: Bench) -> None:
+    keys = ("ssh-ed25519 AAAA ann@x",)
+    owner, spec = marker(), bench.spec(cloud_init=CloudInit(None, keys, "#!/bin/sh\n"), power=Power.STOPPED)
+    machine, intent = bench.make(spec, owner)
+    without = replace(spec, cloud_init=CloudInit(ssh_keys=keys))
+
+    bench.driver.machines.configure(machine, without, {USER_DATA}, intent, owner)
+
+    (documents,) = lab.seeds()
+    assert "/bin/sh" not in documents["user-data"]
+    assert keys[0] in documents["user-data"]
+    assert json.loads(documents["meta-data"])["instance-id"] == intent.uuid
