@@ -192,6 +192,7 @@ class Placement:
     ) -> Mapping[str, object]:
         """How cloud-init is reached: ``seedStorage`` for a CD of ours, ``cloudInitStorage`` for PVE's own."""
         if seed.is_needed(spec):
+            seed.refuse_snippets(template.configuration.upcoming, template.vmid)
             return {"seedStorage": _seed_storage(spec, picture, node)}
         wanted = bool(spec.cloud_init) or any(nic.addresses for nic in spec.networks)
         if not wanted or cloud_init_drive(template.configuration.upcoming) is not None:

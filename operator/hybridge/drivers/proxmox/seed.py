@@ -18,7 +18,7 @@ from hybridge.core.cloudinit import render
 from hybridge.core.errors import Refused
 from hybridge.core.machine import MachineSpec, Nic
 from hybridge.core.reasons import Reason
-from hybridge.drivers.proxmox.guest import Values, Words, drives, net, nics, place_for_cd
+from hybridge.drivers.proxmox.guest import Values, Words, cloud_init_drive, drives, net, nics, place_for_cd
 
 #: The key of the line in a guest's notes that names its seed, such as ``nfs:iso/hybridge-1000-1a2b3c4d.iso``, and the
 #: instance id on it where that is not the UUID of the attempt.
@@ -70,10 +70,28 @@ def is_noted(words: Words) -> bool:
     return noted(words.get("description", ""), "") is not None
 
 
+def refuse_snippets(words: Words, template: int | None = None) -> None:
+    """Nothing, when PVE's own CD can give way to a seed. Raises Refused (UNSUPPORTED) where it is made of snippets.
+
+    They would be lost, and the instance id on it is a digest of them, which PVE tells nobody: with another one
+    cloud-init would begin from scratch.
+    """
+    if "cicustom" in words and cloud_init_drive(words) is not None:
+        whose = "the guest" if template is None else f"the template {template}"
+        price = ", with which cloud-init begins from scratch at its next start" if template is None else ""
+        raise Refused(
+            Reason.UNSUPPORTED,
+            f"cloudInit: the cloud-init of {whose} comes from snippets (cicustom: {words['cicustom']}), which a CD with"
+            " user data or a hostname would replace: leave these to the snippets and out of the spec, or put what the"
+            f" snippets say into the user data and take cicustom off {whose}{price}",
+        )
+
+
 def attached(one: Seed, uuid: str, words: Words) -> Values:
     """The drive and the line in the notes of a guest that lacks them. Raises Refused."""
     values: Values = {}
     if all(drive.volume != one.volume for drive in drives(words)):
+        refuse_snippets(words)
         place = place_for_cd(words)
         if place is None:
             raise Refused(Reason.UNSUPPORTED, "cloudInit: the guest has no drive free for the cloud-init CD")

@@ -59,11 +59,13 @@ class Seeds:
     def known(self, node: str, vmid: str, uuid: str, words: Words, storage: Callable[[], str]) -> Seed:
         """The seed of a guest that was started before: the one in its notes, else a new one on ``storage``.
 
-        cloud-init goes on knowing the guest by the id that PVE's own CD gives it. Raises CloudError.
+        cloud-init goes on knowing the guest by the id that PVE's own CD gives it. Raises CloudError, among them Refused
+        where nobody can tell that id.
         """
         one = seed.noted(words.get("description", ""), uuid)
         if one is not None:
             return one
+        seed.refuse_snippets(words)
         volume = seed.volume(storage(), vmid, uuid)
         if cloud_init_drive(words) is None:
             return Seed(volume, uuid)

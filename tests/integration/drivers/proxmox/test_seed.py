@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
-from hybridge.core.errors import Busy
+from hybridge.core.errors import Busy, Refused
 from hybridge.core.machine import CloudInit, Power
+from hybridge.core.reasons import Reason
 from hybridge.drivers.proxmox.driver import connect
 from tests.integration.drivers.proxmox.bench import Bench, Lab, marker, settings
 
@@ -90,3 +91,41 @@ def test_user_data_that_is_wanted_no_more_is_taken_off_the_seed(lab: Lab, bench:
     assert "/bin/sh" not in documents["user-data"]
     assert keys[0] in documents["user-data"]
     assert json.loads(documents["meta-data"])["instance-id"] == intent.uuid
+
+
+def test_snippets_are_not_lost_to_a_seed(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(power=Power.STOPPED)
+    machine, intent = bench.make(spec, owner)
+    guest = lab.guest(machine.id)
+    guest.config["cicustom"] = "vendor=nfs:snippets/agent.yaml"
+    before = dict(guest.config)
+    wanted = replace(spec, cloud_init=CloudInit(user_data="#cloud-config\n"))
+
+    with pytest.raises(Refused) as caught:
+        bench.driver.machines.configure(machine, wanted, {USER_DATA}, intent, owner)
+
+    assert caught.value.reason is Reason.UNSUPPORTED
+    assert "cicustom: vendor=nfs:snippets/agent.yaml" in caught.value.message
+    assert (guest.config, lab.isos()) == (before, [])
+
+
+def test_a_template_with_snippets_and_user_data_is_refused_before_anything_is_made(lab: Lab, bench: Bench) -> None:
+    lab.guest("9000").config["cicustom"] = "user=nfs:snippets/all.yaml"
+
+    with pytest.raises(Refused) as caught:
+        bench.driver.machines.prepare(bench.spec(cloud_init=CloudInit(user_data="#cloud-config\n")), ())
+
+    assert caught.value.reason is Reason.UNSUPPORTED
+    assert "template 9000" in caught.value.message
+    assert bench.driver.machines.prepare(bench.spec(cloud_init=CloudInit(ssh_keys=("ssh-ed25519 AAAA",))), ()).id
+
+
+def test_a_seed_that_is_there_is_written_anew_whatever_snippets_there_are(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(cloud_init=CloudInit(user_data="#!/bin/sh\n"), power=Power.STOPPED)
+    machine, intent = bench.make(spec, owner)
+    lab.guest(machine.id).config["cicustom"] = "vendor=nfs:snippets/agent.yaml"
+    wanted = replace(spec, cloud_init=CloudInit(user_data="#!/bin/bash\n"))
+
+    bench.driver.machines.configure(machine, wanted, {USER_DATA}, intent, owner)
+
+    assert [documents["user-data"] for documents in lab.seeds()] == ["#!/bin/bash\n"]
