@@ -18,7 +18,7 @@ from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.proxmox import changes, seed, tags
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
-from hybridge.drivers.proxmox.guest import AT_ONCE, Configuration, Values, drives
+from hybridge.drivers.proxmox.guest import AT_ONCE, Configuration, Values
 from hybridge.drivers.proxmox.limits import normalize
 from hybridge.drivers.proxmox.mapping import UNFINISHED, details
 from hybridge.drivers.proxmox.moves import Moves
@@ -213,19 +213,28 @@ class Machines:
     def _initialize(
         self, machine: Machine, spec: MachineSpec, intent: Intent | None, node: str, configuration: Configuration
     ) -> Started:
-        """All that a new guest gets; it is started in the same go when nothing of that takes time."""
+        """All that a new guest gets; it is started in the same go when nothing of that takes time.
+
+        A seed that its notes name from when user data was still wanted goes, unless the guest has it already.
+        """
         if intent is None:
             raise Refused(Reason.REJECTED, f"guest {machine.id} has no intent on record to be initialized from")
-        words, needed = configuration.upcoming, seed.is_needed(spec)
-        values = changes.first(spec, intent, words, seeded=needed)
-        if needed:
-            new = Seed(seed.volume(str(intent.parameters.get("seedStorage")), machine.id, intent.uuid), intent.uuid)
-            one = seed.noted(words.get("description", ""), intent.uuid) or new
-            if all(drive.volume != one.volume for drive in drives(configuration.current)):
+        words, notes = configuration.upcoming, configuration.upcoming.get("description", "")
+        intent, noted = self._placement.completed(intent, spec, node, words), seed.noted(notes, intent.uuid)
+        seeded = seed.is_needed(spec) or (noted is not None and seed.is_attached(noted, words))
+        values = changes.first(spec, intent, words, seeded=seeded)
+        if seeded:
+            volume = seed.volume(str(intent.parameters.get("seedStorage")), machine.id, intent.uuid)
+            one = noted or Seed(volume, intent.uuid)
+            if not seed.is_attached(one, configuration.current):
+                seed.refuse_snippets(words)
                 upid = self._seeds.bring(node, one, spec, configuration.changed(values, running=False).upcoming)
                 if upid is not None:
                     return Started(machine.id, task=begun(upid, "Upload"), again=True)
             values |= seed.attached(one, intent.uuid, words)
+        elif noted is not None:
+            self._seeds.remove(node, machine.id, notes)
+            values |= seed.dropped(words)
         configuration = self._put(machine, node, configuration, values)
         configuration, task = self._grow(machine.id, node, configuration, spec, {"rootDisk"})
         if task is None and spec.power is Power.RUNNING:

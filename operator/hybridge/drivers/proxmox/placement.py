@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import MachineSpec, Placed
+from hybridge.core.machine import Intent, MachineSpec, Nic, Placed
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
@@ -17,7 +17,7 @@ from hybridge.drivers.proxmox import seed
 from hybridge.drivers.proxmox.answers import Bridge, Resource
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
-from hybridge.drivers.proxmox.guest import Configuration, cloud_init_drive, drives, root_disk
+from hybridge.drivers.proxmox.guest import Configuration, Words, cloud_init_drive, drives, root_disk
 from hybridge.drivers.proxmox.nodes import Need, Nodes
 from hybridge.drivers.proxmox.picture import Picture, Storage
 
@@ -78,6 +78,21 @@ class Placement:
     def seed_storage(self, spec: MachineSpec, node: str) -> str:
         """Where the seed of a guest on this node goes. Raises Refused (NOT_FOUND, CAPACITY, UNSUPPORTED)."""
         return _seed_storage(spec, self._estate.picture(self._picture_age), node)
+
+    def completed(self, intent: Intent, spec: MachineSpec, node: str, words: Words) -> Intent:
+        """The intent with all that initializing its clone after this spec takes, which may have been edited since.
+
+        ``words``: the clone's configuration; ``node``: where it is. Raises Refused.
+        """
+        parameters = dict(intent.parameters)
+        if not _fit(parameters.get("bridges"), spec.networks):
+            parameters["bridges"] = self.networks(spec, node)
+        if seed.is_needed(spec):
+            if "seedStorage" not in parameters:
+                parameters["seedStorage"] = self.seed_storage(spec, node)
+        elif "cloudInitStorage" not in parameters:
+            parameters |= _own_cd(spec, words, None)
+        return replace(intent, parameters=parameters)
 
     # ------------------------------------------------------------------ image
 
@@ -194,11 +209,23 @@ class Placement:
         if seed.is_needed(spec):
             seed.refuse_snippets(template.configuration.upcoming, template.vmid)
             return {"seedStorage": _seed_storage(spec, picture, node)}
-        wanted = bool(spec.cloud_init) or any(nic.addresses for nic in spec.networks)
-        if not wanted or cloud_init_drive(template.configuration.upcoming) is not None:
-            return {}
-        disk = root_disk(template.configuration.upcoming)
-        return {"cloudInitStorage": storage or (disk.storage if disk else None)}
+        return _own_cd(spec, template.configuration.upcoming, storage)
+
+
+def _own_cd(spec: MachineSpec, words: Words, storage: str | None) -> Mapping[str, object]:
+    """``cloudInitStorage`` where PVE's own CD is wanted and missing: ``storage``, else that of the root disk."""
+    wanted = bool(spec.cloud_init) or any(nic.addresses for nic in spec.networks)
+    if not wanted or cloud_init_drive(words) is not None:
+        return {}
+    disk = root_disk(words)
+    return {"cloudInitStorage": storage or (disk.storage if disk else None)}
+
+
+def _fit(bridges: object, networks: Sequence[Nic]) -> bool:
+    """Whether these bridges were chosen for these networks."""
+    if not isinstance(bridges, Sequence) or not networks or len(bridges) != len(networks):
+        return False
+    return all(nic.network in {"", bridge} for nic, bridge in zip(networks, bridges, strict=True))
 
 
 def _templates(picture: Picture, image: str) -> list[Resource]:

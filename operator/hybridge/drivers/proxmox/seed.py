@@ -70,6 +70,11 @@ def is_noted(words: Words) -> bool:
     return noted(words.get("description", ""), "") is not None
 
 
+def is_attached(one: Seed, words: Words) -> bool:
+    """Whether a seed is in one of the guest's drives."""
+    return any(drive.volume == one.volume for drive in drives(words))
+
+
 def refuse_snippets(words: Words, template: int | None = None) -> None:
     """Nothing, when PVE's own CD can give way to a seed. Raises Refused (UNSUPPORTED) where it is made of snippets.
 
@@ -90,7 +95,7 @@ def refuse_snippets(words: Words, template: int | None = None) -> None:
 def attached(one: Seed, uuid: str, words: Words) -> Values:
     """The drive and the line in the notes of a guest that lacks them. Raises Refused."""
     values: Values = {}
-    if all(drive.volume != one.volume for drive in drives(words)):
+    if not is_attached(one, words):
         refuse_snippets(words)
         place = place_for_cd(words)
         if place is None:
@@ -101,6 +106,12 @@ def attached(one: Seed, uuid: str, words: Words) -> Values:
         others = [line for line in notes.splitlines() if not line.startswith(_NOTE)]
         values["description"] = "\n".join([*others, note(one, uuid)])
     return values
+
+
+def dropped(words: Words) -> Values:
+    """The notes without the line of a seed."""
+    kept = [line for line in words.get("description", "").rstrip().splitlines() if not line.startswith(_NOTE)]
+    return {"description": "\n".join(kept)}
 
 
 def documents(spec: MachineSpec, instance_id: str, words: Words) -> Mapping[str, str]:
