@@ -124,8 +124,12 @@ def take_over(bed: OperatorBed, cloud: Cloud, seed: int, *, number: int, kills: 
         told = sorted(str(condition_of(body, "Synced").get("reason")) for body in rivals)
         return told == ["AlreadyOwned", "InSync"]
 
+    def told(machine_id: str) -> str:
+        rivals = [bed.get("virtualmachine", f"take-{machine_id}-{rival}".lower(), namespace) for rival in ("a", "b")]
+        return "\n".join(str(body["status"]) for body in rivals if body)
+
     for machine_id in made:
-        bed.wait_for(partial(decided, machine_id), f"{machine_id} to have one owner", 180)
+        bed.wait_for(partial(decided, machine_id), f"{machine_id} to have one owner", 180, partial(told, machine_id))
     assert set(bed.machines(cloud)) == strangers | set(made)
     owners = [machine.owner for machine in bed.machines(cloud).values() if machine.id in made]
     assert len(set(owners)) == number

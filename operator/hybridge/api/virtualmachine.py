@@ -300,12 +300,17 @@ class VirtualMachineStatus(Model, frozen=True, kw_only=True):
     """What the machine is."""
 
     observed_generation: Annotated[int, number("The generation of the spec that was last acted on.", -1, 2**53)] = -1
+    met_generation: Annotated[int | None, number("The newest generation of the spec that was met.", 0, 2**53)] = None
     conditions: Annotated[tuple[Condition, ...], keyed("How it stands, by type.", 8, "type")] = ()
     id: Annotated[str | None, text("The cloud's own id of the machine.", 128)] = None
     intent: Annotated[IntentStatus | None, note("The record of the attempt to make the machine.")] = None
     task: Annotated[TaskStatus | None, note("A long operation that runs in the cloud.")] = None
     plan: Annotated[tuple[PlanEntry, ...], atomic("What is not yet done.", MOST_ENTRIES)] = ()
     drift: Annotated[tuple[DriftEntry, ...], atomic("Where the cloud differs from the spec.", MOST_ENTRIES)] = ()
+    drifted: Annotated[
+        Mapping[str, Annotated[str, text("A digest of the wanted value.", 64)]],
+        pairs("Fields that came to differ from a spec that was met, and what was wanted of them then.", 64),
+    ] = msgspec.field(default_factory=dict)
     last_sync_time: Annotated[str | None, moment("When the status last changed.")] = None
     phase: Annotated[Phase | None, note("The machine's state in one word, for people.")] = None
     power_state: Annotated[Power | None, note("The power state that the cloud reports.")] = None

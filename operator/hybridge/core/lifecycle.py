@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,6 +14,11 @@ class Drift(StrEnum):
     CORRECT = "Correct"
     REPORT = "Report"
     IGNORE = "Ignore"
+
+
+def digest(wanted: str) -> str:
+    """A wanted value in short, for the record of what drifted from it; only ever compared."""
+    return hashlib.sha256(wanted.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,12 +46,14 @@ class CloudInit:
     """Wanted cloud-init. ``user_data`` is the content of the Secret and must never reach a log, a status or an event.
 
     ``source`` tells people which version of which Secret it is; None when there is none, or it has not been read.
+    ``certain``: another version is known to be another text.
     """
 
     hostname: str | None = None
     ssh_keys: tuple[str, ...] = ()
     user_data: str | None = field(default=None, repr=False)
     source: str | None = None
+    certain: bool = True
 
     def __bool__(self) -> bool:
         return bool(self.hostname or self.ssh_keys or self.user_data)

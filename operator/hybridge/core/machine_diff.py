@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, described
+from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA, described
 from hybridge.core.machine import Change, Machine, MachineSpec, Port, Traits
 from hybridge.core.plan import Action, Verb
 from hybridge.core.units import format_bytes
@@ -188,9 +188,12 @@ def _cloud_init(
         if path in machine.settings or before == wanted:
             continue
         change = Change.REPLACE if path == SSH_KEYS else traits.changes.get(path, Change.REPLACE)
-        reason = "" if change is Change.REPLACE else "cloud-init reads it with the next start"
         action = _change(Verb.RECONFIGURE, path, before, wanted, change)
-        yield replace(action, reason=reason or action.reason)
+        if change is not Change.REPLACE:
+            patient = path == USER_DATA and not spec.cloud_init.certain
+            words = "cloud-init reads it with the next start" + ("; it may be the same text" if patient else "")
+            action = replace(action, reason=words, patient=patient)
+        yield action
 
 
 def _change(verb: Verb, field: str, before: str, after: str, change: Change) -> Action:

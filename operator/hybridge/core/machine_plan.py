@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hybridge.core.cloudinit import USER_DATA
-from hybridge.core.lifecycle import Drift
+from hybridge.core.lifecycle import Drift, digest
 from hybridge.core.machine import Machine, Power, RestartPhase
 from hybridge.core.machine_busy import await_shutdown, busy, progress, running, shutdown
 from hybridge.core.machine_diff import differences
@@ -149,14 +149,17 @@ def _plan_first(situation: Situation, create: Action) -> Plan:
 class _Open:
     """What is open on a machine that is ours.
 
-    ``now`` can be done at once, ``waiting`` only while it is stopped, ``impossible`` only with another machine. ``drift``
-    is what of all that came about in the cloud, and is told; ``left`` is told and left as it is.
+    ``now`` can be done at once, ``waiting`` only while it is stopped, ``impossible`` only with another machine. For what
+    the cloud has ``refused`` although it was stopped it is not kept off.
+    ``drifted`` is what of all that came about in the cloud, ``drift`` what is told of that.
     """
 
     now: tuple[Action, ...]
     waiting: tuple[Action, ...]
+    refused: tuple[Action, ...]
     impossible: tuple[Action, ...]
     power: tuple[Action, ...]
+    drifted: tuple[Action, ...]
     drift: tuple[Action, ...]
 
     @classmethod
@@ -165,25 +168,34 @@ class _Open:
         named = spec.named or (situation.intent is not None and situation.intent.attempt > 0)
         changes = differences(spec, machine, situation.traits, named=named, given=situation.record.given)
         power = _power_actions(situation, machine)
-        drift = tuple(action for action in (*changes, *power) if _is_drift(situation, action))
+        drifted = tuple(action for action in (*changes, *power) if _is_drift(situation, action))
         if spec.drift is not Drift.CORRECT and not spec.observed:
-            changes = tuple(action for action in changes if action not in drift)
-            power = tuple(action for action in power if action not in drift)
+            changes = tuple(action for action in changes if action not in drifted)
+            power = tuple(action for action in power if action not in drifted)
         possible = [action for action in changes if action.verb is not Verb.REPLACE]
-        drift += _together(situation, machine)
-        stopped = machine.power is Power.STOPPED
+        told = (*drifted, *_together(situation, machine))
+        stopped, runs = machine.power is Power.STOPPED, spec.power is not Power.STOPPED
+        refused = [one for one in possible if runs and one.disruptive and one.field in situation.sight.refused]
+        possible = [action for action in possible if action not in refused]
         return cls(
             now=tuple(action for action in possible if stopped or not action.disruptive),
             waiting=tuple(action for action in possible if action.disruptive and not stopped),
+            refused=tuple(refused),
             impossible=tuple(action for action in changes if action.verb is Verb.REPLACE),
             power=power,
-            drift=() if spec.drift is Drift.IGNORE and not spec.observed else drift,
+            drifted=drifted,
+            drift=() if spec.drift is Drift.IGNORE and not spec.observed else told,
         )
 
     @property
     def everything(self) -> tuple[Action, ...]:
         """All that is to be done, in order."""
-        return (*self.now, *self.waiting, *self.impossible, *self.power)
+        return (*self.now, *self.waiting, *self.refused, *self.impossible, *self.power)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether something waits that is worth a power cycle."""
+        return any(not action.patient for action in self.waiting)
 
 
 def _together(situation: Situation, machine: Machine) -> tuple[Action, ...]:
@@ -200,7 +212,7 @@ def _is_drift(situation: Situation, action: Action) -> bool:
     record = situation.record
     if action.field == USER_DATA:
         return False  # Its Secret came to differ, not the cloud.
-    return record.created and (record.reached or record.drifted.get(action.field) == action.after)
+    return record.created and (record.reached or record.drifted.get(action.field) == digest(action.after))
 
 
 def _plan_machine(situation: Situation, machine: Machine) -> Plan:
@@ -213,7 +225,7 @@ def _plan_machine(situation: Situation, machine: Machine) -> Plan:
     actions = (*restart, *open_.everything)
     asked = shutdown(situation)
     if asked and not machine.lock:
-        stops = spec.power is Power.STOPPED or bool(restart) or (bool(open_.waiting) and spec.disruption)
+        stops = spec.power is Power.STOPPED or bool(restart) or (open_.urgent and spec.disruption)
         wait = await_shutdown(situation, machine, asked, wanted=stops) or busy(machine, None)
     else:
         wait = busy(machine, sight.task)
@@ -222,7 +234,7 @@ def _plan_machine(situation: Situation, machine: Machine) -> Plan:
     step = wait or _next(situation, machine, open_, restart)
     if isinstance(step, Do):
         actions = (*(action for action in step.actions if action not in actions), *actions)
-    return Plan(step, actions, open_.drift)
+    return Plan(step, actions, open_.drift, open_.drifted)
 
 
 def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[Action, ...]) -> Step:
@@ -236,7 +248,7 @@ def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[A
         first = now[0].verb
         together = CONFIGURING if first in CONFIGURING else {first}
         return Do(tuple(action for action in now if action.verb in together))
-    if open_.waiting and spec.disruption:
+    if open_.urgent and spec.disruption:
         if spec.power is None:
             # Nothing else would tell that it has to be started again.
             return Do((_cycle(situation, "a change needs it"),))
@@ -244,6 +256,8 @@ def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[A
         return Do((Action(Verb.SET_POWER, _POWER, machine.power, Power.STOPPED, disruptive=True, reason=reason),))
     if open_.power:
         return Do(open_.power)
+    if open_.refused:
+        return situation.sight.refused[open_.refused[0].field]
     if open_.waiting:
         return Refuse(Reason.RESTART_REQUIRED, f"a power cycle is needed for {_words(open_.waiting)}")
     if open_.impossible:

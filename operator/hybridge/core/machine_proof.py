@@ -38,7 +38,7 @@ def locate(situation: Situation) -> Machine | Absent | Nowhere | Step:
     if machine.power is Power.GONE:
         return Absent()
     if not machine.detailed:
-        return machine if _is_fresh(situation, machine) else _unread(machine)
+        return machine if _is_fresh(situation, machine) else _unread(situation, machine)
     return _prove(situation, machine)
 
 
@@ -83,14 +83,36 @@ def _locate_observed(situation: Situation) -> Machine | Absent | Nowhere | Step:
     if machine.power is Power.GONE:
         return Absent()
     if not machine.detailed:
-        return _unread(machine)
+        return _unread(situation, machine)
     return machine if situation.record.id == machine.id else Bind(machine.id)
 
 
 def _locate_missing(situation: Situation, machine_id: str) -> Absent | Step:
     if not situation.sight.settled:
         return Wait(Reason.PENDING, "the first sweep of the cloud has not ended")
-    return Absent() if situation.sight.absent else Look(machine_id)
+    return _elsewhere(situation, machine_id) or Absent() if situation.sight.absent else Look(machine_id)
+
+
+def _elsewhere(situation: Situation, machine_id: str) -> Step | None:
+    """The step to our machine under another id: one that was taken off its cloud's list and put back has a new one.
+
+    Its UUID, which we chose, tells it from a copy.
+    """
+    intent = situation.intent
+    if intent is None or not (situation.traits.chooses_uuid and intent.uuid):
+        return None
+    found = [
+        machine
+        for machine in situation.sight.carriers
+        if machine.id != machine_id and machine.uuid == intent.uuid and machine.power is not Power.GONE
+    ]
+    if len(found) > 1:
+        ids = ", ".join(sorted(machine.id for machine in found)[:8])
+        return Refuse(
+            Reason.IDENTITY_AMBIGUOUS,
+            f"{machine_id} is gone, and {len(found)} machines have its marker and UUID: {ids}",
+        )
+    return None if not found else locked(found[0]) if found[0].lock else Bind(found[0].id)
 
 
 def _is_fresh(situation: Situation, machine: Machine) -> bool:
@@ -100,8 +122,12 @@ def _is_fresh(situation: Situation, machine: Machine) -> bool:
     return made and not record.created and not record.deleting and machine.power is Power.STOPPED and not machine.lock
 
 
-def _unread(machine: Machine) -> Step:
-    return locked(machine) if machine.lock else Look(machine.id)
+def _unread(situation: Situation, machine: Machine) -> Step:
+    if machine.lock:
+        return locked(machine)
+    if situation.sight.unreadable:
+        return Wait(Reason.HOST_DOWN, f"the cloud does not show the details of {machine.id}", patient=True)
+    return Look(machine.id)
 
 
 def _prove(situation: Situation, machine: Machine) -> Machine | Absent | Step:

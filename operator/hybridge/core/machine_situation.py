@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Restart, Task, Traits
+from hybridge.core.plan import Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,9 @@ class Record:
 
     ``created``: the machine was seen whole once, so its absence is a loss. ``protected``: deletion is forbidden.
     ``reached``: this generation of the spec was met once, so a difference is drift. ``drifted``: what was wanted of the
-    fields that were told as drift, by field. ``restart``: the last one that was asked for; None where that is not known.
-    ``given``: what cloud-init was given last, as ``cloudinit.described`` tells it; None where that is not known.
+    fields that drifted before, by field and as ``lifecycle.digest`` tells it. ``restart``: the last one that was asked
+    for; None where that is not known. ``given``: what cloud-init was given last, as ``cloudinit.described`` tells it; None
+    where that is not known.
     """
 
     id: str | None = None
@@ -39,7 +41,10 @@ class Sight:
     marker names this object. ``predecessors``: machines of an earlier object of the same cluster, kind, namespace and
     name. ``matches``: machines that the import means; ``near``: in words, those that come close when there are none.
     ``neighbours``: names, by host, of other machines of the anti-affinity group. ``task``: the task on record.
-    ``searched_at``: when the last Search ended. ``token_spent``: the token was refused as used otherwise.
+    ``searched_at``: when the last Search ended. ``token_spent``: the create on record is not to be repeated, because its
+    token was refused as used otherwise, or because the cloud has refused or failed it. ``refused``: what was said when a
+    change, by field, was tried that needs a stopped machine: for that it is not stopped again. ``unreadable``: the cloud
+    was asked for its details just now, and gave none.
     """
 
     settled: bool
@@ -53,6 +58,8 @@ class Sight:
     task: Task | None = None
     searched_at: float | None = None
     token_spent: bool = False
+    refused: Mapping[str, Refuse] = field(default_factory=dict)
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

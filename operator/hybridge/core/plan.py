@@ -34,7 +34,10 @@ CONFIGURING = frozenset({Verb.RENAME, Verb.RESIZE, Verb.GROW_DISK, Verb.RETAG, V
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One change that is not done yet: which field, from what to what, and whether it disrupts."""
+    """One change that is not done yet: which field, from what to what, and whether it disrupts.
+
+    ``patient``: it waits for a power cycle that something else brings about, because it may be no change at all.
+    """
 
     verb: Verb
     field: str = ""
@@ -42,6 +45,7 @@ class Action:
     after: str = ""
     disruptive: bool = False
     reason: str = ""
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,10 @@ class Plan:
     """All that is not done yet, in order, and the one step to take now.
 
     ``drift``: what differs because the cloud changed after the spec was met; ``actions`` holds what of it is corrected.
+    ``drifted``: the same, also where the spec wants nothing to be told of it; None where nothing was compared.
     """
 
     step: Step
     actions: tuple[Action, ...] = ()
     drift: tuple[Action, ...] = ()
+    drifted: tuple[Action, ...] | None = None

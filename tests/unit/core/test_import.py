@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hybridge.core.lifecycle import Drift, Import
+from hybridge.core.lifecycle import Drift, Import, digest
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Restart, RestartPhase, Traits
 from hybridge.core.machine_import import matches, near
 from hybridge.core.machine_plan import plan
@@ -169,7 +169,7 @@ def test_a_machine_whose_power_is_nobodys_business_runs_again_after_a_restart(ph
 def test_what_drifted_before_the_spec_changed_is_left_and_what_the_spec_changed_is_done() -> None:
     spec = MachineSpec("web", tags={"team": "it"}, power=Power.STOPPED, drift=Drift.REPORT)
     intent = Intent(1, "", "web", "", IDENTITY, NOW - 9999, id="i-1")
-    record = Record("i-1", intent, created=True, drifted={"powerState": "Stopped"})
+    record = Record("i-1", intent, created=True, drifted={"powerState": digest("Stopped")})
     sight = Sight(settled=True, recorded=replace(WEB, marker=MINE))
     decided = plan(Situation(spec, record, sight, Traits(), MINE, IDENTITY, NOW))
     assert isinstance(decided.step, Do)

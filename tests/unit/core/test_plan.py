@@ -33,7 +33,7 @@ def hard_stop(decided: Plan) -> bool:
 
 
 def test_a_stopped_machine_that_should_be_stopped_is_at_rest() -> None:
-    assert plan(proven(MachineSpec("web", power=Power.STOPPED), STOPPED, Traits())) == Plan(Rest())
+    assert plan(proven(MachineSpec("web", power=Power.STOPPED), STOPPED, Traits())) == Plan(Rest(), drifted=())
 
 
 def test_a_guest_gets_its_time_to_shut_down_and_then_loses_its_power() -> None:
@@ -53,7 +53,7 @@ def test_only_a_soft_stop_is_waited_for_without_end() -> None:
 def test_a_shutdown_that_nobody_wants_any_more_never_becomes_hard() -> None:
     spec = MachineSpec("web", power=Power.RUNNING, power_off_timeout=90.0)
     assert isinstance(plan(during_shutdown(spec)).step, Wait)
-    assert plan(during_shutdown(replace(spec, power_off_timeout=30.0))) == Plan(Rest())
+    assert plan(during_shutdown(replace(spec, power_off_timeout=30.0))) == Plan(Rest(), drifted=())
 
 
 def test_a_shutdown_that_a_permitted_change_needs_becomes_hard() -> None:
@@ -110,7 +110,7 @@ def test_somebody_elses_task_is_no_news_while_there_is_nothing_to_do() -> None:
     locked = replace(proven(MachineSpec("web"), RUNNING, Traits()).sight.recorded or RUNNING, lock="backup")
     situation = proven(MachineSpec("web"), RUNNING, Traits())
     situation = replace(situation, sight=replace(situation.sight, recorded=locked))
-    assert plan(situation) == Plan(Rest())
+    assert plan(situation) == Plan(Rest(), drifted=())
     waiting = plan(replace(situation, spec=MachineSpec("web", tags={"a": "b"}))).step
     assert isinstance(waiting, Wait)
     assert waiting.reason is Reason.LOCKED

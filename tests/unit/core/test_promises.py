@@ -287,7 +287,7 @@ def test_a_machine_that_is_as_wanted_is_left_alone(spec: MachineSpec, machine: M
         pending={},
         power=spec.power or Power.RUNNING,
     )
-    assert plan(proven(wanted, same, traits)) == Plan(Rest())
+    assert plan(proven(wanted, same, traits)) == Plan(Rest(), drifted=())
 
 
 @often

@@ -166,7 +166,8 @@ class MachineKind:
     def _sync_now(self, case: Case) -> None:
         wanted = case.machine.metadata.annotations.get(SYNC_NOW)
         if wanted != case.memo.sync_now:
-            case.memo.sync_now, case.memo.source_at = wanted, None
+            case.memo.sync_now = wanted
+            case.memo.look_again()
             if wanted is not None and case.memo.id:
                 case.link.expect(case.key, refresh=case.memo.id)
 
@@ -208,7 +209,8 @@ class MachineKind:
                 return await self._reporter.report(case, plan, mine, settled=False, after=after)
             case Wait() | Refuse():
                 link.settle(case.key)
-                return await self._reporter.report(case, plan, mine, settled=True, after=None)
+                again = None if memo.unreadable_at is None else PATIENCE
+                return await self._reporter.report(case, plan, mine, settled=True, after=again)
             case Release():
                 await self._world.drop_finalizer(case.key)
                 return Again(0.0)
@@ -222,6 +224,7 @@ class MachineKind:
             case.link.inventory.forget(machine_id)
         else:
             case.memo.absent = None
+            case.memo.unreadable_at = None if machine.detailed else self._world.clock()
             case.link.inventory.see(machine)
 
     async def _search(self, case: Case) -> None:
@@ -241,8 +244,16 @@ class MachineKind:
                 "%s %s: %s -> %s", action.verb, action.field, action.before or "-", action.after or "-",
                 extra={"object": str(case.key), "provider": case.link.name},
             )  # fmt: skip
-        await self._steps.take(case, step, mine)
+        try:
+            await self._steps.take(case, step, mine)
+        except CloudError as error:
+            if not memo.failed(step, error):
+                raise
+            self._reporter.warn(case.key, error)
+            return Again(0.0)
         memo.did(step, now)
+        if memo.step is None:
+            memo.succeeded(step)
         reason, words = machine_status.progress(step)
         self._world.tell(case.key, reason.value, words)
         return await self._reporter.report(case, plan, mine, settled=False, after=0.0)
@@ -250,7 +261,11 @@ class MachineKind:
     async def _hold_back(self, case: Case, plan: Plan, step: Do, mine: Machine | None, until: float) -> Outcome:
         """What was done before and did not last is done again at growing distances, and that is told."""
         wait, times = until - self._world.clock(), case.memo.times(step)
-        if times >= CONTESTED:
+        failure = case.memo.failure(step)
+        if failure is not None:
+            told = f"{failure.message}; again at {format_time(until)}"
+            plan = replace(plan, step=Wait(failure.reason, told))
+        elif times >= CONTESTED:
             _, words = machine_status.progress(step)
             told = f"{words}: done {times} times, and changed back each time; again at {format_time(until)}"
             plan = replace(plan, step=Wait(Reason.CONTESTED, told))

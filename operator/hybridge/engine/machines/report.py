@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import msgspec
 
@@ -13,6 +14,7 @@ from hybridge.core import machine_status
 from hybridge.core.cloudinit import described
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
+from hybridge.core.lifecycle import digest
 from hybridge.core.machine import CloudInit, Intent, Machine, MachineSpec, Placed, Restart
 from hybridge.core.machine_status import Story
 from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Verb
@@ -35,6 +37,8 @@ ADDRESS_PATIENCE = 300.0
 #: Seconds after which an address is asked for that sweeps have not shown.
 ADDRESS_DELAY = 1.0
 _MOST = 32
+#: The bounds of ``status.drifted``.
+_MOST_DRIFTED, _MOST_FIELD = 64, 128
 
 
 def creating(
@@ -72,12 +76,14 @@ class MachineReporter:
         machine = self._world.decode(case.key, VirtualMachine)
         if machine is None:
             return Done()
+        if machine.metadata.generation != memo.generation:
+            return Again(0.0)  # Nothing is known yet of the spec that has come meanwhile.
         # What the cloud shows now is told, not what the step just taken will bring; and only of what is provably ours.
         ours = mine is not None or isinstance(plan.step, Do)
         shown = case.link.inventory.get(memo.id) if ours and memo.id else None
         story = self._story(case, machine, plan, shown or mine)
         if isinstance(plan.step, Rest):
-            memo.synced = case.machine.metadata.generation
+            memo.synced = memo.generation
         self._count_drift(case, story)
         if settled and machine_status.waits_for_address(story):
             settled, after = False, self._await_address(case)
@@ -97,17 +103,14 @@ class MachineReporter:
     async def report_error(self, key: Key, memo: Memo, error: CloudError, case: Case | None) -> None:
         """Tells what is in the way. The last known state stays."""
         machine = self._world.decode(key, VirtualMachine)
-        if machine is None:
+        if machine is None or machine.metadata.generation != memo.generation:
             return
         told = any(
             condition.type == Type.SYNCED.value and condition.reason == error.reason.value
             for condition in machine.status.conditions
         )
         if not told and error.reason not in _PROGRESS:
-            log.warning(
-                "%s: %s", error.reason, error.message, extra={"object": str(key), "provider": self._world.group(key)}
-            )
-            self._world.tell(key, error.reason.value, error.message, warning=True)
+            self.warn(key, error)
         spec = case.spec if case else MachineSpec(machine.metadata.name)
         shown = case.link.inventory.get(memo.id) if case and memo.id else None
         story = Story(
@@ -120,6 +123,13 @@ class MachineReporter:
             was_ready=conditions.is_true(machine.status.conditions, Type.READY),
         )
         await self._write(key, memo, machine, story)
+
+    def warn(self, key: Key, error: CloudError) -> None:
+        """Tells of an error in the log and in an Event."""
+        log.warning(
+            "%s: %s", error.reason, error.message, extra={"object": str(key), "provider": self._world.group(key)}
+        )
+        self._world.tell(key, error.reason.value, error.message, warning=True)
 
     def _story(self, case: Case, machine: VirtualMachine, plan: Plan, mine: Machine | None) -> Story:
         memo, now = case.memo, self._world.clock()
@@ -167,9 +177,10 @@ class MachineReporter:
         generation = machine.metadata.generation
         new = machine_status.conditions(story)
         plan, drift, restart = _plan(story), _drift(story, old.drift, now), _restart_required(story)
+        drifted = _drifted(story, old.drifted)
         if story.error is not None:
             # Nothing was compared: what was told of differences stays.
-            plan, drift, restart = old.plan, old.drift, old.restart_required
+            plan, drift, drifted, restart = old.plan, old.drift, old.drifted, old.restart_required
             before = conditions.read(old.conditions)
             new = (
                 *(one for one in new if one.type is not Type.DRIFTED),
@@ -184,11 +195,13 @@ class MachineReporter:
         status = msgspec.structs.replace(
             old,
             observed_generation=generation,
+            met_generation=memo.synced,
             id=memo.id,
             conditions=told,
             task=desired.task_status(task) if task else None,
             plan=plan,
             drift=drift,
+            drifted=drifted,
             phase=phase,
             created_at=format_time(memo.created_at) if memo.created_at is not None else None,
             restart=_restart(story, old.restart),
@@ -250,6 +263,13 @@ def _drift(story: Story, before: tuple[DriftEntry, ...], now: float) -> tuple[Dr
         )
         for action in machine_status.drift(story)[:_MOST]
     )
+
+
+def _drifted(story: Story, before: Mapping[str, str]) -> Mapping[str, str]:
+    found = story.plan.drifted if story.plan else None
+    if found is None:
+        return before  # Nothing was compared.
+    return {clip(action.field, _MOST_FIELD): digest(action.after) for action in found[:_MOST_DRIFTED]}
 
 
 def _restart(story: Story, record: RestartStatus | None) -> RestartStatus | None:

@@ -12,6 +12,9 @@ from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.group import neighbours
 from hybridge.engine.world import World
 
+#: Seconds for which the cloud is not asked again for details that it did not give.
+UNREADABLE = 60.0
+
 
 def situation(world: World, case: Case) -> Situation:
     """Also has changes of the machine on record, and of what an import may come to mean, call this object."""
@@ -43,6 +46,8 @@ def situation(world: World, case: Case) -> Situation:
         task=memo.task,
         searched_at=memo.searched_at,
         token_spent=memo.token_spent,
+        refused=memo.refused,
+        unreadable=memo.unreadable_at is not None and world.clock() - memo.unreadable_at < UNREADABLE,
     )
     return Situation(case.spec, record, sight, traits, case.marker, link.connection.identity, world.clock())
 

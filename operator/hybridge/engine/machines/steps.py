@@ -10,7 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from hybridge.api import desired
-from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineStatus
 from hybridge.core.cloudinit import described
 from hybridge.core.errors import CloudError, NotProven, Refused, TokenMismatch
 from hybridge.core.identity import machine_uuid, token
@@ -75,6 +75,7 @@ class MachineSteps:
             power = Power(step.actions[0].after)
             if power is Power.RUNNING:
                 await self._end_stop(case)
+                await self._note_given(case)
             self._world.require_leadership()
             return await call(machines.set_power, mine, case.spec, power, hard=step.hard)
         if step.verb in {Verb.DELETE, Verb.DETACH}:
@@ -98,6 +99,13 @@ class MachineSteps:
         userdata.rendered(case, spec, fields, started)
         return started
 
+    async def _note_given(self, case: Case) -> None:
+        """Puts on record what cloud-init was given, before a start has it read: else it would be given once more."""
+        status, given = case.machine.status, case.memo.given
+        wanted = desired.given_status(given) if given is not None else None
+        if wanted is not None and status.cloud_init != wanted:
+            await self._write(case, msgspec.structs.replace(status, cloud_init=wanted))
+
     async def _end_stop(self, case: Case) -> None:
         """A restart that has stopped the machine is past that, before it is started again."""
         token, record = case.spec.restart_token, case.machine.status.restart
@@ -110,6 +118,9 @@ class MachineSteps:
     async def _note_restart(self, case: Case, restart: Restart) -> None:
         """Puts a restart on record before anything happens. Raises Conflict when we are stale."""
         status = msgspec.structs.replace(case.machine.status, restart=desired.restart_status(restart))
+        await self._write(case, status)
+
+    async def _write(self, case: Case, status: VirtualMachineStatus) -> None:
         await self._world.write_status(case.key, status)
         written = self._world.decode(case.key, VirtualMachine)
         if written is None or written.metadata.uid != case.machine.metadata.uid:
@@ -131,8 +142,11 @@ class MachineSteps:
             raise
         except CloudError as error:
             # What a repetition is told says nothing of the first request, which may have taken effect.
-            if first and _rules_out(error):
-                await self._reject(case, intent)
+            if _rules_out(error):
+                if first:
+                    await self._reject(case, intent)
+                else:
+                    case.memo.token_spent = True
             raise
 
     async def _intend(
@@ -185,6 +199,7 @@ class MachineSteps:
             raise Conflict
         await self._world.write_status(case.key, creating(current, intent, given, placed, self._world.clock()))
         case.memo.given = described(given)
+        case.memo.given_hash = None if given.user_data is None else hash(given.user_data)
         written = self._world.decode(case.key, VirtualMachine)
         if written is None:
             raise Conflict
@@ -253,6 +268,7 @@ class MachineSteps:
             # A push that told its end while it was being changed is newer than this answer.
             inventory.see(started.machine)
         if started.task is not None:
+            memo.step = step
             case.link.watch_task(started.task, case.key)
             soon = _SOON.get(started.machine.power) if started.machine else None
             if mine is not None and step.verb is Verb.SET_POWER:

@@ -21,13 +21,21 @@ def follow(case: Case) -> None:
         return
     after, memo.task, memo.after_task = memo.after_task, None, None
     given, memo.after_given = memo.after_given, None
+    step, memo.step = memo.step, None
     if task.state is TaskState.FAILED:
-        raise CloudError(
+        error = CloudError(
             task.reason or Reason.TASK_FAILED,
             f"{task.operation} failed: {task.error}",
             disposition=Disposition.STOP if task.reason is Reason.NAME_TAKEN else Disposition.RETRY,
         )
+        if memo.created_at is None:
+            memo.token_spent = True  # Another attempt may choose otherwise, once nothing is found of this one.
+        if step is not None:
+            memo.failed(step, error)
+        raise error
     if task.state is TaskState.SUCCEEDED:
+        if step is not None:
+            memo.succeeded(step)
         memo.given = given or memo.given
         _settle(case, task, after)
 

@@ -69,30 +69,38 @@ async def look(world: World, case: Case) -> float | None:
             _note(memo, version, reference.key, secret.data[reference.key], now)
         else:
             memo.source, memo.source_at = None, now
-    case.spec = replace(case.spec, cloud_init=replace(case.spec.cloud_init, source=memo.source))
+    case.spec = replace(case.spec, cloud_init=replace(case.spec.cloud_init, source=memo.source, certain=memo.certain))
     return most - age
 
 
 def rendered(case: Case, spec: MachineSpec, fields: Collection[str], started: Started) -> None:
     """Remembers what cloud-init was given by a change, from when that has taken effect."""
+    memo, text = case.memo, spec.cloud_init.user_data
     if not RENDERED.intersection(fields) or started.again:
         return
     given = dict(described(spec.cloud_init))
     if "initialize" not in fields:
         given.pop(SSH_KEYS, None)  # A guest takes keys over with its first start alone.
-        given = {**(case.memo.given or {}), **given}
+        given |= {path: words for path, words in (memo.given or {}).items() if path == SSH_KEYS}
+    memo.given_hash = None if text is None else hash(text)
     if started.task is None:
-        case.memo.given = given
+        memo.given = given
     else:
-        case.memo.after_given = given
+        memo.after_given = given
 
 
 def _note(memo: Memo, version: SecretVersion, key: str, text: str, now: float) -> None:
-    """What was read. Another version of the same text, because a label was changed, is what a machine was given."""
-    before, same = memo.source, memo.source_hash == hash(text)
-    memo.source, memo.source_hash, memo.source_at = _words(version, key), hash(text), now
-    if same and before is not None and memo.given is not None and memo.given.get(USER_DATA) == before:
-        memo.given = {**memo.given, USER_DATA: memo.source}
+    """What was read. Another version of the same text, because a label was changed, is what a machine was given.
+
+    After a restart of ours only the version is known of what was given before.
+    """
+    memo.source, memo.source_at = _words(version, key), now
+    given = memo.given.get(USER_DATA) if memo.given else None
+    if given == memo.source:
+        memo.given_hash = hash(text)
+    elif given is not None and memo.given_hash == hash(text):
+        memo.given = {**(memo.given or {}), USER_DATA: memo.source}
+    memo.certain = given is None or memo.given_hash is not None
 
 
 def _words(version: SecretVersion, key: str) -> str:

@@ -1,0 +1,202 @@
+"""The engine with a machine through what goes wrong: refusals, failing tasks, restarts of the operator, edits meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from hybridge.core.errors import Refused
+from hybridge.core.machine import Power
+from hybridge.core.reasons import Reason
+from tests.unit.engine.machine_bed import MachineBed
+
+INIT = {"userData": {"secretRef": {"name": "init", "key": "data"}}}
+ALLOW = {"disruption": "Allow"}
+
+
+@pytest.fixture
+def bed() -> Iterator[MachineBed]:
+    made = MachineBed()
+    made.settle()
+    assert made.told("Ready")[0] == "True"
+    yield made
+    made.close()
+
+
+def test_an_edit_that_arrives_during_a_reconcile_is_not_told_as_met() -> None:
+    bed = MachineBed(lifecycle={"drift": "Report"}, cloudInit=INIT)
+    bed.secret("text", "1")
+    bed.settle()
+    bed.edit(syncInterval="11m")
+    bed.api.meanwhile = lambda: bed.edit(cpus=4, lifecycle={"drift": "Report", "disruption": "Allow"})
+
+    bed.turn()
+    assert bed.status["observedGeneration"] < bed.body["metadata"]["generation"]
+    bed.settle()
+
+    assert bed.machine.cpus == 4
+    assert bed.told("Synced")[0] == "True"
+
+
+@pytest.mark.parametrize("mode", ["Report", "Ignore"])
+def test_what_is_left_as_it_is_stays_so_after_an_edit_a_pause_and_a_restart(mode: str) -> None:
+    bed = MachineBed(lifecycle={"drift": mode})
+    bed.settle()
+    bed.cloud.change(bed.machine.id, power=Power.STOPPED)
+    bed.settle()
+
+    bed.edit(tags={"team": "shop"})
+    bed.settle()
+    assert bed.machine.power is Power.STOPPED
+    assert bed.machine.tags == {"team": "shop"}
+
+    bed.annotate(paused="true")
+    bed.settle()
+    bed.restart()
+    bed.annotate()
+    bed.settle()
+
+    assert bed.machine.power is Power.STOPPED
+    assert bool(bed.status.get("drift")) is (mode == "Report")
+
+
+def test_what_is_stopped_while_we_were_away_is_drift() -> None:
+    bed = MachineBed(lifecycle={"drift": "Report"})
+    bed.settle()
+    bed.annotate(paused="true")
+    bed.turn()
+    bed.restart()
+    bed.cloud.change(bed.machine.id, power=Power.STOPPED)
+    bed.annotate()
+
+    bed.settle()
+
+    assert bed.machine.power is Power.STOPPED
+    assert bed.told("Drifted")[0] == "True"
+
+
+def test_a_machine_does_not_stay_off_for_a_change_that_is_refused(
+    bed: MachineBed, caplog: pytest.LogCaptureFixture
+) -> None:
+    bed.cloud.fails["configure"] = Refused(Reason.QUOTA, "no more than 2 vCPUs")
+
+    bed.edit(cpus=4, lifecycle=ALLOW)
+    bed.settle()
+
+    assert (bed.machine.power, bed.machine.cpus) == (Power.RUNNING, 2)
+    assert bed.told("Synced") == ("False", "Quota", "no more than 2 vCPUs")
+    assert bed.told("Stalled")[1] == "Quota"
+    assert bed.told("Ready")[0] == "True"
+    assert bed.cloud.calls.count("Stopped") == 1
+    assert "no more than 2 vCPUs" in caplog.text
+
+    bed.edit(tags={"team": "shop"})
+    bed.settle()
+    assert bed.machine.tags == {"team": "shop"}
+    bed.cloud.fails.clear()
+    bed.annotate(sync_now="1")
+    bed.settle()
+    assert (bed.machine.power, bed.machine.cpus) == (Power.RUNNING, 4)
+    assert bed.told("Synced")[0] == "True"
+
+
+def test_a_task_that_fails_each_time_is_told_with_its_own_words(bed: MachineBed) -> None:
+    bed.cloud.fails["start"] = "could not open iso"
+    bed.edit(powerState="Stopped")
+    bed.settle()
+    bed.edit(powerState="Running")
+
+    bed.pass_time(1800)
+
+    assert bed.told("Synced")[1] == "TaskFailed"
+    assert "could not open iso" in bed.told("Synced")[2]
+    assert bed.cloud.calls.count("Running") < 10
+
+
+def test_a_deletion_whose_task_fails_is_repeated_at_growing_distances(bed: MachineBed) -> None:
+    bed.cloud.fails["delete"] = "disk is busy"
+    bed.delete()
+
+    bed.pass_time(600)
+
+    assert "disk is busy" in bed.told("Synced")[2]
+    assert 2 < bed.cloud.calls.count("delete") < 12
+
+
+def test_a_corrected_spec_is_used_after_a_creation_has_failed() -> None:
+    bed = MachineBed()
+    bed.cloud.fails["create"] = "no space left"
+    bed.pass_time(60)
+    assert "no space left" in bed.told("Synced")[2]
+
+    bed.edit(cpus=4)
+    bed.cloud.fails.clear()
+    bed.pass_time(700)
+
+    assert bed.machine.cpus == 4
+    attempt, parameters = bed.cloud.created[-1]
+    assert attempt > 1
+    assert parameters == {"cpus": 4}
+
+
+def test_user_data_are_not_given_twice_when_the_operator_ends_before_it_has_told() -> None:
+    bed = MachineBed(cloudInit=INIT, lifecycle=ALLOW)
+    bed.secret("one", "1")
+    bed.settle()
+    bed.secret("two", "2")
+    bed.annotate(sync_now="1")
+    while bed.cloud.calls[-1:] != ["Running"]:
+        bed.turn()
+        bed.now += 0.01
+
+    bed.restart()
+    bed.settle()
+
+    assert bed.cloud.given == "two"
+    assert bed.cloud.calls.count("Stopped") == 1
+    assert bed.told("Synced")[0] == "True"
+
+
+def test_the_same_text_in_another_secret_version_costs_no_power_cycle() -> None:
+    bed = MachineBed(cloudInit=INIT, lifecycle=ALLOW)
+    bed.secret("one", "1")
+    bed.settle()
+
+    bed.api.secrets.clear()
+    bed.annotate(sync_now="1")
+    bed.settle()
+    bed.secret("one", "2")
+    bed.annotate(sync_now="2")
+    bed.settle()
+    assert bed.told("Synced")[0] == "True"
+
+    bed.restart()
+    bed.secret("one", "3")
+    bed.settle()
+    assert "Stopped" not in bed.cloud.calls
+    assert bed.told("Synced")[1] == "RestartRequired"
+    assert "the same text" in bed.status["plan"][0]["reason"]
+
+
+def test_details_that_the_cloud_does_not_give_are_not_asked_for_without_end(bed: MachineBed) -> None:
+    bed.cloud.change(bed.machine.id, detailed=False, marker=None)
+    bed.cloud.calls.clear()
+
+    bed.pass_time(300)
+
+    assert bed.cloud.calls.count("get") <= 6
+    assert bed.told("Synced")[1] == "HostDown"
+
+
+def test_a_machine_that_comes_back_under_another_id_is_found_by_its_uuid(bed: MachineBed) -> None:
+    bed.cloud.there = {"900": replace(bed.machine, id="900")}
+
+    bed.settle()
+
+    assert bed.status["id"] == "900"
+    assert bed.cloud.calls.count("create") == 1
+    bed.delete()
+    bed.settle()
+    assert not bed.cloud.there
