@@ -176,6 +176,10 @@ class ProxmoxCloud:
         """Take a node off the cluster, or let the HA manager keep it for maintenance, or neither."""
         self._call("POST", "/lab/node", node=node, online=int(online), maintenance=int(maintenance))
 
+    def hold(self, vmid: int) -> None:
+        """Has a container hold this VMID that no account sees."""
+        self._call("POST", "/lab/hold", vmid=vmid)
+
     def migrate(self, vmid: int, node: str) -> None:
         """Bring a machine to another node, while it runs."""
         here = self.machine(vmid).node

@@ -16,12 +16,13 @@ from fakepve.server import USER, ok, params  # type: ignore[import-untyped]  # a
 from lab.fleet import Wanted
 from lab.permissions import Grant
 from lab.proxmox_estate import BRIDGES, GIB, NODE_CPUS, NODE_DISK, NODE_MEMORY, launch
+from lab.proxmox_hidden import Hidden
 from lab.proxmox_images import Images
 from lab.proxmox_moves import Moves
 from lab.proxmox_tasks import Route
 
 
-class Cluster(Moves, Images):
+class Cluster(Moves, Images, Hidden):
     """The nodes' capacity, ``/cluster/resources`` with its lag, and what the lab reads and turns under ``/lab``."""
 
     def __init__(self, **settings: Any) -> None:
@@ -41,6 +42,7 @@ class Cluster(Moves, Images):
         control.router.add_post("/tune", self._lab_tune)
         control.router.add_post("/rights", self._lab_rights)
         control.router.add_post("/node", self._lab_node)
+        control.router.add_post("/hold", self._lab_hold)
         control.router.add_post("/seed", self._lab_seed)
         app.add_subapp("/lab", control)
         return app
@@ -209,6 +211,11 @@ class Cluster(Moves, Images):
         _root_only(request)
         wanted = await params(request)
         self.allot(wanted["account"], [Grant(*pair) for pair in json.loads(wanted["grants"])])
+        return web.json_response({})
+
+    async def _lab_hold(self, request: web.Request) -> web.Response:
+        _root_only(request)
+        self.hold(int((await params(request))["vmid"]))
         return web.json_response({})
 
     async def _lab_node(self, request: web.Request) -> web.Response:

@@ -126,6 +126,8 @@ class Driver:
             return
         succeeded = task.state is TaskState.SUCCEEDED
         self._estate.powers.ended(task.id, time.monotonic(), succeeded=succeeded)
+        if task.reason is Reason.NAME_TAKEN and task.result:
+            self._estate.vmids.lose(int(task.result))
         guest = guest_of(task.id)
         if guest and (not succeeded or task.operation in MOVES):
             self._estate.book.forget(guest)

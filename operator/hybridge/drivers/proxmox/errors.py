@@ -79,7 +79,7 @@ def _held_back(message: str) -> CloudError:
 _WORDS: tuple[tuple[re.Pattern[str], Callable[[str], CloudError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), meaning)
     for pattern, meaning in (
-        (r"config file already exists|VM \d+ already exists", IdTaken),
+        (r"config file already exists|(?:VM|CT) \d+ already exists|unable to create VM \d+\b.*File exists", IdTaken),
         (r"Configuration file '[^']*' does not exist|unable to find configuration file", Missing),
         (r"no such task|unable to (?:parse|open) (?:worker upid|task log)", Missing),
         (r"(?:volume|image) '[^']*' does not exist|no such (?:volume|file)", Missing),
@@ -151,12 +151,8 @@ def classify(answer: Answer) -> CloudError:
 
 
 def reason_of(words: str) -> Reason | None:
-    """The reason that the words of a failed task give, where they are known.
-
-    None for a VMID that was taken in the meantime: another one is chosen, and nobody has to act.
-    """
-    meaning = next((meaning(words) for pattern, meaning in _WORDS if pattern.search(words)), None)
-    return None if meaning is None or isinstance(meaning, IdTaken) else meaning.reason
+    """The reason that the words of a failed task give, where they are known."""
+    return next((meaning(words).reason for pattern, meaning in _WORDS if pattern.search(words)), None)
 
 
 def transport(operation: str, error: requests.RequestException, *, changing: bool) -> tuple[str, CloudError]:

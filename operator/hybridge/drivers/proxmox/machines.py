@@ -278,6 +278,7 @@ class Machines:
         try:
             node, configuration = self._estate.read(vmid)
         except Missing:
+            self._estate.vmids.lose(int(vmid))
             raise taken from None
         if is_being_made(configuration):
             raise Busy(f"guest {vmid} is being made, and its notes are not written yet") from taken

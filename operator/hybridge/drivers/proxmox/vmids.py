@@ -22,10 +22,16 @@ class Vmids:
         self.first, self.last = int(str(bounds.get("from", _FROM))), int(str(bounds.get("to", _TO)))
         self._next: int | None = None
         self._given: set[int] = set()
+        self._lost: set[int] = set()
         self._lock = threading.Lock()
 
     def __contains__(self, vmid: object) -> bool:
         return isinstance(vmid, int) and self.first <= vmid <= self.last
+
+    def lose(self, vmid: int) -> None:
+        """Something holds this VMID that is not in sight: it is not given again by this process."""
+        with self._lock:
+            self._lost.add(vmid)
 
     def take(self, used: Collection[int], taken: Collection[str]) -> int:
         """A VMID that no guest in sight has, no object has on record and nobody was given before.
@@ -35,6 +41,7 @@ class Vmids:
         """
         occupied = {*used, *(int(text) for text in taken if text.isdigit())}
         with self._lock:
+            occupied |= self._lost
             if self._next is None:
                 ours = (int(text) for text in taken if text.isdigit())
                 self._next = max((vmid for vmid in ours if vmid in self), default=self.first - 1) + 1

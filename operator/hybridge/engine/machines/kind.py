@@ -11,7 +11,7 @@ from hybridge.api.shared import FINALIZER, SYNC_NOW, Management
 from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core import machine_plan, machine_proof, machine_status
 from hybridge.core.cloudinit import described
-from hybridge.core.errors import CloudError, Disposition, Refused, Unreachable
+from hybridge.core.errors import CloudError, Disposition, IdTaken, Refused, Unreachable
 from hybridge.core.identity import PREFIX, Marker
 from hybridge.core.machine import Machine, Power
 from hybridge.core.machine_situation import Situation
@@ -145,7 +145,11 @@ class MachineKind:
             raise self._down(case.link)
         if not case.deleting and FINALIZER not in case.machine.metadata.finalizers:
             await self._world.add_finalizer(case.key)
-        follow(case)
+        try:
+            follow(case)
+        except IdTaken:
+            await self._steps.give_up(case)
+            raise
         self._sync_now(case)
         outdated = await userdata.compare(self._world, case)
         situation = sight.situation(self._world, case)

@@ -29,9 +29,9 @@ CALM = 900.0
 class Memo:
     """``absent``: the id that the cloud said nothing has. ``after_task``: how the machine will be when the task is done.
 
-    ``step``: what the task does. ``failures``: how often steps have failed, and why the last time. ``refused``: see
-    ``Sight``. ``unreadable_at``: when the cloud was asked for details and gave none. ``drifted_since``: when the machine
-    was first seen to differ from a spec that it had met, in Unix seconds. ``given``: what cloud-init was given last, None
+    ``asked_once``: the attempt on record is known to have taken one request, which was answered. ``step``: what the task
+    does. ``failures``: how often steps have failed, and why the last time. ``refused``: see ``Sight``.
+    ``unreadable_at``: when the cloud was asked for details and gave none. ``drifted_since``: when the machine was first seen to differ from a spec that it had met, in Unix seconds. ``given``: what cloud-init was given last, None
     where that is not known; ``after_given``: what it is when the task is done. ``source``: the version of the Secret with
     its user data, as read at ``source_at``; ``given_hash``: of the text that was given, which is nowhere else;
     ``certain``: the text is known to be another one. ``synced``: the generation of the spec that it last met.
@@ -50,6 +50,7 @@ class Memo:
     absent: str | None = None
     searched_at: float | None = None
     token_spent: bool = False
+    asked_once: bool = False
     sync_now: str | None = None
     running_since: float | None = None
     drifted_since: float | None = None

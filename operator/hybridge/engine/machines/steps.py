@@ -135,8 +135,9 @@ class MachineSteps:
         if anew or intent is None:
             intent = await self._intend(case, spec, secrets, attempt=intent.attempt + 1 if intent else 1)
         self._world.require_leadership()
+        case.memo.asked_once = False
         try:
-            return await case.link.bulkhead.call(case.link.driver.machines.create, intent, spec, case.marker)
+            started = await case.link.bulkhead.call(case.link.driver.machines.create, intent, spec, case.marker)
         except TokenMismatch:
             case.memo.token_spent = True
             raise
@@ -148,6 +149,25 @@ class MachineSteps:
                 else:
                     case.memo.token_spent = True
             raise
+        case.memo.asked_once = first
+        return started
+
+    async def give_up(self, case: Case) -> None:
+        """Ends the attempt whose request the cloud took, only to find in its task that something else has the id.
+
+        A repeated request may have met the machine of the first: then the cloud is searched before another attempt.
+        """
+        memo, intent = case.memo, case.memo.intent(case.machine)
+        if intent is None or intent.id is None:
+            return
+        case.link.inventory.forget(intent.id)
+        memo.done.clear()
+        if not memo.asked_once:
+            memo.token_spent = True
+            return
+        await self._reject(case, intent)
+        memo.id = None
+        case.link.unbind(case.key)
 
     async def _intend(
         self, case: Case, spec: MachineSpec, secrets: tuple[SecretVersion, ...], *, attempt: int
@@ -211,7 +231,8 @@ class MachineSteps:
         if current is None:
             return
         rejected = desired.intent_status(replace(intent, rejected=True))
-        await self._world.write_status(case.key, msgspec.structs.replace(current.status, intent=rejected))
+        status = msgspec.structs.replace(current.status, intent=rejected, id=None, task=None)
+        await self._world.write_status(case.key, status)
 
     async def _adopt(self, case: Case, machine_id: str) -> Started:
         """Takes over the machine of an earlier object in our place, after an uncached look that it is gone; or one that

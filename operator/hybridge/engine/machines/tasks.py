@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hybridge.core.errors import CloudError, Disposition
+from hybridge.core.errors import CloudError, Disposition, IdTaken
 from hybridge.core.machine import Machine, Power, Task, TaskState
 from hybridge.core.reasons import Reason
 from hybridge.engine.machines.case import Case
 
 
 def follow(case: Case) -> None:
-    """Takes in what became of the task on record. Raises CloudError when it failed."""
+    """Takes in what became of the task on record. Raises CloudError when it failed: IdTaken when that was the making of a
+    machine whose id, which its intent chose, turned out to be something else's.
+    """
     memo, link = case.memo, case.link
     if memo.task is None:
         return
@@ -23,6 +25,14 @@ def follow(case: Case) -> None:
     given, memo.after_given = memo.after_given, None
     step, memo.step = memo.step, None
     if task.state is TaskState.FAILED:
+        intent = memo.intent(case.machine)
+        if (
+            task.reason is Reason.NAME_TAKEN
+            and memo.created_at is None
+            and intent is not None
+            and intent.id is not None
+        ):
+            raise IdTaken(f"{task.operation} failed: {task.error}")
         error = CloudError(
             task.reason or Reason.TASK_FAILED,
             f"{task.operation} failed: {task.error}",

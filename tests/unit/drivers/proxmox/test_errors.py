@@ -22,6 +22,8 @@ POOL = HTTPSConnectionPool("pve")
         (403, "Permission check failed (/vms/100, VM.Clone)", Refused, Reason.NOT_PERMITTED),
         (429, "Too many requests", Throttled, Reason.THROTTLED),
         (500, "unable to create VM 100: config file already exists", IdTaken, Reason.NAME_TAKEN),
+        (500, "CT 100 already exists on node 'pve2'", IdTaken, Reason.NAME_TAKEN),
+        (500, "unable to create VM 100: unable to open file '100.conf' - File exists", IdTaken, Reason.NAME_TAKEN),
         (500, "Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist", Missing, Reason.NOT_FOUND),
         (400, "Parameter verification failed. upid: no such task", Missing, Reason.NOT_FOUND),
         (500, "VM 100 already running", AlreadySo, Reason.REJECTED),
@@ -104,7 +106,7 @@ def test_waiting_is_as_long_as_asked() -> None:
 
 def test_the_reason_of_a_failed_task() -> None:
     assert reason_of("clone failed: No space left on device") is Reason.CAPACITY
-    assert reason_of("unable to create VM 100: config file already exists") is None
+    assert reason_of("unable to create VM 100: config file already exists") is Reason.NAME_TAKEN
     assert reason_of("kvm: cannot set up guest memory 'pc.ram': Cannot allocate memory") is Reason.CAPACITY
     assert reason_of("migration aborted; can't migrate local disk 'a:iso/x': local cdrom image") is Reason.UNSUPPORTED
     assert reason_of("something else") is None
