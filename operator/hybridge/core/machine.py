@@ -125,7 +125,8 @@ class Machine:
     commas. ``pending`` holds what the cloud keeps back until the next power cycle: the coming value by field (``cpus``,
     ``memory``, a path of ``settings``, ``networks[1]`` for the second of ``ports``) in the words of ``Action``. ``agent``:
     whether the guest's agent or tools run; None where the cloud does not say. ``protection``: why the cloud itself forbids
-    to delete it, and where to allow it, for people; empty where it does not, or does not say. ``detailed`` is False while
+    to delete it, and where to allow it, for people; empty where it does not, or does not say. ``ended``: what the cloud says
+    of how it ended, for people. ``detailed`` is False while
     only a bulk list has been read: marker, uuid, disk, tags, ports and settings are then unknown.
     """
 
@@ -151,6 +152,7 @@ class Machine:
     pending: Mapping[str, str] = field(default_factory=dict)
     agent: bool | None = None
     protection: str = ""
+    ended: str = ""
     template: bool = False
     detailed: bool = True
 

@@ -119,7 +119,9 @@ def _plan_loss(situation: Situation, create: Action) -> Plan:
         return Plan(denied)
     if situation.spec.recreate_lost and situation.spec.imports is None:
         return Plan(Do((create,), anew=True), (create,))
-    return Plan(Refuse(Reason.LOST, f"{situation.id} is gone from the cloud, and nobody here asked for that"))
+    recorded = situation.sight.recorded
+    words = f": {recorded.ended}" if recorded and recorded.ended else ""
+    return Plan(Refuse(Reason.LOST, f"{situation.id} is gone from the cloud, and nobody here asked for that{words}"))
 
 
 def _is_loss(situation: Situation) -> bool:

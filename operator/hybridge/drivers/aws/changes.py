@@ -88,8 +88,17 @@ class Changes:
             now = answer["IamInstanceProfileAssociation"]
         return replace(machine, settings={**machine.settings, PROFILE: _profile(now)})
 
-    def render(self, machine: Machine, spec: MachineSpec) -> None:
-        """The user data, which EC2 changes only while the instance is stopped. An attribute takes a call of its own."""
+    def render(self, machine: Machine, spec: MachineSpec, *, made_here: bool) -> None:
+        """The user data, which EC2 changes only while the instance is stopped. An attribute takes a call of its own.
+
+        Those that an instance came with are not replaced by a host name alone.
+        """
+        if not (made_here or spec.cloud_init.user_data):
+            raise Refused(
+                Reason.UNSUPPORTED,
+                f"spec.cloudInit: a host name travels in the user data, and those that {machine.id} was made with are not"
+                " ours; set spec.cloudInit.userData to replace them",
+            )
         text = launch.user_data(spec, machine.id, machine.name)
         self._client.call("ModifyInstanceAttribute", InstanceId=machine.id, UserData={"Value": text.encode()})
 
@@ -100,6 +109,12 @@ class Changes:
         architectures = types[current].architectures if current in types else ()
         wanted = self._catalogue.choose(spec, architectures, keep=current)
         if wanted == current:
+            if (machine.cpus or 0) < (spec.cpus or 0):
+                raise Refused(
+                    Reason.UNSUPPORTED,
+                    f"spec.cpus: {machine.id} was launched with {machine.cpus} of the cpus of its {current}, which EC2 never"
+                    " changes; set spec.aws.instanceType to another type",
+                )
             return machine
         self._client.call("ModifyInstanceAttribute", InstanceId=machine.id, InstanceType={"Value": wanted})
         kind = self._catalogue.types([wanted])[wanted]

@@ -124,7 +124,6 @@ class Machines:
         """What can be done while the instance runs, in as few calls as can be; then type and user data (EC2 changes
         them only while the instance is stopped); at last the interfaces, which may have to be waited for.
         """
-        del intent
         if final := [field for field in fields if self.traits.changes.get(field) is Change.REPLACE]:
             raise Refused(Reason.UNSUPPORTED, f"{', '.join(final)}: EC2 never changes that of an instance")
         asked = {field.partition(".")[0] if field.startswith("tags.") else field for field in fields}
@@ -141,7 +140,7 @@ class Machines:
         if asked & {"cpus", "memory", "instanceType"}:
             changed = changes.resize(changed, spec)
         if asked & {HOSTNAME, USER_DATA}:
-            changes.render(changed, spec)
+            changes.render(changed, spec, made_here=intent is not None and intent.attempt > 0)
         if seen and "networks" in asked and spec.networks:
             self._interfaces.change(seen, spec, self._placement.subnets(spec, seen.facts.zone), marker)
             (now,) = self.complete([self._look(machine.id)])

@@ -168,6 +168,10 @@ def words(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
+#: States from which an instance does not come back.
+_LAST = frozenset({"shutting-down", "terminated"})
+
+
 def seen(instance: Mapping[str, Any]) -> Seen:
     """One instance of DescribeInstances or RunInstances."""
     tags = pairs(instance.get("Tags", []))
@@ -186,6 +190,7 @@ def seen(instance: Mapping[str, Any]) -> Seen:
         addresses=addresses(instance),
         tags={key: value for key, value in tags.items() if key != NAME and not key.startswith((PREFIX, RESERVED))},
         lock=lock(state),
+        ended=instance.get("StateReason", {}).get("Message", "") if state in _LAST else "",
     )
     nics = interfaces(instance)
     groups = tuple(sorted({",".join(nic.groups) for nic in nics if nic.groups}))

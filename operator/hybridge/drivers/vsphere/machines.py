@@ -110,9 +110,8 @@ class VsphereMachines:
 
         Without an intent, or before the first sweep, every machine's marker is read now.
         """
-        ids: set[str] = set()
-        if intent is not None:
-            ids = self._from_intent(intent)
+        made = self._from_intent(intent) if intent is not None else set()
+        ids = set(made)
         if intent is not None and self._picture.ready:
             ids |= {found.id for found in self._picture.machines() if _carries(found, marker)}
         else:
@@ -120,6 +119,9 @@ class VsphereMachines:
             ids |= {found.id for found in everything if _carries(self._described(found), marker)}
         machines = [self._described(found) for found in self._read(sorted(ids), tolerate_missing=True)]
         uuid = intent.uuid if intent is not None else None
+        if any(found.id in made and not found.detailed for found in machines):
+            # A clone has no configuration at first, and so neither marker nor UUID.
+            raise Busy(f"what has the name {intent.name if intent else ''} cannot be read yet")
         return [found for found in machines if _carries(found, marker) or (uuid and found.uuid == uuid)]
 
     def get(self, machine_id: str) -> Machine | None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from hybridge.core.cloudinit import HOSTNAME
 from hybridge.core.errors import Busy, Refused
-from hybridge.core.machine import Power
+from hybridge.core.machine import CloudInit, Power
 from hybridge.core.reasons import Reason
 from lab.aws import AwsCloud
 from tests.integration.drivers.aws.bench import GIB, SPEC, Bench, wait_until
@@ -115,3 +116,29 @@ def test_ec2s_own_protection_is_told_and_never_taken_off(bench: Bench, cloud: Aw
     cloud.protect(machine.id, on=False)
     bench.driver.machines.delete(machine)
     wait_until(lambda: bench.look(machine.id).power is Power.GONE)
+
+
+def test_a_type_that_fits_is_no_help_where_an_instance_was_launched_with_fewer_cpus(bench: Bench) -> None:
+    machine = replace(bench.make(), cpus=1)
+    with pytest.raises(Refused, match="launched with 1 of the cpus") as caught:
+        bench.driver.machines.configure(machine, SPEC, {"cpus"}, None, bench.marker())
+    assert caught.value.reason is Reason.UNSUPPORTED
+
+
+def test_a_host_name_does_not_replace_user_data_that_are_not_ours(bench: Bench, cloud: AwsCloud) -> None:
+    theirs = "#!/bin/sh\ntouch /theirs\n"
+    marker = bench.marker()
+    machine = bench.make(replace(SPEC, cloud_init=CloudInit(user_data=theirs)), marker)
+    machines, intent = bench.driver.machines, bench.intent(SPEC, marker)
+    machines.set_power(machine, SPEC, Power.STOPPED)
+    named = replace(SPEC, cloud_init=CloudInit(hostname="web-1"))
+    with pytest.raises(Refused, match=r"set spec\.cloudInit\.userData"):
+        machines.configure(machine, named, {HOSTNAME}, replace(intent, attempt=0), marker)
+    assert theirs in _given(cloud, machine.id)
+    machines.configure(machine, named, {HOSTNAME}, intent, marker)
+    assert "web-1" in _given(cloud, machine.id)
+
+
+def _given(cloud: AwsCloud, machine_id: str) -> str:
+    (found,) = [machine for machine in cloud.machines(user_data=True) if machine.id == machine_id]
+    return found.user_data or ""
