@@ -31,7 +31,8 @@ class Memo:
 
     ``asked_once``: the attempt on record is known to have taken one request, which was answered. ``step``: what the task
     does. ``failures``: how often steps have failed, and why the last time. ``refused``: see ``Sight``.
-    ``unreadable_at``: when the cloud was asked for details and gave none. ``drifted_since``: when the machine was first seen to differ from a spec that it had met, in Unix seconds. ``given``: what cloud-init was given last, None
+    ``unreadable_at``: when the cloud was asked for details and gave none. ``drifted_since``: when the machine was first
+    seen to differ from a spec that it had met, in Unix seconds. ``given``: what cloud-init was given last, None
     where that is not known; ``after_given``: what it is when the task is done. ``source``: the version of the Secret with
     its user data, as read at ``source_at``; ``given_hash``: of the text that was given, which is nowhere else;
     ``certain``: the text is known to be another one. ``synced``: the generation of the spec that it last met.
