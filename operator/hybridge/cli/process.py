@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kubernetes.aio.config import ConfigException
 
+from hybridge.api.kinds import KINDS
 from hybridge.engine.cluster import ClusterUnavailable, Conflict
 from hybridge.engine.machines.kind import MachineKind
 from hybridge.engine.outcome import Kind
@@ -134,9 +135,11 @@ class _Operator:
         reconciler = Reconciler(queue, kinds, self._metrics, clock=time.monotonic)
         watch = Watch(world)
         self._audit = WatchAudit(world, self._kubernetes, watch)
-        # Before any object that needs one: else it would be told that its Provider does not exist.
-        for body in await self._kubernetes.list("Provider"):
-            watch.receive("Provider", None, body)
+        # Before anything is done: who needs a Provider would be told that it does not exist, and what an object has on
+        # record, such as a machine that it is taking over, has to be known to all others.
+        for kind in KINDS:
+            for body in await self._kubernetes.list(kind.kind):
+                watch.receive(kind.kind, None, body)
         self._started = True
         try:
             async with asyncio.TaskGroup() as group:

@@ -205,6 +205,7 @@ class MachineBed:
                 "proxmox": {"endpoint": "https://pve"},
                 "credentials": {"secretRef": {"namespace": "n", "name": "s"}},
                 "allowedNamespaces": {"names": ["*"]},
+                "imports": "Managed",
             },
         )
         self._put(KEY, {"providerRef": {"name": "pve"}, "image": {"id": "debian"}, "cpus": 2, "memory": "1Gi", **spec})
@@ -244,6 +245,13 @@ class MachineBed:
         body = self.api.objects[KEY]
         words = {f"hybridge.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
         self._replace({**body, "metadata": {**body["metadata"], "annotations": words}})
+
+    def another(self, name: str, status: Mapping[str, object], **spec: object) -> None:
+        """Another VirtualMachine of the same Provider that has had no turn yet."""
+        key = Key("VirtualMachine", KEY.namespace, name)
+        self._put(key, {"providerRef": {"name": "pve"}, **spec})
+        self.api.objects[key] = {**self.api.objects[key], "status": status}
+        self.world.store.put(key, self.api.objects[key])
 
     def delete(self) -> None:
         """What a user does with kubectl delete."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import Power
+from hybridge.core.machine import Machine, Power
 from hybridge.core.reasons import Reason
 from tests.unit.engine.machine_bed import MachineBed
 
@@ -200,3 +200,19 @@ def test_a_machine_that_comes_back_under_another_id_is_found_by_its_uuid(bed: Ma
     bed.delete()
     bed.settle()
     assert not bed.cloud.there
+
+
+def test_a_machine_that_another_object_has_on_record_is_not_taken_over() -> None:
+    """As after a restart: that object recorded that it takes the machine over, and has had no turn since."""
+    bed = MachineBed(lifecycle={"import": {"id": "7"}}, image=None, cpus=None, memory=None)
+    bed.cloud.there["7"] = Machine("7", "theirs", Power.RUNNING, uuid="u")
+    intent = {
+        "attempt": 0, "token": "", "name": "theirs", "uuid": "u", "providerIdentity": "pve:1",
+        "startedAt": "2026-01-01T00:00:00Z", "id": "7",
+    }  # fmt: skip
+    bed.another("rival", {"intent": intent}, lifecycle={"import": {"id": "7"}})
+
+    bed.settle()
+
+    assert bed.told("Synced") == ("False", "AlreadyOwned", "7 is taken by VirtualMachine shop/rival")
+    assert bed.machine.marker is None
