@@ -6,7 +6,7 @@ Source: VirtualMachineConfigSpec, VirtualMachineRelocateSpec and UpgradeVM_Task 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -95,14 +95,14 @@ class Changes:
             return Started(id=machine.id, machine=machine)
         now = self._look(wish)
         if change := self._reconfiguration(wish, now):
-            return self._begun(machine, self._vm(machine).ReconfigVM_Task(change), "Reconfigure")
+            return self._begun(machine, "Reconfigure", self._vm(machine).ReconfigVM_Task, change)
         if "name" in fields and machine.name != spec.name:
             return self._rename(machine, spec.name)
         wanted = str(spec.options.get("hardwareVersion") or "")
         if VERSION in fields and versions.number(wanted) > versions.number(now.seen.version):
             return self._upgrade(machine, wanted)
         if fields & RELOCATION and (where := self._relocation(spec, now.seen)):
-            return self._begun(machine, self._vm(machine).RelocateVM_Task(where), "Relocate")
+            return self._begun(machine, "Relocate", self._vm(machine).RelocateVM_Task, where)
         if FOLDER in fields and (folder := self._folder(spec, now.seen)):
             return self._move(machine, folder)
         return Started(id=machine.id, machine=machine)
@@ -110,9 +110,11 @@ class Changes:
     def _vm(self, machine: Machine) -> Any:
         return vim.VirtualMachine(machine.id, self._session.calls)
 
-    def _begun(self, machine: Machine, reference: Any, operation: str) -> Started:
-        task = Task(moid(reference), operation, time.time())
+    def _begun(self, machine: Machine, operation: str, call: Callable[[Any], Any], argument: object) -> Started:
+        self._picture.changing(machine.id)
+        task = Task(moid(call(argument)), operation, time.time())
         self._picture.started(task)
+        self._picture.changing(machine.id, task)
         return Started(id=machine.id, task=task)
 
     def _look(self, wish: Wish) -> _Now:
@@ -175,7 +177,7 @@ class Changes:
 
     def _upgrade(self, machine: Machine, version: str) -> Started:
         try:
-            return self._begun(machine, self._vm(machine).UpgradeVM_Task(version), "Upgrade")
+            return self._begun(machine, "Upgrade", self._vm(machine).UpgradeVM_Task, version)
         except CloudError as error:
             if caused_by(error, "AlreadyUpgraded"):
                 return Started(id=machine.id, machine=machine)
@@ -183,7 +185,7 @@ class Changes:
 
     def _rename(self, machine: Machine, name: str) -> Started:
         try:
-            return self._begun(machine, self._vm(machine).Rename_Task(name), "Rename")
+            return self._begun(machine, "Rename", self._vm(machine).Rename_Task, name)
         except IdTaken as error:
             raise Refused(Reason.NAME_TAKEN, error.message) from error.__cause__
 
@@ -206,10 +208,10 @@ class Changes:
 
     def _move(self, machine: Machine, folder: str) -> Started:
         try:
-            task = vim.Folder(folder, self._session.calls).MoveIntoFolder_Task([self._vm(machine)])
+            into = vim.Folder(folder, self._session.calls)
+            return self._begun(machine, "Move", into.MoveIntoFolder_Task, [self._vm(machine)])
         except IdTaken as error:
             raise Refused(Reason.NAME_TAKEN, error.message) from error.__cause__
-        return self._begun(machine, task, "Move")
 
 
 def _options(fields: Collection[str]) -> Iterator[tuple[str, str]]:

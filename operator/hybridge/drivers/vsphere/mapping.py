@@ -136,13 +136,16 @@ def _link_local(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TaskSeen:
-    """A task's state as the PropertyCollector describes it; ``holder`` is what had the name that was wanted."""
+    """A task's state as the PropertyCollector describes it. ``entity``: the id of what it works on; ``holder``: of what
+    had the name that was wanted.
+    """
 
     state: TaskState = TaskState.RUNNING
     progress: int | None = None
     error: str = ""
     result: str | None = None
     holder: str | None = None
+    entity: str = ""
     operation: str = ""
     reason: Reason | None = None
 
@@ -158,7 +161,7 @@ class TaskSeen:
         )
 
 
-TASK_PATHS: Final = ("info.state", "info.progress", "info.error", "info.result", "info.descriptionId")
+TASK_PATHS: Final = ("info.state", "info.progress", "info.error", "info.result", "info.entity", "info.descriptionId")
 
 _STATES = {"queued": TaskState.RUNNING, "running": TaskState.RUNNING, "success": TaskState.SUCCEEDED}
 
@@ -170,7 +173,7 @@ def task(properties: Mapping[str, Any]) -> TaskSeen:
     state = _STATES.get(str(properties.get("info.state")), TaskState.FAILED)
     if state is TaskState.FAILED and _already_so(fault):
         state, fault = TaskState.SUCCEEDED, None
-    result = properties.get("info.result")
+    result, entity = properties.get("info.result"), properties.get("info.entity")
     taken = fault is not None and fault_name(fault) == "DuplicateName"
     return TaskSeen(
         state=state,
@@ -178,6 +181,7 @@ def task(properties: Mapping[str, Any]) -> TaskSeen:
         error=(describe(fault) if fault is not None else "no reason given") if state is TaskState.FAILED else "",
         result=moid(result) if type(result) is vim.VirtualMachine else None,
         holder=moid(fault.object) if fault is not None and taken and fault.object is not None else None,
+        entity=moid(entity) if entity is not None else "",
         operation=str(properties.get("info.descriptionId") or ""),
         reason=_reason(fault) if state is TaskState.FAILED and fault is not None else None,
     )

@@ -22,6 +22,8 @@ SHUTDOWN: Final = "guest-shutdown:"
 
 #: Seconds for which the end of a task of ours is worth a look although nobody asked.
 _UNCLAIMED = 60.0
+#: The task of a change whose call has not returned, or whose answer was lost.
+_CALLED: Final = ""
 #: Of how many clones the UUID of the coming machine is remembered.
 _CLONES = 2000
 
@@ -33,6 +35,8 @@ class Picture:
         self._lock = threading.Lock()
         self._uuids: dict[str, str] = {}
         self._started: dict[str, float] = {}
+        self._changing: dict[str, str] = {}
+        self._unread: set[str] = set()
         self.clear()
 
     def clear(self) -> None:
@@ -73,6 +77,7 @@ class Picture:
                 self._seen.pop(object_id, None)
                 self._machines.pop(object_id, None)
                 self._dirty.discard(object_id)
+                self._changing.pop(object_id, None)
                 self._gone.add(object_id)
             elif kind == "Task":
                 self._tasks.pop(object_id, None)
@@ -83,8 +88,23 @@ class Picture:
     def _task(self, task_id: str, changes: Iterable[tuple[str, Any]]) -> None:
         properties = self._properties.setdefault(task_id, {})
         properties.update(changes)
-        self._tasks[task_id] = mapping.task(properties)
+        self._tasks[task_id] = task = mapping.task(properties)
         self._changed_tasks.add(task_id)
+        if task.state is not TaskState.RUNNING:
+            self._ended(task_id, task.entity)
+        elif task.entity and not self.ready:  # it may be ours, of a session or a process before
+            self._changing.setdefault(task.entity, task_id)
+
+    def _ended(self, task_id: str, entity: str) -> None:
+        """What is not pushed may be otherwise since a change of ours has ended."""
+        if self._changing.get(entity) not in {task_id, _CALLED}:
+            return
+        if self._changing[entity] == task_id:
+            del self._changing[entity]
+        self._unread.add(entity)
+        if (found := self._seen.get(entity)) is not None:
+            found.policies = None
+            self._dirty.add(entity)
 
     def _place(self, kind: str, object_id: str, changes: Mapping[str, Any]) -> None:
         """Names of places and of custom attributes: machines show them, so all are looked at again."""
@@ -105,6 +125,12 @@ class Picture:
             gone, tasks = self._gone, self._changed_tasks
             self._dirty, self._gone, self._changed_tasks, self._stale = set(), set(), set(), False
             return changed, gone, tasks
+
+    def take_unread(self) -> set[str]:
+        """The machines on which a change of ours has ended since the last time."""
+        with self._lock:
+            unread, self._unread = self._unread, set()
+            return unread
 
     # What everybody reads.
 
@@ -194,6 +220,15 @@ class Picture:
                 self._uuids[task.id] = uuid
                 if len(self._uuids) > _CLONES:
                     del self._uuids[next(iter(self._uuids))]
+
+    def changing(self, machine_id: str, task: Task | None = None) -> None:
+        """A change of a machine is about to be asked for; then once more with its task, which may have ended by now."""
+        with self._lock:
+            known = self._tasks.get(task.id) if task else None
+            if known is not None and known.state is not TaskState.RUNNING:
+                self._changing.pop(machine_id, None)
+            else:
+                self._changing[machine_id] = task.id if task else _CALLED
 
     def claim(self, tasks: Iterable[Task]) -> bool:
         """Notes the tasks that somebody waits for; True when another task of ours has ended and nobody asked yet."""

@@ -86,8 +86,9 @@ class Watch:
             full = self._next(request)
             if self._picture.expects_machine():
                 self._update(_ARRIVAL)
+            changed_by_us = self._forget_ages()
             missing = self._read_details(request)
-            self._read_policies(request)
+            self._read_policies(request, changed_by_us)
             tasks = self._other_tasks(request)
         except CloudError as error:
             if self._closed:
@@ -195,6 +196,16 @@ class Watch:
             news = watched.collector.WaitForUpdatesEx(watched.version, options)
         self._picture.ready = True
 
+    def _forget_ages(self) -> set[str]:
+        """What is not pushed of machines on which a change of ours has ended has to be read before that end is told, else
+        the same change would be made again.
+        """
+        unread = self._picture.take_unread()
+        for machine_id in unread:
+            self._read_at.pop(machine_id, None)
+            self._policies_at.pop(machine_id, None)
+        return unread
+
     def _read_details(self, request: SweepRequest) -> set[str]:
         """Reads what is not pushed, of the machines that need it, in one request. Returns those that are gone."""
         now = time.monotonic()
@@ -216,8 +227,9 @@ class Watch:
         self._read_at = {key: at for key, at in self._read_at.items() if key in undisked} | dict.fromkeys(due, now)
         return missing
 
-    def _read_policies(self, request: SweepRequest) -> None:
-        """Reads the storage policies of machines, which are not pushed either: one request for many of them.
+    def _read_policies(self, request: SweepRequest, first: Collection[str]) -> None:
+        """Reads the storage policies of machines, which are not pushed either: one request for many of them, ``first`` among
+        them.
 
         Where that fails, for want of the privilege or of PBM, they are not known, and nothing else is the worse for it.
         """
@@ -228,7 +240,8 @@ class Watch:
         disks = self._picture.disks(fresh)
         at = {key: -math.inf if key in fresh else self._policies_at.get(key, -math.inf) for key in disks}
         due = [key for key, read in at.items() if now - read >= request.max_age.get(key, request.default_max_age)]
-        asked = page({machine_id: disks[machine_id] for machine_id in sorted(due, key=at.__getitem__)})
+        due.sort(key=lambda machine_id: (machine_id not in first, at[machine_id]))
+        asked = page({machine_id: disks[machine_id] for machine_id in due})
         if not asked:
             return
         try:

@@ -76,6 +76,18 @@ def test_what_is_stored_under_another_policy_is_brought_back_by_one_call(
     assert vcenter.storage_policies.of(machine.id) == {"home": "silver", ROOT: "silver", str(int(ROOT) + 1): "silver"}
 
 
+def test_the_end_of_a_change_is_told_with_the_policy_that_there_is_now(
+    bed: VsphereBed, driver: Driver, eye: Eye, marker: Marker
+) -> None:
+    spec = bed.spec(options={"storagePolicy": "silver"})
+    machine = eye.make(spec, marker)
+    wanted = replace(spec, options={"storagePolicy": "gold"})
+
+    eye.finish(driver.machines.configure(machine, wanted, {POLICY}, None, marker))
+
+    assert fields(driver, wanted, eye.machines[machine.id]) == []
+
+
 def test_a_disk_with_a_class_of_its_own_is_no_part_of_the_machines_policy(
     bed: VsphereBed, vcenter: VsphereCloud, driver: Driver, eye: Eye, marker: Marker
 ) -> None:

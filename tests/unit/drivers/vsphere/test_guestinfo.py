@@ -108,6 +108,7 @@ LAUGHS = "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n"
             "a: " + "b" * 10**5,
         ),
         *(LAUGHS, "a: !!python/object:os.system x", "a: !!int x", "a: 2026-99-99", "a: 0x_", "? [a]\n: b", "a: ="),
+        *("? 2026-11-22\n: b", "a: .nan"),
     ],
     ids=lambda text: repr(text[:24]),
 )
