@@ -54,7 +54,7 @@ class Phase(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Story:
     """What a reconcile knows when it reports. ``was_ready``: Ready was True before; ``address_timed_out``: an address
-    was waited for long enough.
+    was waited for long enough; ``unseen``: the cloud is looked at, and does not show the machine.
     """
 
     spec: MachineSpec
@@ -65,6 +65,7 @@ class Story:
     created: bool = False
     was_ready: bool = False
     address_timed_out: bool = False
+    unseen: bool = False
 
 
 def phase(story: Story) -> Phase:
@@ -140,7 +141,7 @@ def _is_blind(story: Story) -> bool:
     """Whether nothing new is known of the machine: an error keeps us from looking, or from knowing what to look for."""
     if story.error is None or story.error.reason not in _BLIND:
         return False
-    return story.machine is None or story.error.reason is Reason.PROVIDER_DOWN
+    return (story.machine is None and not story.unseen) or story.error.reason is Reason.PROVIDER_DOWN
 
 
 _STATES = {

@@ -216,3 +216,27 @@ def test_a_machine_that_another_object_has_on_record_is_not_taken_over() -> None
 
     assert bed.told("Synced") == ("False", "AlreadyOwned", "7 is taken by VirtualMachine shop/rival")
     assert bed.machine.marker is None
+
+
+@pytest.mark.parametrize("how", ["paused", "what this version does not know"])
+def test_what_may_not_be_changed_is_still_looked_at(bed: MachineBed, how: str) -> None:
+    if how == "paused":
+        bed.annotate(paused="true")
+    else:
+        bed.edit(revertTo={"snapshot": "before", "token": "1"})
+    bed.settle()
+    assert bed.told("Ready")[0] == "True"
+
+    bed.cloud.change(bed.machine.id, power=Power.STOPPED)
+    bed.turn()
+    assert bed.told("Ready")[0] == "False"
+    assert bed.status["powerState"] == "Stopped"
+
+    bed.cloud.change(bed.machine.id, power=Power.RUNNING)
+    bed.turn()
+    assert bed.told("Ready")[0] == "True"
+
+    bed.cloud.there.clear()
+    bed.turn()
+    assert bed.told("Ready")[0] == "False"
+    assert bed.cloud.calls.count("create") == 1

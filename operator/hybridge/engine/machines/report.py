@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from hybridge.api import desired
-from hybridge.api.shared import DriftEntry, PlanEntry, clip
+from hybridge.api.shared import DriftEntry, Management, PlanEntry, clip
 from hybridge.api.virtualmachine import AddressStatus, Phase, RestartStatus, VirtualMachine, VirtualMachineStatus
 from hybridge.core import machine_status
 from hybridge.core.cloudinit import described
@@ -19,7 +19,7 @@ from hybridge.core.machine import CloudInit, Intent, Machine, MachineSpec, Place
 from hybridge.core.machine_status import Story
 from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Verb
 from hybridge.core.reasons import Reason
-from hybridge.core.units import format_bytes, format_time, parse_time
+from hybridge.core.units import format_bytes, format_time, parse_duration, parse_time
 from hybridge.engine import conditions
 from hybridge.engine.keys import Key
 from hybridge.engine.machines.case import Case
@@ -101,7 +101,7 @@ class MachineReporter:
         return Again(after)
 
     async def report_error(self, key: Key, memo: Memo, error: CloudError, case: Case | None) -> None:
-        """Tells what is in the way. The last known state stays."""
+        """Tells what is in the way, and how the machine is all the same, as far as it is seen."""
         machine = self._world.decode(key, VirtualMachine)
         if machine is None or machine.metadata.generation != memo.generation:
             return
@@ -111,18 +111,41 @@ class MachineReporter:
         )
         if not told and error.reason not in _PROGRESS:
             self.warn(key, error)
-        spec = case.spec if case else MachineSpec(machine.metadata.name)
-        shown = case.link.inventory.get(memo.id) if case and memo.id else None
+        spec = case.spec if case else desired.machine_spec(machine, "")
+        shown = case.link.inventory.get(memo.id) if case and memo.id else self._seen(key, memo, machine)
         story = Story(
             spec,
             None,
             shown,
             error=error,
+            unseen=shown is None and self._is_unseen(memo, machine),
             deleting=machine.metadata.deletion_timestamp is not None,
             created=memo.created_at is not None,
             was_ready=conditions.is_true(machine.status.conditions, Type.READY),
         )
         await self._write(key, memo, machine, story)
+
+    def _seen(self, key: Key, memo: Memo, machine: VirtualMachine) -> Machine | None:
+        """The machine of an object that may not be worked on, where it is in sight and ours; its changes call the object."""
+        link = self._world.links.get(machine.spec.provider_ref.name)
+        if link is None or memo.id is None:
+            return None
+        observed = machine.spec.lifecycle.management is Management.OBSERVED
+        link.bind(memo.id, key, parse_duration(machine.spec.sync_interval), observed=observed)
+        found = link.inventory.get(memo.id)
+        if found is None or not found.detailed:
+            return None
+        owner = f"{self._world.cluster_id}/{machine.metadata.uid}"
+        return found if observed or (found.marker is not None and found.marker.owner == owner) else None
+
+    def _is_unseen(self, memo: Memo, machine: VirtualMachine) -> bool:
+        """Whether the cloud is looked at and does not show a machine that was there."""
+        link = self._world.links.get(machine.spec.provider_ref.name)
+        if link is None or memo.id is None or memo.created_at is None or link.bulkhead.breaker.open:
+            return False
+        lag = link.driver.machines.traits.lag
+        known = link.inventory.get(memo.id) is not None
+        return link.inventory.settled and not known and self._world.clock() - memo.created_at >= lag
 
     def warn(self, key: Key, error: CloudError) -> None:
         """Tells of an error in the log and in an Event."""
