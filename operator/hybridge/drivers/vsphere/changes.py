@@ -16,7 +16,7 @@ from hybridge.core.identity import Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Started
-from hybridge.drivers.vsphere import clone, collector, guestinfo, placement, seen, versions
+from hybridge.drivers.vsphere import clone, collector, guestinfo, placement, proof, seen, versions
 from hybridge.drivers.vsphere.attributes import Attributes
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
@@ -127,7 +127,10 @@ class Changes:
         if known is not None and not paths:
             return _Now(known, ())
         start = collector.start(self._vm(wish.machine))
-        (found,) = collector.retrieve(self._session, collector.selection({vim.VirtualMachine: paths}, start))
+        answer = collector.retrieve(self._session, collector.selection({vim.VirtualMachine: paths}, start))
+        found = next((entry for entry in answer if entry.id == wish.machine.id), None)
+        if found is None:
+            raise proof.unclear(wish.machine.id)
         devices = tuple(found.properties.get(seen.DEVICES, ()))
         if known is None:
             return _Now(seen.whole(found.id, found.properties), devices)

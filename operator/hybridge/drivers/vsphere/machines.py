@@ -13,7 +13,7 @@ from hybridge.core.identity import KEYS, Marker
 from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
-from hybridge.drivers.vsphere import clone, collector, placement, seen
+from hybridge.drivers.vsphere import clone, collector, placement, proof, seen
 from hybridge.drivers.vsphere.changes import FOLDER, OFF, POLICIES, RELOCATION, Changes, Wish
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.collector import Found
@@ -118,6 +118,8 @@ class VsphereMachines:
             everything = self._inventory.machines(*seen.PATHS)
             ids |= {found.id for found in everything if _carries(self._described(found), marker)}
         machines = [self._described(found) for found in self._read(sorted(ids), tolerate_missing=True)]
+        missing = sorted(ids - {machine.id for machine in machines})
+        machines += [machine for machine in map(self.get, missing) if machine is not None]
         uuid = intent.uuid if intent is not None else None
         if any(found.id in made and not found.detailed for found in machines):
             # A clone has no configuration at first, and so neither marker nor UUID.
@@ -125,14 +127,16 @@ class VsphereMachines:
         return [found for found in machines if _carries(found, marker) or (uuid and found.uuid == uuid)]
 
     def get(self, machine_id: str) -> Machine | None:
-        """One request, disks included."""
+        """One request, disks included. Raises CloudError where the answer is without it: see ``proof``."""
         try:
-            found = self._read([machine_id])
+            found = self._read_one(machine_id)
         except CloudError as error:
-            if caused_by(error, "ManagedObjectNotFound"):
+            if proof.absent(error) == machine_id:
                 return None
+            if caused_by(error, "ManagedObjectNotFound"):
+                raise proof.unclear(machine_id) from error
             raise
-        return self._described(found[0]) if found else None
+        return self._described(found)
 
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
@@ -173,7 +177,7 @@ class VsphereMachines:
         try:
             return self._started(machine.id, self._vm(machine.id).Destroy_Task(), "Destroy")
         except CloudError as error:
-            if caused_by(error, "ManagedObjectNotFound"):
+            if proof.absent(error) == machine.id:
                 return Started(id=machine.id, machine=replace(machine, power=Power.GONE))
             if caused_by(error, "MethodDisabled") or caused_by(error, "RestrictedByAdministrator"):
                 raise Refused(Reason.DELETION_PROTECTED, f"{error.message}; {_ENABLE}") from error.__cause__
@@ -206,6 +210,12 @@ class VsphereMachines:
             if entry.kind == "CustomFieldsManager":
                 self._picture.change(entry.kind, entry.id, entry.properties.items())
         return [entry for entry in found if entry.kind == "VirtualMachine"]
+
+    def _read_one(self, machine_id: str) -> Found:
+        found = next((entry for entry in self._read([machine_id]) if entry.id == machine_id), None)
+        if found is None:
+            raise proof.unclear(machine_id)
+        return found
 
     def _described(self, found: Found) -> Machine:
         return self._picture.describe(seen.whole(found.id, found.properties))
@@ -240,8 +250,7 @@ class VsphereMachines:
         """Asks the guest to shut down. False when it cannot be asked, and the plug may be pulled."""
         known = self._picture.look(machine.id)
         if known is None:
-            found = self._read([machine.id])
-            known = seen.whole(machine.id, found[0].properties if found else {})
+            known = seen.whole(machine.id, self._read_one(machine.id).properties)
         if known.tools_running:
             try:
                 self._vm(machine.id).ShutdownGuest()
@@ -265,7 +274,7 @@ def _present(machine: Machine) -> Iterator[None]:
     try:
         yield
     except CloudError as error:
-        if caused_by(error, "ManagedObjectNotFound"):
+        if proof.absent(error) == machine.id:
             raise NotProven(f"{machine.name} ({machine.id}) is gone: {error.message}") from None
         raise
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 from hybridge.core.errors import CloudError, Throttled, Unreachable
 from hybridge.core.machine import Task, TaskState
 from hybridge.drivers.base import Sweep, SweepRequest
-from hybridge.drivers.vsphere import collector, mapping, places, seen, updates
+from hybridge.drivers.vsphere import collector, mapping, places, proof, seen, updates
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
@@ -221,11 +221,30 @@ class Watch:
         for entry in found:
             every = {**dict.fromkeys(seen.PATHS), **entry.properties}
             self._picture.change(entry.kind, entry.id, every.items())
-        missing = due - {entry.id for entry in found}
-        for machine_id in missing:
+        read = {entry.id for entry in found}
+        gone = self._proven_gone(due - read)
+        for machine_id in gone:
             self._picture.leave("VirtualMachine", machine_id)
-        self._read_at = {key: at for key, at in self._read_at.items() if key in undisked} | dict.fromkeys(due, now)
-        return missing
+        self._read_at = {key: at for key, at in self._read_at.items() if key in undisked} | dict.fromkeys(read, now)
+        return gone
+
+    def _proven_gone(self, missing: Collection[str]) -> set[str]:
+        """Those of the machines that an answer was without of which the vCenter says that they do not exist: one request,
+        and one more for each of them.
+        """
+        left, gone = set(missing), set[str]()
+        while left:
+            try:
+                self._retrieve(vim.VirtualMachine, left, ("name",), tolerate_missing=False)
+            except CloudError as error:
+                machine_id = proof.absent(error)
+                if machine_id not in left:
+                    break  # whatever else is wrong, it proves nothing
+                left.discard(machine_id)
+                gone.add(machine_id)
+            else:
+                break
+        return gone
 
     def _read_policies(self, request: SweepRequest, first: Collection[str]) -> None:
         """Reads the storage policies of machines, which are not pushed either: one request for many of them, ``first`` among
@@ -281,9 +300,11 @@ class Watch:
         others = {key: self._picture.pushed(key) for key in changed if key not in wanted}
         return {key: task for key, task in (others | wanted).items() if task is not None}
 
-    def _retrieve(self, kind: Any, ids: Collection[str], paths: Collection[str]) -> list[collector.Found]:
+    def _retrieve(
+        self, kind: Any, ids: Collection[str], paths: Collection[str], *, tolerate_missing: bool = True
+    ) -> list[collector.Found]:
         starts = [collector.start(kind(object_id, self._stub)) for object_id in sorted(ids)]
-        chosen = collector.selection({kind: paths}, *starts, tolerate_missing=True)
+        chosen = collector.selection({kind: paths}, *starts, tolerate_missing=tolerate_missing)
         return collector.retrieve(self._session, chosen, stub=self._stub)
 
 
