@@ -240,7 +240,7 @@ class MachineKind:
 
     async def _do(self, case: Case, plan: Plan, step: Do, mine: Machine | None) -> Outcome:
         memo, now = case.memo, self._world.clock()
-        wait = memo.hold_back(step, now)
+        wait = memo.attempts.hold_back(step, now)
         if wait > 0:
             return await self._hold_back(case, plan, step, mine, now + wait)
         for action in step.actions:
@@ -251,21 +251,21 @@ class MachineKind:
         try:
             await self._steps.take(case, step, mine)
         except CloudError as error:
-            if not memo.failed(step, error):
+            if not memo.attempts.failed(step, error):
                 raise
             self._reporter.warn(case.key, error)
             return Again(0.0)
-        memo.did(step, now)
+        memo.attempts.did(step, now)
         if memo.step is None:
-            memo.succeeded(step)
+            memo.attempts.succeeded(step)
         reason, words = machine_status.progress(step)
         self._world.tell(case.key, reason.value, words)
         return await self._reporter.report(case, plan, mine, settled=False, after=0.0)
 
     async def _hold_back(self, case: Case, plan: Plan, step: Do, mine: Machine | None, until: float) -> Outcome:
         """What was done before and did not last is done again at growing distances, and that is told."""
-        wait, times = until - self._world.clock(), case.memo.times(step)
-        failure = case.memo.failure(step)
+        wait, times = until - self._world.clock(), case.memo.attempts.times(step)
+        failure = case.memo.attempts.failure(step)
         if failure is not None:
             told = f"{failure.message}; again at {format_time(until)}"
             plan = replace(plan, step=Wait(failure.reason, told))
@@ -281,9 +281,9 @@ class MachineKind:
         """Reports an error; how soon it is tried again depends on what it says."""
         await self._reporter.report_error(key, memo, error, case)
         if error.disposition is Disposition.STOP:
-            return Failed(error.reason.value, after=memo.recheck())
+            return Failed(error.reason.value, after=memo.attempts.recheck())
         if error.disposition is Disposition.WAIT:
             if case is not None:
                 case.link.expect(key)
-            return Failed(error.reason.value, after=min(PATIENCE, memo.patience()))
+            return Failed(error.reason.value, after=min(PATIENCE, memo.attempts.patience()))
         return Failed(error.reason.value, after=error.retry_after)

@@ -46,7 +46,7 @@ def situation(world: World, case: Case) -> Situation:
         task=memo.task,
         searched_at=memo.searched_at,
         token_spent=memo.token_spent,
-        refused=memo.refused,
+        refused=memo.attempts.refused,
         unreadable=memo.unreadable_at is not None and world.clock() - memo.unreadable_at < UNREADABLE,
     )
     return Situation(case.spec, record, sight, traits, case.marker, link.connection.identity, world.clock())

@@ -161,7 +161,7 @@ class MachineSteps:
         if intent is None or intent.id is None:
             return
         case.link.inventory.forget(intent.id)
-        memo.done.clear()
+        memo.attempts.start_over()
         if not memo.asked_once:
             memo.token_spent = True
             return

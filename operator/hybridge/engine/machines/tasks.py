@@ -41,11 +41,11 @@ def follow(case: Case) -> None:
         if memo.created_at is None:
             memo.token_spent = True  # Another attempt may choose otherwise, once nothing is found of this one.
         if step is not None:
-            memo.failed(step, error)
+            memo.attempts.failed(step, error)
         raise error
     if task.state is TaskState.SUCCEEDED:
         if step is not None:
-            memo.succeeded(step)
+            memo.attempts.succeeded(step)
         memo.given = given or memo.given
         _settle(case, task, after)
 

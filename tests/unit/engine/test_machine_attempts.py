@@ -1,0 +1,96 @@
+"""Steps that somebody undoes, that fail, or that others have to finish: when they have their turn again."""
+
+from __future__ import annotations
+
+from hybridge.core.machine import Power
+from hybridge.core.plan import Action, Do, Verb
+from hybridge.engine.machines.attempts import REPEAT_MOST, Attempts
+from hybridge.engine.machines.memo import Memo
+
+START = Do((Action(Verb.SET_POWER, "powerState", "Stopped", Power.RUNNING),))
+STOP = Do((Action(Verb.SET_POWER, "powerState", "Running", Power.STOPPED),))
+CALM = 900.0
+
+
+def test_a_step_that_lasts_is_never_held_back() -> None:
+    attempts = Attempts()
+    assert attempts.hold_back(START, 100.0, calm=CALM) == 0.0
+    attempts.did(START, 100.0)
+    assert attempts.hold_back(STOP, 100.5, calm=CALM) == 0.0
+
+
+def test_a_step_that_somebody_undoes_is_held_back_longer_each_time() -> None:
+    attempts, at, pauses = Attempts(), 100.0, []
+    for _ in range(8):
+        attempts.did(START, at)
+        pauses.append(attempts.hold_back(START, at, calm=1e9))
+        at += pauses[-1]
+    assert pauses[:4] == [1.0, 4.0, 16.0, 64.0]
+    assert pauses[-1] == REPEAT_MOST
+
+
+def test_after_a_calm_time_a_repetition_is_nothing_unusual() -> None:
+    attempts = Attempts()
+    for at in (100.0, 101.0, 105.0):
+        attempts.did(START, at)
+    assert attempts.hold_back(START, 105.0, calm=CALM) > 1.0
+    assert attempts.hold_back(START, 105.0 + CALM + 1.0, calm=CALM) == 0.0
+
+
+def test_what_takes_the_machine_away_is_not_held_back() -> None:
+    for verb in (Verb.DELETE, Verb.DETACH, Verb.ADOPT):
+        attempts, step = Attempts(), Do((Action(verb, "machine"),))
+        attempts.did(step, 100.0)
+        assert attempts.hold_back(step, 100.0, calm=CALM) == 0.0
+
+
+def test_a_harder_stop_is_another_step() -> None:
+    attempts = Attempts()
+    attempts.did(STOP, 100.0)
+    assert attempts.hold_back(Do(STOP.actions, hard=True), 100.0, calm=CALM) == 0.0
+
+
+def test_patience_grows_while_others_do_not_finish_and_starts_anew_with_a_step() -> None:
+    attempts = Attempts()
+    assert [attempts.patience() for _ in range(4)] == [0.5, 1.0, 2.0, 4.0]
+    assert max(attempts.patience() for _ in range(50)) == 512.0
+    attempts.did(START, 100.0)
+    assert attempts.patience() == 0.5
+
+
+def test_power_cycles_that_do_not_help_are_held_back() -> None:
+    attempts, at, waits = Attempts(), 0.0, []
+    cycle = [
+        Do((Action(Verb.SET_POWER, "powerState", "", Power.STOPPED),)),
+        Do((Action(Verb.RESIZE, "attemptsry", "", "5Gi"),)),
+        Do((Action(Verb.SET_POWER, "powerState", "", Power.RUNNING),)),
+    ]
+    for _ in range(5):
+        for step in cycle:
+            waits.append(attempts.hold_back(step, at))
+            attempts.did(step, at)
+            at += 1.0
+
+    assert not any(waits[:3])
+    assert all(waits[-3:])
+
+
+def test_what_dies_at_once_is_made_anew_less_and_less_often() -> None:
+    attempts, create = Attempts(), Do((Action(Verb.CREATE, "machine", "", "web"),), anew=True)
+    waits = []
+    for second in range(3):
+        waits.append(attempts.hold_back(create, float(second)))
+        attempts.did(create, float(second))
+
+    assert waits[0] == 0.0
+    assert waits[2] > 1.0
+
+
+def test_another_spec_is_no_repetition() -> None:
+    memo = Memo("u1")
+    memo.began(1)
+    memo.attempts.did(STOP, 100.0)
+
+    memo.began(2)
+
+    assert memo.attempts.hold_back(STOP, 100.0) == 0.0
