@@ -114,7 +114,7 @@ def test_an_endpoint_that_leads_elsewhere_is_found_within_the_hour_without_a_rec
                 await connection.ensure()
             assert caught.value.reason is Reason.PROVIDER_IDENTITY_MISMATCH
             assert f"lead to {imposture.IDENTITIES[bed.kind]}, not to {known}" in caught.value.message
-            assert connection.world.links == {}
+            assert connection.world.links() == []
             assert bed.proxy.counts()[WHO[bed.kind]].requests == 1
             assert bed.proxy.mutating() == 0
 

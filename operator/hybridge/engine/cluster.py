@@ -48,6 +48,10 @@ class Cluster(Protocol):
         """The object, read past every cache; None when there is none."""
         ...
 
+    async def list(self, kind: str) -> Sequence[Body]:
+        """All objects of a kind, read past every cache."""
+        ...
+
     async def secret(self, namespace: str, name: str) -> Secret | None:
         """A Secret, read past every cache; None when there is none or it may not be read."""
         ...

@@ -66,25 +66,39 @@ class Connections:
         self._checked: dict[str, _Checked] = {}
 
     async def ensure(self, provider: Provider) -> Link:
-        """The link for this spec and Secret, checked lately. Raises CloudError, and leaves no link then."""
+        """The link for this spec and Secret, checked lately. Raises CloudError, and leaves no link then: a Secret that
+        was taken away ends the work with what it held.
+        """
+        try:
+            return await self._ensure(provider)
+        except CloudError:
+            await self.close(provider.metadata.name)
+            raise
+
+    async def close(self, name: str) -> None:
+        """Disconnects from this Provider's cloud. A failure that is told already stays, until it is known to be over."""
+        link = self._world.link(name)
+        self._checked.pop(name, None)
+        if link is not None:
+            del self._world.providers[name]
+            await link.close()
+
+    async def forget(self, name: str) -> None:
+        """The Provider is gone."""
+        await self.close(name)
+        self._world.providers.pop(name, None)
+
+    async def _ensure(self, provider: Provider) -> Link:
         name = provider.metadata.name
         secret = await self._secret(provider)
         wanted = provider_settings.fingerprint(provider, secret)
-        link, checked = self._world.links.get(name), self._checked.get(name)
+        link, checked = self._world.link(name), self._checked.get(name)
         if link is not None and checked is not None and checked.settings == wanted:
             if self._is_due(link, checked, provider):
                 await self._check_again(link, checked, provider)
-            self._world.failures.pop(name, None)
             return link
         await self.close(name)
         return await self._open(name, provider, secret, wanted)
-
-    async def close(self, name: str) -> None:
-        """Disconnects from this Provider's cloud."""
-        link = self._world.links.pop(name, None)
-        self._checked.pop(name, None)
-        if link is not None:
-            await link.close()
 
     async def _open(self, name: str, provider: Provider, secret: Secret | None, wanted: str) -> Link:
         bulkhead = provider_settings.bulkhead(provider, self._world)
@@ -108,8 +122,7 @@ class Connections:
             on_change=self._on_change,
             on_error=self._on_error,
         )
-        self._world.failures.pop(name, None)
-        self._world.links[name] = link
+        self._world.providers[name] = link
         annotation = provider.metadata.annotations.get(SYNC_NOW)
         self._checked[name] = _Checked(wanted, annotation, self._world.monotonic())
         self._meter.tls_verification_disabled(name, disabled=provider.spec.tls.insecure_skip_verify)
@@ -136,7 +149,6 @@ class Connections:
         else:
             checked.failed = False
             if found.identity != link.connection.identity:
-                await self.close(link.name)
                 raise _elsewhere(found.identity, link.connection.identity)
             link.connection = found
         checked.at, checked.denials = self._world.monotonic(), link.denials

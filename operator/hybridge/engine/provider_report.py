@@ -14,7 +14,7 @@ from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
 from hybridge.engine.meter import ProviderMeter
 from hybridge.engine.provider_capacity import has_moved, status_of
-from hybridge.engine.world import World
+from hybridge.engine.world import Failure, World
 
 #: Seconds after which status.lastSweep moves although nothing else does.
 HEARTBEAT = 300.0
@@ -32,7 +32,7 @@ class ProviderReporter:
 
     async def report(self, key: Key, provider: Provider, error: CloudError | None) -> None:
         """Tells how the Provider stands; ``error`` is why it does not work. Raises Conflict."""
-        link = self._world.links.get(key.name)
+        link = self._world.link(key.name)
         current = self._world.decode(key, Provider)
         if current is None:
             return
@@ -68,10 +68,10 @@ class ProviderReporter:
         return not settled and known and conditions.is_true(provider.status.conditions, Type.READY)
 
     def _since(self, name: str, link: Link | None) -> float | None:
-        failure = self._world.failures.get(name)
         if link is not None:
             return link.bulkhead.breaker.down_since
-        return failure.since if failure else None
+        state = self._world.providers.get(name)
+        return state.since if isinstance(state, Failure) else None
 
     def _with_link(self, status: ProviderStatus, link: Link) -> ProviderStatus:
         connection = link.connection

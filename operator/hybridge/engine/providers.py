@@ -6,7 +6,6 @@ import asyncio
 import logging
 
 from hybridge.api.provider import Provider
-from hybridge.api.shared import FINALIZER
 from hybridge.core.errors import CloudError, Disposition, Refused
 from hybridge.core.reasons import Reason
 from hybridge.core.units import parse_duration
@@ -17,11 +16,12 @@ from hybridge.engine.outcome import Again, Done, Failed, Outcome
 from hybridge.engine.provider_connection import Connections
 from hybridge.engine.provider_report import ProviderReporter
 from hybridge.engine.queue import Priority
+from hybridge.engine.store import provider_of
 from hybridge.engine.world import Failure, World
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two attempts to connect.
+#: Seconds between two attempts to connect, and between two looks whether the last user is gone.
 PROBE = 5.0
 
 
@@ -39,34 +39,39 @@ class ProviderKind:
         return key.name
 
     async def reconcile(self, key: Key) -> Outcome:
-        """Connects when the spec or the Secret changed, and reports."""
+        """Connects when the spec or the Secret changed, and reports. One that is to go works until its last user has."""
         provider = self._world.decode(key, Provider)
         if provider is None:
-            await self._connections.close(key.name)
+            await self._connections.forget(key.name)
             return Done()
+        dependants = ""
         if provider.metadata.deletion_timestamp:
-            return await self._delete(key, provider)
-        await self._world.add_finalizer(key)
+            dependants = await self._dependants(key.name)
+            if not dependants:
+                return await self._release(key)
+        else:
+            await self._world.add_finalizer(key)
         interval = parse_duration(provider.spec.sweep_interval)
         try:
             link = await self._connections.ensure(provider)
         except CloudError as error:
             self._fail(key.name, error)
-            await self._reporter.report(key, provider, error)
+            await self._reporter.report(key, provider, _held(error, dependants))
             return Failed("error", after=min(interval, PROBE))
         if link.trouble is not None:
             self._meter.up(key.name, up=False)
-        await self._reporter.report(key, provider, link.trouble)
-        return Again(interval)
+        await self._reporter.report(key, provider, _held(link.trouble, dependants))
+        return Again(min(interval, PROBE) if dependants else interval)
 
     async def close(self) -> None:
         """Disconnects from every cloud."""
-        await asyncio.gather(*(self._connections.close(name) for name in tuple(self._world.links)))
+        await asyncio.gather(*(self._connections.close(link.name) for link in self._world.links()))
 
     def _fail(self, name: str, error: CloudError) -> None:
-        known = self._world.failures.get(name)
+        state = self._world.providers.get(name)
+        known = state if isinstance(state, Failure) else None
         since = known.since if known and known.error.reason is error.reason else self._world.clock()
-        self._world.failures[name] = Failure(error, since)
+        self._world.providers[name] = Failure(error, since)
         self._meter.up(name, up=False)
         if known is None or known.error.message != error.message:
             log.warning("%s: %s", error.reason, error.message, extra={"provider": name})
@@ -100,19 +105,34 @@ class ProviderKind:
             log.warning("%s: %s", error.reason, error.message, extra={"provider": link.name})
             self._world.enqueue_users(link.name)
 
-    async def _delete(self, key: Key, provider: Provider) -> Outcome:
-        if FINALIZER not in provider.metadata.finalizers:
-            return Done()
-        users = sorted(f"{user.namespace}/{user.name}" for user in self._world.store.users(key.name))
-        if users:
-            names = ", ".join(users[:8]) + (f" and {len(users) - 8} more" if len(users) > 8 else "")
-            error = Refused(Reason.HAS_DEPENDANTS, f"{len(users)} objects use this Provider: {names}")
-            await self._reporter.report(key, provider, error)
-            return Again(5.0)
-        await self._connections.close(key.name)
-        self._world.failures.pop(key.name, None)
+    async def _dependants(self, name: str) -> str:
+        """In words, the objects that use this Provider; empty when it is certain that there are none."""
+        users = self._world.store.users(name)
+        if not users:
+            # After a start, or behind a slow watch, objects that exist may not be known yet.
+            bodies = await self._world.cluster.list("VirtualMachine")
+            users = frozenset(
+                Key("VirtualMachine", body["metadata"]["namespace"], body["metadata"]["name"])
+                for body in bodies
+                if provider_of(body) == name
+            )
+        names = sorted(f"{user.namespace}/{user.name}" for user in users)
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        return f"{len(names)} objects use this Provider: {', '.join(names[:8])}{more}" if names else ""
+
+    async def _release(self, key: Key) -> Outcome:
+        await self._connections.forget(key.name)
         self._reporter.forget(key.name)
         self._meter.forget(key.name)
         self._meter.gone(key.kind, "", key.name)
         await self._world.drop_finalizer(key)
         return Done()
+
+
+def _held(error: CloudError | None, dependants: str) -> CloudError | None:
+    """What is to be told: why the cloud cannot be worked with, and what keeps a Provider that is to go."""
+    if not dependants:
+        return error
+    if error is None:
+        return Refused(Reason.HAS_DEPENDANTS, dependants)
+    return CloudError(error.reason, f"{error.message}; {dependants}", disposition=error.disposition)

@@ -33,7 +33,7 @@ class NotLeading(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a Provider has no link. ``since`` in Unix seconds."""
+    """Why a Provider cannot be worked with. ``since`` in Unix seconds."""
 
     error: CloudError
     since: float
@@ -44,7 +44,8 @@ class World:
     """The state of one running operator. Everything in it is only touched on the event loop.
 
     ``leads`` tells whether this process may change clouds now. ``visibility`` replaces the drivers' seconds after
-    which an unanswered create is certain to be seen; None leaves them.
+    which an unanswered create is certain to be seen; None leaves them. ``providers``: how each stands, either
+    connected or failed; what is in neither state is being connected, and will be in one of them in a moment.
     """
 
     store: Store
@@ -55,13 +56,21 @@ class World:
     leads: Callable[[], bool]
     visibility: float | None = None
     monotonic: Clock = time.monotonic
-    links: dict[str, Link] = field(default_factory=dict)
-    failures: dict[str, Failure] = field(default_factory=dict)
+    providers: dict[str, Link | Failure] = field(default_factory=dict)
     chronicle: Chronicle = field(init=False)
     _namespaces: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.chronicle = Chronicle(self.cluster, self.monotonic)
+
+    def link(self, provider: str) -> Link | None:
+        """The link of a Provider that is connected."""
+        state = self.providers.get(provider)
+        return state if isinstance(state, Link) else None
+
+    def links(self) -> list[Link]:
+        """The links of all Providers that are connected."""
+        return [state for state in self.providers.values() if isinstance(state, Link)]
 
     def tell(self, key: Key, reason: str, message: str, *, warning: bool = False) -> None:
         """Records a Kubernetes Event about the object, in the background."""

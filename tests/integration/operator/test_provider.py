@@ -240,3 +240,37 @@ def test_a_provider_without_users_goes_with_its_series(make_scene: MakeScene, cl
     scene.bed.wait_gone("providers", scene.provider)
 
     assert _only_counters(scene)
+
+
+def test_all_that_is_deleted_at_once_while_the_operator_is_down_goes_when_it_is_back(own: Scene) -> None:
+    for name in ("web", "db"):
+        own.make(name)
+    bed = own.bed
+    bed.operator.kill()
+    bed.delete("provider", own.provider)
+    for name in ("web", "db"):
+        own.delete(name)
+
+    bed.operator.start().wait()
+
+    bed.wait_gone("virtualmachines", "web", "db", namespace=own.namespace)
+    bed.wait_gone("providers", own.provider)
+    assert own.here() == set()
+
+
+def test_a_secret_that_is_taken_away_ends_all_changes_until_it_is_back(own: Scene) -> None:
+    own.make()
+    machine = own.machine()
+
+    own.bed.delete("secret", own.provider, namespace="hybridge-system")
+    told = own.wait_provider("Ready", "False", "SecretNotFound")
+    assert f"hybridge-system/{own.provider}" in told["message"]
+    own.forget_requests()
+    own.change(tags={"team": "shop"})
+    own.wait("web", "Synced", "False", "SecretNotFound")
+    assert own.mutations() == []
+    assert own.machine() == machine
+
+    own.bed.apply(own.secret())
+    own.wait_provider("Ready", "True")
+    own.wait_machine(lambda found: found.tags.get("team") == "shop", "to be tagged when the Secret is back")

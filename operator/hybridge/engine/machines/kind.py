@@ -19,6 +19,7 @@ from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Sear
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_time
 from hybridge.engine.admission import admit
+from hybridge.engine.bulkhead import Closed
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
 from hybridge.engine.machines import sight, userdata
@@ -82,7 +83,7 @@ class MachineKind:
     def _forget(self, key: Key) -> None:
         memo = self._memos.pop(key, None)
         if memo is not None:
-            for link in self._world.links.values():
+            for link in self._world.links():
                 link.unbind(key)
             self._meter.gone(key.kind, key.namespace, key.name)
 
@@ -127,16 +128,17 @@ class MachineKind:
     def _is_connecting(self, name: str) -> bool:
         """Whether it will be known in a moment how the Provider is: that is not worth a word to each of its objects."""
         exists = self._world.store.get(Key("Provider", "", name)) is not None
-        return exists and name not in self._world.links and name not in self._world.failures
+        return exists and name not in self._world.providers
 
     def _link(self, name: str) -> Link:
-        link = self._world.links.get(name)
-        if link is not None:
-            return link
-        failure = self._world.failures[name]
+        state = self._world.providers.get(name)
+        if state is None:
+            raise Closed
+        if isinstance(state, Link):
+            return state
         raise CloudError(
-            failure.error.reason,
-            f"Provider {name}: {failure.error.message} (since {format_time(failure.since)})",
+            state.error.reason,
+            f"Provider {name}: {state.error.message} (since {format_time(state.since)})",
             disposition=Disposition.WAIT,
         )
 
