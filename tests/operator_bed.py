@@ -17,7 +17,8 @@ from hybridge.core.identity import OWNER, read_notes
 from lab import manifests
 from lab.aws import AwsMachine
 from lab.bed import CLOUDS, Lab
-from lab.faultproxy import Cloud
+from lab.faultproxy import Cloud, FaultProxy
+from lab.faultproxy_kubernetes import through
 from lab.operator import Operator, install
 from lab.process import LabError
 from lab.proxmox import ProxmoxMachine
@@ -44,10 +45,15 @@ class Seen:
 class OperatorBed:
     """A lab with an operator in it. Everything is asked of the API server and of the clouds, never of the operator."""
 
-    def __init__(self, lab: Lab, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self, lab: Lab, folder: Path, options: Sequence[str] = (), *, before_kubernetes: FaultProxy | None = None
+    ) -> None:
+        """``before_kubernetes``: a running proxy through which operators reach the API server; tests go past it."""
         self.lab = lab
         self.folder = folder
         self.kubeconfig = install(lab.controlplane)
+        if before_kubernetes is not None:
+            self.kubeconfig = through(before_kubernetes, self.kubeconfig)
         self.api = ApiServer(lab.controlplane.kubeconfig)
         self.options = options
         self.operator = self.make_operator()
@@ -56,10 +62,10 @@ class OperatorBed:
         """A further operator process, not started."""
         return Operator(self.folder, self.kubeconfig, name=name, options=["--log-format", "json", *self.options])
 
-    def connect(self, *clouds: Cloud) -> None:
-        """Makes a Provider for each cloud, and waits until it is Ready."""
+    def connect(self, *clouds: Cloud, **spec: object) -> None:
+        """Makes a Provider for each cloud, and waits until it is Ready; ``spec`` adds or replaces fields."""
         for cloud in clouds:
-            self.apply(self.secret(cloud), self.provider(cloud))
+            self.apply(self.secret(cloud), self.provider(cloud, None, **spec))
         for cloud in clouds:
             self.wait_for(partial(self.is_true, "provider", cloud, "Ready"), f"the Provider {cloud} to be Ready")
 

@@ -27,6 +27,7 @@ from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer, Cloud, FaultProxy
 from lab.permissions import Grant
 from lab.pki import Authority
+from tests.leftovers import leftovers
 
 GIB = 2**30
 #: A name that people give where they may.
@@ -262,7 +263,7 @@ class Bed(ABC):
 
     def leftovers(self) -> set[str]:
         """Things that machines bring along and that no machine has: disks, media."""
-        return set()
+        return leftovers(self.cloud)
 
     # ----------------------------------------------------- a person's actions
 

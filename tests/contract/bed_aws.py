@@ -96,13 +96,6 @@ class AwsBed(Bed):
         answer = self._ec2.describe_instance_attribute(InstanceId=machine_id, Attribute="userData")
         return base64.b64decode(answer["UserData"].get("Value", "")).decode()
 
-    def leftovers(self) -> set[str]:
-        volumes = self._ec2.describe_volumes()["Volumes"]
-        nics = self._ec2.describe_network_interfaces()["NetworkInterfaces"]
-        return {volume["VolumeId"] for volume in volumes if not volume["Attachments"]} | {
-            nic["NetworkInterfaceId"] for nic in nics if nic["Status"] == "available"
-        }
-
     def pace(self, seconds: float) -> None:
         self._aws.tune(transition_seconds=self._TRANSITION + seconds)
 

@@ -108,10 +108,6 @@ class ProxmoxBed(Bed):
     def given(self, machine_id: str) -> str:
         return self._pve.given(int(machine_id))
 
-    def leftovers(self) -> set[str]:
-        used = {str(word) for machine in self._pve.machines() for word in machine.config.values()}
-        return {volume for volume in self._pve.isos() if not any(volume in word for word in used)}
-
     def pace(self, seconds: float) -> None:
         self._pve.tune(task_seconds=seconds)
 

@@ -1,0 +1,66 @@
+"""One cloud, the API server and the operator, with a proxy before each of both worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.bed import Lab
+from lab.faultproxy import Api, Cloud, FaultProxy
+from lab.faultproxy_kubernetes import before
+from tests.integration.operator.people import Person, person
+from tests.kills import OPTIONS
+from tests.leftovers import leftovers
+from tests.operator_bed import OperatorBed
+
+
+@dataclass(frozen=True, slots=True)
+class CrashBed:
+    """The operator under test, what it works with, and who looks at the result past every proxy."""
+
+    operator: OperatorBed
+    person: Person
+    doors: dict[Api, FaultProxy]
+
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud."""
+        return self.person.cloud
+
+    def leftovers(self) -> set[str]:
+        """Things in the cloud that no machine has."""
+        return leftovers(self.operator.lab.clouds[self.cloud])
+
+    def forget(self) -> None:
+        """Counts from here on."""
+        for door in self.doors.values():
+            door.reset_counts()
+
+    def heal(self) -> None:
+        """Lifts all faults."""
+        for door in self.doors.values():
+            door.clear()
+
+    def revive(self) -> None:
+        """Starts the operator when it has ended, as a kubelet does."""
+        if not self.operator.operator.process.alive:
+            self.operator.operator.start()
+        self.operator.operator.wait()
+
+
+@contextmanager
+def crash_bed(folder: Path, cloud: Cloud) -> Iterator[CrashBed]:
+    """A bed with a Ready Provider, which is looked at every second; all of it is ended afterwards."""
+    with (
+        Lab(folder, clouds=[cloud], prometheus=False) as lab,
+        before(lab.controlplane, folder) as before_kubernetes,
+    ):
+        bed = OperatorBed(lab, folder, OPTIONS, before_kubernetes=before_kubernetes)
+        try:
+            bed.operator.start().wait()
+            bed.connect(cloud, sweepInterval="1s", imports="Managed")
+            yield CrashBed(bed, person(cloud, lab), {"kubernetes": before_kubernetes, cloud: lab.proxies[cloud]})
+        finally:
+            bed.operator.stop()

@@ -1,0 +1,93 @@
+"""Every request by which a driver can change something, read from its code: a new one has to be reached by a life."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from typing import Any, Final
+
+import pyVmomi.VmomiSupport
+
+from hybridge.drivers.aws.subset import OPERATIONS
+from lab.faultproxy import Cloud
+from lab.faultproxy_operations import identify
+
+# pyvmomi makes its classes at run time, so that its names have no static types.
+_vmomi: Final[Any] = pyVmomi.VmomiSupport
+#: What no life comes upon, and why.
+UNREACHED: Mapping[Cloud, Mapping[str, str]] = {
+    "aws": {},
+    "proxmox": {"Resume": "only a guest that somebody suspended is resumed"},
+    "vsphere": {"Rename_Task": "only a machine that somebody gave another name is given its own back"},
+}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+#: Methods of the Proxmox client that change something; the first argument is what the request is called.
+_CHANGING = frozenset({"post", "put", "delete", "upload"})
+
+
+def sendable(cloud: Cloud) -> set[str]:
+    """Names of these requests, as the operator's metrics have them."""
+    match cloud:
+        case "aws":
+            return {
+                name for name in OPERATIONS if identify("aws", "POST", "/", _FORM, f"Action={name}".encode()).mutating
+            }
+        case "proxmox":
+            return {name for tree in _modules(cloud) for name in _proxmox(tree)}
+        case "vsphere":
+            return {name for tree in _modules(cloud) for name in _vsphere(tree)}
+
+
+def _modules(cloud: Cloud) -> Iterator[ast.Module]:
+    for file in resources.files(f"hybridge.drivers.{cloud}").iterdir():
+        if file.name.endswith(".py"):
+            yield ast.parse(file.read_text())
+
+
+def _proxmox(tree: ast.Module) -> Iterator[str]:
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for call in ast.walk(function):
+            if isinstance(call, ast.Call) and _is_request(call.func):
+                yield from _texts(call.args[0], function)
+
+
+def _is_request(called: ast.expr) -> bool:
+    if not (isinstance(called, ast.Attribute) and called.attr in _CHANGING):
+        return False
+    return isinstance(called.value, ast.Attribute) and called.value.attr == "_client"
+
+
+def _texts(word: ast.expr, function: ast.FunctionDef) -> Iterator[str]:
+    """What an argument can be: a text, or one of those that its variable is given in the function."""
+    if isinstance(word, ast.Name):
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign) and word.id in {
+                one.id for one in node.targets if isinstance(one, ast.Name)
+            }:
+                yield from _texts(node.value, function)
+    elif isinstance(word, ast.IfExp):
+        yield from _texts(word.body, function)
+        yield from _texts(word.orelse, function)
+    else:
+        assert isinstance(word, ast.Constant), f"the name of a request that cannot be read: {ast.unparse(word)}"
+        yield str(word.value)
+
+
+def _vsphere(tree: ast.Module) -> Iterator[str]:
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and _is_method(call.func.attr):
+            name = call.func.attr
+            if identify("vsphere", "POST", "/sdk", {}, f"<Body><{name}/>".encode()).mutating:
+                yield name
+
+
+def _is_method(name: str) -> bool:
+    """Whether the vSphere API has a method of this name."""
+    try:
+        _vmomi.GetWsdlMethod("urn:vim25", name)
+    except KeyError:
+        return False
+    return True

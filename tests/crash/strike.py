@@ -1,0 +1,223 @@
+"""Lives lives: once undisturbed to see where they can be struck, and then as often as they are to be struck.
+
+In one life each step is struck at most once, so that many blows cost few lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lab.faultproxy import FaultControl
+from lab.process import LabError
+from tests.crash.bed import CrashBed
+from tests.crash.hooks import Blow, Hook, How, blows, counted
+from tests.crash.life import KIND, NAME, STORIES, Life, Step
+from tests.integration.operator.series import samples
+
+#: Seconds after the end of a step in which a request that comes again and again may still reach its hook.
+_GRACE = 4.0
+#: Seconds until a step has come to its end by itself, whatever happened; an answer is waited for up to 20 s.
+_PATIENCE = 120.0
+#: Seconds until what a machine leaves for a moment is gone.
+_TIDY = 20.0
+_POLL = 0.01
+_LOOK = 0.1
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a blow. ``reached``: the request came; ``found``: what was not as it should be, in words."""
+
+    blow: Blow
+    reached: bool
+    found: tuple[str, ...]
+    seconds: float
+
+    def count(self, kind: str) -> int:
+        """How many findings are of a kind: duplicate, leak, stuck or wrong."""
+        return sum(one.startswith(f"{kind}:") for one in self.found)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What undisturbed lives asked for: the hooks of each step, and the requests to the cloud as the metrics name them."""
+
+    hooks: Mapping[str, list[Hook]]
+    operations: frozenset[str]
+
+
+class Stuck(Exception):
+    """A step did not come to its end."""
+
+
+class Strikes:
+    """Strikes the lives of one bed."""
+
+    def __init__(self, bed: CrashBed, tell: Tell = lambda _: None) -> None:
+        self._bed = bed
+        self._tell = tell
+
+    def reference(self) -> Reference:
+        """Lives that nothing disturbs. AssertionError when one of them goes wrong."""
+        hooks: dict[str, list[Hook]] = {}
+        operations: set[str] = set()
+        for story in STORIES.values():
+            life = Life(self._bed)
+            for step in story:
+                if step.takes:
+                    life.launch()
+                self._bed.forget()
+                step.begin(life)
+                self._finish(life, step)
+                hooks[step.name] = counted(self._bed.doors)
+                operations |= self._metered()
+                wrong = self._tidy(life, step)
+                assert not wrong, f"{step.name}, undisturbed: {wrong}"
+                self._tell(f"{self._bed.cloud}: {step.name} has {len(hooks[step.name])} calls")
+            self._bury(life)
+        return Reference(hooks, frozenset(operations))
+
+    def strike(self, chosen: Iterable[Blow]) -> list[Result]:
+        """One life after the other, until every blow was struck. Never raises for what the operator did."""
+        waiting: dict[str, deque[Blow]] = {}
+        total = 0
+        for blow in chosen:
+            waiting.setdefault(blow.step, deque()).append(blow)
+            total += 1
+        results: list[Result] = []
+        for story in STORIES.values():
+            while any(waiting.get(step.name) for step in story):
+                for result in self._live(story, waiting):
+                    results.append(result)
+                    self._tell(_progress(self._bed.cloud, len(results), total, result))
+        return results
+
+    def _live(self, story: Sequence[Step], waiting: Mapping[str, deque[Blow]]) -> Iterable[Result]:
+        life = Life(self._bed)
+        try:
+            for step in story:
+                blow = waiting[step.name].popleft() if waiting.get(step.name) else None
+                if blow is None and step.optional:
+                    continue
+                began = time.monotonic()
+                if step.takes:
+                    life.launch()
+                try:
+                    reached = self._play(life, step, blow)
+                    found = self._tidy(life, step)
+                except (Stuck, LabError) as error:
+                    reached, found = True, [f"stuck: {error}", *life.alone()]
+                if blow is not None:
+                    yield Result(blow, reached, tuple(found), time.monotonic() - began)
+                if found:
+                    if blow is None:
+                        self._tell(f"{self._bed.cloud}: {step.name} went wrong after an earlier blow: {found}")
+                    return
+        finally:
+            self._bury(life)
+
+    def _play(self, life: Life, step: Step, blow: Blow | None) -> bool:
+        """A step from its beginning to its end; whether the blow met its request. Raises Stuck."""
+        if blow is None:
+            step.begin(life)
+            self._finish(life, step)
+            return False
+        door = self._bed.doors[blow.hook.api]
+        number = door.inject(blow.rule())
+        try:
+            step.begin(life)
+            reached = self._until_hit(life, step, door, number)
+            if reached and blow.how.kills:
+                self._bed.operator.operator.kill()
+        finally:
+            if blow.how.kills:
+                self._bed.heal()
+        self._finish(life, step)
+        self._bed.heal()
+        return reached
+
+    def _until_hit(self, life: Life, step: Step, door: FaultControl, number: int) -> bool:
+        """Whether the rule hits, at the latest some seconds after the step's end."""
+        deadline = time.monotonic() + _PATIENCE
+        look = 0.0
+        over = float("inf")
+        while time.monotonic() < min(deadline, over):
+            if any(rule.hit for rule in door.faults() if rule.id == number):
+                return True
+            if time.monotonic() > look:
+                look = time.monotonic() + _LOOK
+                if over == float("inf") and step.done(life):
+                    over = time.monotonic() + _GRACE
+            time.sleep(_POLL)
+        return False
+
+    def _metered(self) -> set[str]:
+        found = samples(self._bed.operator.operator, provider=self._bed.cloud)
+        return {one.labels["operation"] for one in found if one.name == "hybridge_provider_requests_total"}
+
+    def _finish(self, life: Life, step: Step) -> None:
+        """Waits for the step's end; an operator that has ended is started again, as a kubelet does. Raises Stuck."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            self._bed.revive()
+            if step.done(life):
+                return
+            if time.monotonic() > deadline:
+                raise Stuck(
+                    f"{step.name} did not end: {(life.body() or {}).get('status')}\n{self._bed.operator.log_tail()}"
+                )
+            time.sleep(_LOOK)
+
+    @staticmethod
+    def _tidy(life: Life, step: Step) -> list[str]:
+        """What is wrong after a step, once it had some seconds to come right."""
+        deadline = time.monotonic() + _TIDY
+        while True:
+            wrong = step.wrong(life)
+            if not wrong or time.monotonic() > deadline:
+                return wrong
+            time.sleep(_LOOK)
+
+    def _bury(self, life: Life) -> None:
+        """Takes away what a life has left, so that the next one begins as the first did."""
+        self._bed.heal()
+        self._bed.revive()
+        bed, people = self._bed.operator, self._bed.person
+        life.delete()
+        with contextlib.suppress(AssertionError):
+            bed.wait_gone("virtualmachines", NAME, namespace=life.namespace, timeout=30)
+        if life.body() is not None:
+            bed.patch(KIND, NAME, {"metadata": {"finalizers": []}}, life.namespace)
+        for machine in people.machines():
+            if machine.id not in life.strangers:
+                with contextlib.suppress(LabError):
+                    people.destroy(machine.id)
+
+
+def choose(hooks: Mapping[str, list[Hook]], ways: Sequence[How], seed: int, most: int | None = None) -> list[Blow]:
+    """All blows in an order that the seed decides; with ``most``, so many of them, every step in its turn."""
+    source = random.Random(seed)
+    by_step = [blows(step, found, ways) for step, found in hooks.items()]
+    for one in by_step:
+        source.shuffle(one)
+    everything = [blow for one in by_step for blow in one]
+    if most is None or most >= len(everything):
+        return everything
+    chosen: list[Blow] = []
+    while len(chosen) < most:
+        for one in by_step:
+            if one and len(chosen) < most:
+                chosen.append(one.pop())
+    return chosen
+
+
+def _progress(cloud: str, done: int, total: int, result: Result) -> str:
+    words = "; ".join(result.found) if result.found else "as wanted" if result.reached else "not reached"
+    return f"{cloud}: {done} of {total}: {result.blow} ({result.seconds:.1f} s): {words}"

@@ -1,0 +1,23 @@
+"""What machines bring along and leave behind when something goes wrong: disks, interfaces, media that no machine has."""
+
+from __future__ import annotations
+
+from lab.aws import AwsCloud
+from lab.bed import SimulatedCloud
+from lab.proxmox import ProxmoxCloud
+
+
+def leftovers(cloud: SimulatedCloud) -> set[str]:
+    """Ids of such things. A vCenter keeps all that a machine has in its folder, so that nothing can stay alone there."""
+    match cloud:
+        case AwsCloud():
+            ec2 = cloud.client()
+            volumes = ec2.describe_volumes()["Volumes"]
+            nics = ec2.describe_network_interfaces()["NetworkInterfaces"]
+            return {volume["VolumeId"] for volume in volumes if not volume["Attachments"]} | {
+                nic["NetworkInterfaceId"] for nic in nics if nic["Status"] == "available"
+            }
+        case ProxmoxCloud():
+            used = {str(word) for machine in cloud.machines() for word in machine.config.values()}
+            return {volume for volume in cloud.isos() if not any(volume in word for word in used)}
+    return set()
