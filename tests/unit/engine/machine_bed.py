@@ -226,7 +226,7 @@ class MachineBed:
             "pve", cast("Driver", self.cloud), Connection("pve:1", "1"), bulkhead, clock=clock, monotonic=clock,
             interval=30.0, on_change=lambda *_: None, on_error=lambda *_: None,
         )  # fmt: skip
-        self.world.links["pve"] = self.link
+        self.world.providers["pve"] = self.link
         self.kind = MachineKind(self.world, cast("MachineMeter", Silent()))
 
     def close(self) -> None:

@@ -127,7 +127,7 @@ class MachineReporter:
 
     def _seen(self, key: Key, memo: Memo, machine: VirtualMachine) -> Machine | None:
         """The machine of an object that may not be worked on, where it is in sight and ours; its changes call the object."""
-        link = self._world.links.get(machine.spec.provider_ref.name)
+        link = self._world.link(machine.spec.provider_ref.name)
         if link is None or memo.id is None:
             return None
         observed = machine.spec.lifecycle.management is Management.OBSERVED
@@ -140,7 +140,7 @@ class MachineReporter:
 
     def _is_unseen(self, memo: Memo, machine: VirtualMachine) -> bool:
         """Whether the cloud is looked at and does not show a machine that was there."""
-        link = self._world.links.get(machine.spec.provider_ref.name)
+        link = self._world.link(machine.spec.provider_ref.name)
         if link is None or memo.id is None or memo.created_at is None or link.bulkhead.breaker.open:
             return False
         lag = link.driver.machines.traits.lag
