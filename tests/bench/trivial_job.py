@@ -41,7 +41,9 @@ class Trivial:
         self._wanted = wanted
         self._work = work
         bucket = TokenBucket(_UNLIMITED, _UNLIMITED, time.time)
-        self._bulkhead = Bulkhead("trivial", threads=workers, bucket=bucket, breaker=Breaker(time.time))
+        self._bulkhead = Bulkhead(
+            "trivial", threads=workers, bucket=bucket, breaker=Breaker(time.time), leads=lambda: True
+        )
         self._started: float | None = None
         self._done: set[Key] = set()
         self.ended: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -79,10 +81,10 @@ class _Silent:
 
 async def _work(value: str, objects: int, workers: int, work: float) -> None:
     kubernetes = Kubernetes(await configure(), lambda _verb, _status: None)
-    queue = WorkQueue(time.time)
+    queue = WorkQueue(time.time, per_group=workers)
     world = World(Store(), queue, kubernetes, time.time, "bench", lambda: True)
     job = Trivial(world, value=value, wanted=objects, work=work, workers=workers)
-    reconciler = Reconciler(queue, {"VirtualMachine": job}, _Silent(), clock=time.time, workers=workers)
+    reconciler = Reconciler(queue, {"VirtualMachine": job}, _Silent(), clock=time.time)
     watch = Watch(world)
     tasks = [asyncio.create_task(reconciler.run()), asyncio.create_task(watch.run())]
     ending: list[asyncio.Future[Any]] = [*tasks, job.ended]

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from hybridge.core.errors import CloudError, Unreachable
@@ -18,6 +19,14 @@ T = TypeVar("T")
 
 class Closed(Exception):
     """The Provider was disconnected while a call waited for its turn."""
+
+
+class NotLeading(Exception):
+    """Another replica may be acting: nothing was sent."""
+
+
+class _Opened(Exception):
+    """The breaker opened while a call waited for its thread."""
 
 
 class TokenBucket:
@@ -92,8 +101,13 @@ class Breaker:
         return True
 
     def ended(self) -> None:
-        """A call that was admitted has ended, however."""
+        """The call that tried again has ended, however."""
         self._probing = False
+
+    @property
+    def probing(self) -> bool:
+        """Whether a call is under way that tries again. Right after ``admit`` it is the one that was admitted."""
+        return self._probing
 
     @property
     def just_opened(self) -> bool:
@@ -128,36 +142,68 @@ class Bulkhead:
     """Runs a driver's blocking calls for one Provider. What goes wrong here is felt nowhere else.
 
     Sweeps have a thread of their own: a long poll must not take a place from changes, nor changes starve sweeps.
+    ``leads`` tells, in any thread, whether this process may change clouds now.
     """
 
-    def __init__(self, name: str, *, threads: int, bucket: TokenBucket, breaker: Breaker) -> None:
-        self._changes = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-call")
+    def __init__(
+        self, name: str, *, threads: int, bucket: TokenBucket, breaker: Breaker, leads: Callable[[], bool]
+    ) -> None:
+        self._leads = leads
+        self._thread = threading.local()
+        self._changes = ThreadPoolExecutor(threads, thread_name_prefix=f"{name}-call", initializer=self._enter)
         self._sweeps = ThreadPoolExecutor(1, thread_name_prefix=f"{name}-sweep")
         self.bucket = bucket
         self.breaker = breaker
         #: How many calls the cloud has refused for want of a right.
         self.denials = 0
 
+    def acquire(self) -> None:
+        """To be called by a driver right before each request: blocks until the rate limit has room for one.
+
+        Raises Closed after ``close``, and NotLeading in a call that began or waited until another replica may be acting:
+        nothing is sent then. Sweeps only read, and go on.
+        """
+        self.bucket.acquire()
+        if getattr(self._thread, "calls", False) and not self._leads():
+            raise NotLeading
+
+    def _enter(self) -> None:
+        self._thread.calls = True
+
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Runs ``function`` in a thread. Raises Unreachable at once while the breaker is open, Closed after ``close``."""
+        """Runs ``function`` in a thread. Raises Unreachable at once while the breaker is open, also when it
+        opened before there was a thread; Closed after ``close``; NotLeading.
+        """
         if not self.breaker.admit():
-            words = self.breaker.error.message if self.breaker.error else "no answer"
-            raise Unreachable(words)
+            raise self._down()
+        probe = self.breaker.probing
+
+        def begin() -> T:
+            if self.breaker.open and not probe:
+                raise _Opened
+            return function(*args, **kwargs)
+
         try:
-            return await self._run(self._changes, function, *args, **kwargs)
+            return await self._run(self._changes, begin)
+        except _Opened:
+            raise self._down() from None
         finally:
-            self.breaker.ended()
+            if probe:
+                self.breaker.ended()
+
+    def _down(self) -> Unreachable:
+        return Unreachable(self.breaker.error.message if self.breaker.error else "no answer")
 
     async def sweep(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs ``function`` in the sweeps' thread, breaker or not: sweeps are what finds out that a cloud is back."""
-        return await self._run(self._sweeps, function, *args, **kwargs)
+        return await self._run(self._sweeps, partial(function, *args, **kwargs))
 
-    async def _run(self, pool: ThreadPoolExecutor, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run(self, pool: ThreadPoolExecutor, function: Callable[[], T]) -> T:
         if self.bucket.is_closed():
             raise Closed
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         try:
-            result = await loop.run_in_executor(pool, lambda: function(*args, **kwargs))
+            result = await loop.run_in_executor(pool, function)
         except asyncio.CancelledError:
             # The pool was closed before the call had its turn: that does not cancel who waits for it.
             if self.bucket.is_closed() and task is not None and not task.cancelling():

@@ -33,7 +33,9 @@ def bulkhead(provider: Provider, world: World) -> Bulkhead:
     rate, burst = RATES[provider.spec.type]
     bucket = TokenBucket(limits.requests_per_second or rate, limits.burst or burst, world.monotonic)
     breaker = Breaker(world.monotonic, wall=world.clock)
-    return Bulkhead(provider.metadata.name, threads=limits.concurrent_tasks, bucket=bucket, breaker=breaker)
+    return Bulkhead(
+        provider.metadata.name, threads=limits.concurrent_tasks, bucket=bucket, breaker=breaker, leads=world.leads
+    )
 
 
 def settings(provider: Provider, secret: Secret | None, limited: Bulkhead, meter: ProviderMeter) -> Settings:
@@ -44,7 +46,7 @@ def settings(provider: Provider, secret: Secret | None, limited: Bulkhead, meter
         provider=name,
         cloud=spec.cloud,
         credentials=secret.data if secret else {},
-        acquire=limited.bucket.acquire,
+        acquire=limited.acquire,
         meter=meter.requests(name),
         ca_bundle=spec.tls.ca_bundle,
         fingerprint=spec.tls.fingerprint_hex,

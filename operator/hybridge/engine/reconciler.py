@@ -9,12 +9,11 @@ from functools import partial
 from typing import Protocol
 
 from hybridge.engine.backoff import Backoff
-from hybridge.engine.bulkhead import Closed
+from hybridge.engine.bulkhead import Closed, NotLeading
 from hybridge.engine.cluster import ClusterUnavailable, Conflict
 from hybridge.engine.keys import Clock, Key
 from hybridge.engine.outcome import Again, Done, Failed, Kind, Outcome
 from hybridge.engine.queue import Priority, WorkQueue
-from hybridge.engine.world import NotLeading
 
 log = logging.getLogger(__name__)
 
@@ -28,16 +27,15 @@ class Observer(Protocol):
 
 
 class Reconciler:
-    """Runs up to ``workers`` reconciles at once. A failure of one, expected or not, touches no other."""
+    """Runs as many reconciles at once as the queue gives out: it bounds them for each Provider, and a bound for all
+    together would let those that hang hold up the others. A failure of one, expected or not, touches no other.
+    """
 
-    def __init__(
-        self, queue: WorkQueue, kinds: Mapping[str, Kind], observer: Observer, *, clock: Clock, workers: int = 64
-    ) -> None:
+    def __init__(self, queue: WorkQueue, kinds: Mapping[str, Kind], observer: Observer, *, clock: Clock) -> None:
         self._queue = queue
         self._kinds = kinds
         self._observer = observer
         self._clock = clock
-        self._slots = asyncio.Semaphore(workers)
         self._backoff = Backoff()
         self._running: set[asyncio.Task[Outcome]] = set()
 
@@ -45,7 +43,6 @@ class Reconciler:
         """Works until cancelled; then waits for what is under way, so that no answer of a cloud is lost."""
         try:
             while True:
-                await self._slots.acquire()
                 key = await self._queue.get()
                 task = asyncio.create_task(self._kinds[key.kind].reconcile(key), name=str(key))
                 self._running.add(task)
@@ -56,7 +53,6 @@ class Reconciler:
 
     def _ended(self, key: Key, started: float, task: asyncio.Task[Outcome]) -> None:
         self._running.discard(task)
-        self._slots.release()
         self._queue.done(key)
         outcome = Closed() if task.cancelled() else task.exception() or task.result()
         result = self._settle(key, outcome)

@@ -27,10 +27,6 @@ M = TypeVar("M", bound=Model)
 NAMESPACE_AGE = 10.0
 
 
-class NotLeading(Exception):
-    """Another replica may be acting: nothing was changed."""
-
-
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a Provider cannot be worked with. ``since`` in Unix seconds."""
@@ -43,9 +39,9 @@ class Failure:
 class World:
     """The state of one running operator. Everything in it is only touched on the event loop.
 
-    ``leads`` tells whether this process may change clouds now. ``visibility`` replaces the drivers' seconds after
-    which an unanswered create is certain to be seen; None leaves them. ``providers``: how each stands, either
-    connected or failed; what is in neither state is being connected, and will be in one of them in a moment.
+    ``leads`` tells, in any thread, whether this process may change clouds now. ``visibility`` replaces the drivers'
+    seconds after which an unanswered create is certain to be seen; None leaves them. ``providers``: how each stands,
+    either connected or failed; what is in neither state is being connected, and will be in one of them in a moment.
     """
 
     store: Store
@@ -100,11 +96,6 @@ class World:
             return key.name
         body = self.store.get(key)
         return provider_of(body) if body else ""
-
-    def require_leadership(self) -> None:
-        """To be called right before every change of a cloud. Raises NotLeading."""
-        if not self.leads():
-            raise NotLeading
 
     def decode(self, key: Key, model: type[M]) -> M | None:
         """The object as its typed model."""

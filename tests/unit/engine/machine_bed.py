@@ -221,7 +221,9 @@ class MachineBed:
         self.world = World(Store(), WorkQueue(clock), cast("Cluster", self.api), clock, "cluster", lambda: True)
         for key, body in self.api.objects.items():
             self.world.store.put(key, body)
-        bulkhead = Bulkhead("pve", threads=1, bucket=TokenBucket(9e6, 9e6, clock), breaker=Breaker(clock))
+        bulkhead = Bulkhead(
+            "pve", threads=1, bucket=TokenBucket(9e6, 9e6, clock), breaker=Breaker(clock), leads=lambda: True
+        )
         self.link = Link(
             "pve", cast("Driver", self.cloud), Connection("pve:1", "1"), bulkhead, clock=clock, monotonic=clock,
             interval=30.0, on_change=lambda *_: None, on_error=lambda *_: None,

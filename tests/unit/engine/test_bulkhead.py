@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hybridge.core.errors import Refused, Unreachable
 from hybridge.core.reasons import Reason
-from hybridge.engine.bulkhead import Breaker, Bulkhead, Closed, TokenBucket
+from hybridge.engine.bulkhead import Breaker, Bulkhead, Closed, NotLeading, TokenBucket
 
 
 class Clock:
@@ -149,7 +149,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def bulkhead(clock: Clock) -> Iterator[Bulkhead]:
-    found = Bulkhead("aws", threads=2, bucket=bucket(clock, 10.0, 5.0), breaker=Breaker(clock, threshold=2))
+    found = Bulkhead(
+        "aws", threads=2, bucket=bucket(clock, 10.0, 5.0), breaker=Breaker(clock, threshold=2), leads=lambda: True
+    )
     yield found
     found.close()
 
@@ -260,7 +262,7 @@ def test_after_the_pause_one_call_tries_and_the_others_wait_for_it() -> None:
 def test_calls_of_a_provider_that_was_disconnected_end_as_closed() -> None:
     async def story() -> None:
         clock = Clock()
-        bulkhead = Bulkhead("x", threads=1, bucket=bucket(clock, 1, 1), breaker=Breaker(clock))
+        bulkhead = Bulkhead("x", threads=1, bucket=bucket(clock, 1, 1), breaker=Breaker(clock), leads=lambda: True)
         gate = threading.Event()
         calls = [asyncio.create_task(bulkhead.call(gate.wait)) for _ in range(2)]
         await asyncio.sleep(0)
@@ -284,3 +286,82 @@ def test_a_clock_that_goes_back_stops_nobody() -> None:
     limited.acquire()
 
     assert clock.now == before
+
+
+def test_what_waited_for_its_turn_until_the_lease_was_lost_is_not_sent(clock: Clock) -> None:
+    """Whoever waited for a token, or for a thread, asks once more right before each request."""
+    sent: list[str] = []
+
+    def request(name: str) -> None:
+        bulkhead.acquire()
+        sent.append(name)
+
+    async def story() -> None:
+        loop = asyncio.get_running_loop()
+        calls = [asyncio.create_task(bulkhead.call(request, name)) for name in ("first", "second")]
+        await loop.run_in_executor(None, waits.asked.wait)
+        leading.clear()
+        waits.go_on.set()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert sent == ["first"]
+        assert isinstance(results[1], NotLeading)
+        with pytest.raises(NotLeading):
+            await bulkhead.call(request, "third")
+        await bulkhead.sweep(request, "sweep")
+        assert sent == ["first", "sweep"]
+
+    leading = threading.Event()
+    leading.set()
+    waits = Turn()
+    limited = TokenBucket(1.0, 1.0, clock)
+    limited._closed = waits
+    bulkhead = Bulkhead("x", threads=1, bucket=limited, breaker=Breaker(clock), leads=leading.is_set)
+    asyncio.run(story())
+    bulkhead.close()
+
+
+class Turn(threading.Event):
+    """Holds the first thread that has to wait for a token until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.go_on = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout:
+            self.asked.set()
+            self.go_on.wait()
+        return False
+
+
+def test_a_call_that_waited_for_its_thread_asks_the_breaker_again(clock: Clock) -> None:
+    """Thirty calls in line for the threads of a cloud that hangs are not thirty timeouts."""
+    begun: list[int] = []
+    timeouts = threading.Semaphore(0)
+
+    def hang(number: int) -> None:
+        begun.append(number)
+        timeouts.acquire()
+        raise Unreachable("timeout")
+
+    async def story() -> None:
+        bulkhead = Bulkhead(
+            "x", threads=1, bucket=bucket(clock, 10, 5), breaker=Breaker(clock, threshold=2), leads=lambda: True
+        )
+        calls = [asyncio.create_task(bulkhead.call(hang, number)) for number in range(30)]
+        for call in calls[:2]:
+            timeouts.release()
+            await asyncio.wait({call})
+        timeouts.release(30)
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(result, Unreachable) for result in results)
+        assert len(begun) <= 3, "more than the two that opened it, and the one that had a thread by then"
+        assert bulkhead.breaker.retry_in <= 1.0
+        clock.now += 1.0
+        with pytest.raises(Unreachable):
+            await bulkhead.call(hang, 99)
+        assert begun[-1] == 99
+        bulkhead.close()
+
+    asyncio.run(story())

@@ -48,7 +48,7 @@ class Patient(Bulkhead):
     """Without threads, in whose place the time goes by."""
 
     def __init__(self, cloud: Cloud) -> None:
-        super().__init__("cloud", threads=1, bucket=TokenBucket(9, 9, now), breaker=Breaker(now))
+        super().__init__("cloud", threads=1, bucket=TokenBucket(9, 9, now), breaker=Breaker(now), leads=lambda: True)
         self._cloud = cloud
 
     async def sweep(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

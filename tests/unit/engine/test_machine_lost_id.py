@@ -58,7 +58,13 @@ def told(*, lost: int = 0, vmid: str | None = "1000") -> tuple[CloudError, Case]
         metadata = {"name": "web", "namespace": "shop", "uid": "u1", "resourceVersion": "1", "generation": 1}
         spec = {"providerRef": {"name": "aws"}, "cpus": 1, "memory": "1Gi", "image": {"id": "ami-1"}}
         world.store.put(KEY, {"kind": "VirtualMachine", "metadata": metadata, "spec": spec, "status": {}})
-        bulkhead = Bulkhead("aws", threads=1, bucket=TokenBucket(9, 9, time.monotonic), breaker=Breaker(time.monotonic))
+        bulkhead = Bulkhead(
+            "aws",
+            threads=1,
+            bucket=TokenBucket(9, 9, time.monotonic),
+            breaker=Breaker(time.monotonic),
+            leads=lambda: True,
+        )
         link = Link(
             "aws", cast("Driver", AcceptingCloud(lost, vmid)), Connection("aws:1:x", "1"), bulkhead, clock=time.time,
             monotonic=time.monotonic, interval=30.0, on_change=lambda *_: None, on_error=lambda *_: None,

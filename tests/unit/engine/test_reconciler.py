@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from hybridge.engine.bulkhead import Closed
+from hybridge.engine.bulkhead import Closed, NotLeading
 from hybridge.engine.cluster import ClusterUnavailable, Conflict
 from hybridge.engine.keys import Key
 from hybridge.engine.outcome import Again, Done, Failed, Outcome
 from hybridge.engine.queue import WorkQueue
 from hybridge.engine.reconciler import Reconciler
-from hybridge.engine.world import NotLeading
 from tests.unit.engine.virtual import now, run
 
 KEY = Key("VirtualMachine", "shop", "web")
@@ -62,7 +61,6 @@ def lived(
     kind: Script,
     *keys: Key,
     seconds: float = 2000.0,
-    workers: int = 4,
     story: Callable[[WorkQueue], None] | None = None,
 ) -> list[str]:
     """Adds the keys, lets the time go by, and tells how the reconciles ended."""
@@ -70,7 +68,7 @@ def lived(
 
     async def tell() -> None:
         queue = WorkQueue(now)
-        reconciler = Reconciler(queue, {"VirtualMachine": kind}, counted, clock=now, workers=workers)
+        reconciler = Reconciler(queue, {"VirtualMachine": kind}, counted, clock=now)
         runner = asyncio.create_task(reconciler.run())
         for key in keys or (KEY,):
             queue.add(key, key.name)
@@ -137,11 +135,34 @@ def test_a_bug_in_one_reconcile_touches_no_other() -> None:
     assert sorted(lived(kind, KEY, OTHER)) == ["bug", "done", "done"]
 
 
-def test_no_more_run_at_once_than_there_are_workers() -> None:
-    kind = Script([], effort=5.0)
-    keys = [Key("VirtualMachine", "shop", f"web-{number}") for number in range(20)]
-    assert lived(kind, *keys, workers=3) == ["done"] * 20
-    assert kind.most == 3
+@pytest.mark.parametrize("hanging", [1, 2, 5])
+def test_however_many_clouds_hang_the_others_work(hanging: int) -> None:
+    worked: list[str] = []
+
+    class Clouds:
+        def group(self, key: Key) -> str:
+            return key.namespace
+
+        async def reconcile(self, key: Key) -> Outcome:
+            if key.namespace != "works":
+                await asyncio.sleep(1e4)
+            worked.append(key.name)
+            return Done()
+
+    async def story() -> None:
+        queue = WorkQueue(now)
+        work = asyncio.create_task(Reconciler(queue, {"VirtualMachine": Clouds()}, Counted(), clock=now).run())
+        for number in range(100):
+            for cloud in range(hanging):
+                queue.add(Key("VirtualMachine", f"hangs-{cloud}", f"{number}"), f"hangs-{cloud}")
+        await asyncio.sleep(1.0)
+        queue.add(Key("VirtualMachine", "works", "web"), "works")
+        await asyncio.sleep(60.0)
+        assert worked == ["web"]
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    run(story())
 
 
 def test_who_stops_waits_for_what_is_under_way() -> None:

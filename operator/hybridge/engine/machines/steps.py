@@ -69,17 +69,14 @@ class MachineSteps:
             raise CloudError(Reason.IDENTITY_MISMATCH, "there is no machine to change")
         if step.verb is Verb.RESTART:
             await self._note_restart(case, Restart(step.actions[0].after, RestartPhase.STOPPING))
-            self._world.require_leadership()
             return await call(machines.set_power, mine, case.spec, Power.STOPPED)
         if step.verb is Verb.SET_POWER:
             power = Power(step.actions[0].after)
             if power is Power.RUNNING:
                 await self._end_stop(case)
                 await self._note_given(case)
-            self._world.require_leadership()
             return await call(machines.set_power, mine, case.spec, power, hard=step.hard)
         if step.verb in {Verb.DELETE, Verb.DETACH}:
-            self._world.require_leadership()
             if step.verb is Verb.DELETE:
                 return await call(machines.delete, mine)
             return await call(machines.mark, mine, None)
@@ -92,7 +89,6 @@ class MachineSteps:
         spec, intent = case.spec, case.memo.intent(case.machine)
         if userdata.RENDERED.intersection(fields):
             spec, _ = await userdata.read(self._world, case)
-        self._world.require_leadership()
         started = await case.link.bulkhead.call(
             case.link.driver.machines.configure, mine, spec, fields, intent, case.marker
         )
@@ -134,7 +130,6 @@ class MachineSteps:
         first = anew or intent is None
         if anew or intent is None:
             intent = await self._intend(case, spec, secrets, attempt=intent.attempt + 1 if intent else 1)
-        self._world.require_leadership()
         case.memo.asked_once = False
         try:
             started = await case.link.bulkhead.call(case.link.driver.machines.create, intent, spec, case.marker)
@@ -259,7 +254,6 @@ class MachineSteps:
             # What it was given is not known: what is asked for now counts as that.
             await self._record(case, intent, case.spec.cloud_init)
             case.memo.id = case.memo.created_at = None
-        self._world.require_leadership()
         return await case.link.bulkhead.call(case.link.driver.machines.mark, machine, case.marker)
 
     @staticmethod
