@@ -240,3 +240,16 @@ def test_what_may_not_be_changed_is_still_looked_at(bed: MachineBed, how: str) -
     bed.turn()
     assert bed.told("Ready")[0] == "False"
     assert bed.cloud.calls.count("create") == 1
+
+
+def test_the_longest_tag_that_can_be_asked_for_fits_into_the_status(bed: MachineBed) -> None:
+    longest = "k" * 128
+    bed.edit(lifecycle={"drift": "Report"}, tags={longest: "v"})
+    bed.settle()
+    bed.cloud.change(bed.machine.id, tags={longest: "by hand"})
+
+    bed.settle()
+
+    (entry,) = bed.status["drift"]
+    assert len(entry["field"]) == 128
+    assert entry["field"].startswith("tags.kkk")

@@ -37,7 +37,7 @@ ADDRESS_PATIENCE = 300.0
 #: Seconds after which an address is asked for that sweeps have not shown.
 ADDRESS_DELAY = 1.0
 _MOST = 32
-#: The bounds of ``status.drifted``.
+#: How many fields ``status.drifted`` holds, and how long the name of a field is in a status.
 _MOST_DRIFTED, _MOST_FIELD = 64, 128
 
 
@@ -265,7 +265,7 @@ def _plan(story: Story) -> tuple[PlanEntry, ...]:
     return tuple(
         PlanEntry(
             action=action.verb.value,
-            field=action.field or None,
+            field=clip(action.field, _MOST_FIELD) or None,
             from_=clip(action.before),
             to=clip(action.after),
             disruptive=action.disruptive,
@@ -279,10 +279,10 @@ def _drift(story: Story, before: tuple[DriftEntry, ...], now: float) -> tuple[Dr
     since = {entry.field: entry.since for entry in before}
     return tuple(
         DriftEntry(
-            field=action.field,
+            field=clip(action.field, _MOST_FIELD),
             want=clip(action.after),
             found=clip(action.before),
-            since=since.get(action.field) or format_time(now),
+            since=since.get(clip(action.field, _MOST_FIELD)) or format_time(now),
         )
         for action in machine_status.drift(story)[:_MOST]
     )
