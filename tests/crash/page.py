@@ -101,8 +101,9 @@ def write(page: Path, run: Run) -> None:
         file.seek(0)
         key = _line((run.row, run.cloud))[:-1]
         lines = [line for line in file.read().splitlines() if line.startswith("| ") and not line.startswith(key)]
-        rows = sorted([line for line in lines if not line.startswith(_line(_COLUMNS[:2])[:-1])] + [run.line()])
         rule = "|" + " --- |" * 2 + " ---: |" * (len(_COLUMNS) - 3) + " --- |"
+        head = (_line(_COLUMNS[:2])[:-1], rule)
+        rows = sorted([line for line in lines if not line.startswith(head)] + [run.line()])
         file.truncate(0)
         file.write("\n".join([_HEAD + _line(_COLUMNS), rule, *rows]) + "\n" + _TAIL)
 

@@ -77,11 +77,11 @@ def _texts(word: ast.expr, function: ast.FunctionDef) -> Iterator[str]:
 
 
 def _vsphere(tree: ast.Module) -> Iterator[str]:
-    for call in ast.walk(tree):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and _is_method(call.func.attr):
-            name = call.func.attr
-            if identify("vsphere", "POST", "/sdk", {}, f"<Body><{name}/>".encode()).mutating:
-                yield name
+    """Also what is called elsewhere than where it is named."""
+    named = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for name in filter(_is_method, named):
+        if identify("vsphere", "POST", "/sdk", {}, f"<Body><{name}/>".encode()).mutating:
+            yield name
 
 
 def _is_method(name: str) -> bool:
