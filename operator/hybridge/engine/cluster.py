@@ -16,6 +16,10 @@ class Conflict(Exception):
     """The object changed since it was read: nothing was written."""
 
 
+class Invalid(Exception):
+    """The API server does not take what was to be written, because the kind's schema forbids it: a mistake of ours."""
+
+
 class ClusterUnavailable(Exception):
     """The API server did not answer, or not usably. Nothing is known about the effect of the call."""
 
@@ -31,7 +35,7 @@ class Secret:
 
 
 class Cluster(Protocol):
-    """Kubernetes. Every method may raise ClusterUnavailable."""
+    """Kubernetes. Every method may raise ClusterUnavailable, and every one that writes Invalid."""
 
     async def patch_status(self, key: Key, patch: Body, *, resource_version: str | None = None) -> Body | None:
         """Merge-patches the status subresource; the new object, or None when it is gone.

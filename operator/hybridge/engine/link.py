@@ -80,6 +80,7 @@ class Link:
         self.usage: Mapping[str, Usage] = {}
         self.owners: dict[str, Key] = {}
         self._observers: dict[str, set[Key]] = {}
+        self._bound: dict[Key, tuple[str, bool]] = {}
         self._seekers: set[Key] = set()
         self.max_age: dict[str, float] = {}
         self._clock = clock
@@ -112,7 +113,12 @@ class Link:
         self.bulkhead.close()
 
     def bind(self, machine_id: str, key: Key, max_age: float, *, observed: bool = False) -> None:
-        """Changes of this machine concern this object; its details may be ``max_age`` seconds old."""
+        """This is the machine that the object has on record, and no other any more: its changes concern the object, and its
+        details may be ``max_age`` seconds old.
+        """
+        if self._bound.get(key) != (machine_id, observed):
+            self.release(key)
+            self._bound[key] = (machine_id, observed)
         if observed:
             self._observers.setdefault(machine_id, set()).add(key)
             self.max_age[machine_id] = min(max_age, self.max_age.get(machine_id, max_age))
@@ -136,17 +142,21 @@ class Link:
                 found.add(self.owners[machine_id])
         return found
 
-    def unbind(self, key: Key) -> None:
-        """The object has no machine here any more."""
-        for machine_id in [machine_id for machine_id, owner in self.owners.items() if owner == key]:
+    def release(self, key: Key) -> None:
+        """The object has no machine on record: what it was bound to is free for others."""
+        machine_id, _ = self._bound.pop(key, ("", False))
+        if self.owners.get(machine_id) == key:
             del self.owners[machine_id]
-            self.max_age.pop(machine_id, None)
-        for machine_id in [machine_id for machine_id, keys in self._observers.items() if key in keys]:
-            self._observers[machine_id].discard(key)
-            if not self._observers[machine_id]:
-                del self._observers[machine_id]
-                if machine_id not in self.owners:
-                    self.max_age.pop(machine_id, None)
+        observers = self._observers.get(machine_id, set())
+        observers.discard(key)
+        if not observers:
+            self._observers.pop(machine_id, None)
+            if machine_id not in self.owners:
+                self.max_age.pop(machine_id, None)
+
+    def unbind(self, key: Key) -> None:
+        """The object is gone, or has no machine here any more: nothing here concerns it."""
+        self.release(key)
         self._seekers.discard(key)
         self.settle(key)
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from hybridge.engine.backoff import Backoff
 from hybridge.engine.bulkhead import Closed, NotLeading
-from hybridge.engine.cluster import ClusterUnavailable, Conflict
+from hybridge.engine.cluster import ClusterUnavailable, Conflict, Invalid
 from hybridge.engine.keys import Clock, Key
 from hybridge.engine.outcome import Again, Done, Failed, Kind, Outcome
 from hybridge.engine.queue import Priority, WorkQueue
@@ -78,6 +78,10 @@ class Reconciler:
                 log.info("%s: %s", key, outcome)
                 self._add(key, self._backoff.next(key), Priority.RETRY)
                 return "kubernetes"
+            case Invalid():
+                log.error("%s: the API server does not take what was to be written: %s", key, outcome)
+                self._add(key, self._backoff.next(key), Priority.RETRY)
+                return "invalid"
             case Closed() | NotLeading():
                 self._add(key, self._backoff.next(key), Priority.RETRY)
                 return "interrupted"

@@ -19,7 +19,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from hybridge.api.kinds import KINDS
 from hybridge.api.shared import API_VERSION
-from hybridge.engine.cluster import Body, ClusterUnavailable, Conflict, Secret
+from hybridge.engine.cluster import Body, ClusterUnavailable, Conflict, Invalid, Secret
 from hybridge.engine.keys import Key
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,9 @@ class Kubernetes:
         await self._api.close()
 
     async def request(self, method: str, path: str, body: object = None, *, content_type: str = _JSON) -> Any:
-        """One call; the decoded answer, or None for 404. Raises Conflict for 409, ClusterUnavailable for the rest."""
+        """One call; the decoded answer, or None for 404. Raises Conflict for 409, Invalid for 422, ClusterUnavailable for
+        the rest.
+        """
         answer = await self._send(method, path, body, content_type=content_type, accept=_JSON)
         return None if answer is None else msgspec.json.decode(answer)
 
@@ -107,6 +109,8 @@ class Kubernetes:
             return None
         if response.status == 409:
             raise Conflict
+        if response.status == 422:
+            raise Invalid(f"{method} {path}: {_words(text)}")
         if response.status >= 400:
             raise ClusterUnavailable(f"{method} {path}: {response.status} {_words(text)}")
         return text
@@ -202,7 +206,7 @@ class Kubernetes:
         }
         try:
             await self.request("POST", f"/api/v1/namespaces/{quote(namespace)}/events", event)
-        except (ClusterUnavailable, Conflict) as error:
+        except (ClusterUnavailable, Conflict, Invalid) as error:
             log.info("the Event %s could not be recorded: %s", reason, error)
 
     async def serves_kinds(self) -> bool:

@@ -169,3 +169,43 @@ def test_sweeps_that_do_not_end_are_told() -> None:
 def test_a_slow_cloud_is_not_overdue_while_its_sweeps_end() -> None:
     for until in (40.0, 100.0, 150.0, 230.0):
         assert watched(Cloud(100.0), until)[2] == []
+
+
+def bound() -> tuple[Link, Key]:
+    """A link that does not sweep, and another object."""
+    link = watched(Cloud(1.0), INTERVAL)[1]
+    return link, KEY._replace(name="db")
+
+
+def test_an_object_has_one_machine_and_what_it_had_before_is_free() -> None:
+    link, other = bound()
+    link.bind("101", KEY, 60.0)
+    link.bind("102", KEY, 60.0)
+    assert link.owners == {"102": KEY}
+    assert link.max_age == {"102": 60.0}
+
+    link.bind("101", other, 30.0)
+    link.release(KEY)
+    assert link.owners == {"101": other}
+    assert link.max_age == {"101": 30.0}
+
+
+def test_who_lost_a_machine_to_another_does_not_take_it_with_him() -> None:
+    link, other = bound()
+    link.bind("101", KEY, 60.0)
+    link.bind("101", other, 60.0)
+    link.unbind(KEY)
+
+    assert link.owners == {"101": other}
+    assert link.concerned(["101"]) == {other}
+
+
+def test_an_observer_that_becomes_the_owner_is_only_that() -> None:
+    link, other = bound()
+    link.bind("101", KEY, 60.0, observed=True)
+    link.bind("101", other, 30.0, observed=True)
+    link.bind("101", KEY, 60.0)
+    assert link.owners == {"101": KEY}
+    link.release(KEY)
+
+    assert link.concerned(["101"]) == {other}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from hybridge.engine.bulkhead import Closed, NotLeading
-from hybridge.engine.cluster import ClusterUnavailable, Conflict
+from hybridge.engine.cluster import ClusterUnavailable, Conflict, Invalid
 from hybridge.engine.keys import Key
 from hybridge.engine.outcome import Again, Done, Failed, Outcome
 from hybridge.engine.queue import WorkQueue
@@ -112,6 +112,7 @@ def test_a_failure_comes_again_when_it_said_so() -> None:
         (Failed("CloudError"), "CloudError"),
         (Conflict(), "conflict"),
         (ClusterUnavailable("refused"), "kubernetes"),
+        (Invalid("PATCH /status: status.plan[0].field: Too long"), "invalid"),
         (Closed(), "interrupted"),
         (NotLeading(), "interrupted"),
         (ValueError("a mistake of ours"), "bug"),

@@ -283,8 +283,9 @@ class MachineKind:
         """Reports an error; how soon it is tried again depends on what it says."""
         await self._reporter.report_error(key, memo, error, case)
         if error.disposition is Disposition.STOP:
-            if case is not None:
-                case.link.settle(key)
+            link = self._world.link(self._world.group(key))
+            if link is not None:
+                link.settle(key)
             return Failed(error.reason.value, after=memo.attempts.recheck())
         if error.disposition is Disposition.WAIT:
             if case is not None:

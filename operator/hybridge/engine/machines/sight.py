@@ -29,6 +29,8 @@ def situation(world: World, case: Case) -> Situation:
     known_id = record.id or intent_id
     if known_id:
         link.bind(known_id, case.key, parse_duration(case.machine.spec.sync_interval), observed=case.spec.observed)
+    else:
+        link.release(case.key)
     meant_id = known_id or (imports.id if imports else None)
     carriers = inventory.owned_by(case.marker.owner)
     seeking = imports is not None and not known_id and not carriers
