@@ -93,13 +93,15 @@ def _imports(spec: VirtualMachineSpec, provider: Provider) -> str | None:
 def _restricted(spec: VirtualMachineSpec, provider: ProviderSpec) -> str | None:
     """The first thing that the machine names and that tenants may not name."""
     restrict, placement, proxmox, vsphere = provider.restrict, spec.placement, spec.proxmox, spec.vsphere
+    # A VLAN is another network than that of its bridge: who may have the one need not be granted the other.
+    tagged = _tagged(spec, provider)
     # A cluster, or a host of vSphere's, is its whole resource pool where none is named.
     pooled = placement.resource_pool is not None
     host = placement.node if provider.vsphere is not None else None
     # On EC2 the class of a disk is a type of volume; elsewhere it names a storage, or a policy that leads to storages.
     storage = spec.root_disk.class_ if spec.root_disk and provider.aws is None else None
     named = (
-        *((f"networks[{nic.name}]", nic.id, restrict.network_ids) for nic in spec.networks),
+        *((f"networks[{nic.name}]", nic.id, restrict.network_ids) for nic in spec.networks if not tagged),
         ("placement.folder", placement.folder, restrict.folders),
         ("placement.resourcePool", placement.resource_pool, restrict.resource_pools),
         ("placement.storage", placement.storage, restrict.storages),
@@ -112,7 +114,7 @@ def _restricted(spec: VirtualMachineSpec, provider: ProviderSpec) -> str | None:
         ("proxmox.pool", proxmox.pool if proxmox else None, restrict.resource_pools),
         ("placement.cluster", None if pooled else placement.cluster, restrict.resource_pools),
         ("placement.node", None if pooled else host, restrict.resource_pools),
-        *(("proxmox.vlan", name, restrict.network_ids) for name in _tagged(spec, provider)),
+        *(("proxmox.vlan", name, restrict.network_ids) for name in tagged),
     )
     for field, value, allowed in named:
         if value is not None and allowed is not None and value not in allowed:

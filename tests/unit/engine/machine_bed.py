@@ -248,6 +248,13 @@ class MachineBed:
         words = {f"hybridge.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
         self._replace({**body, "metadata": {**body["metadata"], "annotations": words}})
 
+    def restrict(self, **restrict: object) -> None:
+        """What the Provider allows tenants to name, from now on."""
+        body = self.api.objects[PROVIDER]
+        metadata = {**body["metadata"], "resourceVersion": self.api.version()}
+        self.api.objects[PROVIDER] = {**body, "metadata": metadata, "spec": {**body["spec"], "restrict": restrict}}
+        self.world.store.put(PROVIDER, self.api.objects[PROVIDER])
+
     def another(self, name: str, status: Mapping[str, object], **spec: object) -> None:
         """Another VirtualMachine of the same Provider that has had no turn yet."""
         key = Key("VirtualMachine", KEY.namespace, name)

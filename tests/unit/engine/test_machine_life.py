@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import Machine, Power
+from hybridge.core.machine import Address, Machine, Power
 from hybridge.core.reasons import Reason
 from tests.unit.engine.machine_bed import MachineBed
 
@@ -253,3 +253,29 @@ def test_the_longest_tag_that_can_be_asked_for_fits_into_the_status(bed: Machine
     (entry,) = bed.status["drift"]
     assert len(entry["field"]) == 128
     assert entry["field"].startswith("tags.kkk")
+
+
+@pytest.mark.parametrize("how", [{"id": "7"}, {"filter": {"name": "theirs"}}], ids=["by id", "by name"])
+def test_a_machine_outside_of_what_tenants_may_name_is_not_observed(how: dict[str, object]) -> None:
+    bed = MachineBed(lifecycle={"management": "Observed", "import": how}, image=None, cpus=None, memory=None)
+    bed.restrict(nodes=["pve1"])
+    bed.cloud.there["7"] = Machine(
+        "7", "theirs", Power.RUNNING, host="pve2", addresses=(Address("InternalIP", "192.0.2.7"),)
+    )
+
+    bed.settle()
+
+    assert bed.told("Ready")[0] == "False"
+    assert "192.0.2.7" not in str(bed.body)
+    assert "pve2" not in str(bed.status.get("host"))
+
+    bed.restrict(nodes=["pve2"])
+    bed.annotate(sync_now="1")
+    bed.settle()
+    assert "192.0.2.7" in str(bed.status)
+
+    bed.restrict(nodes=["pve1"])
+    bed.annotate(sync_now="2")
+    bed.settle()
+    assert bed.told("Synced")[1] == "NotPermitted"
+    assert bed.told("Ready")[0] == "False"

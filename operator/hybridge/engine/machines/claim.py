@@ -13,15 +13,21 @@ from hybridge.engine.machines.case import Case
 from hybridge.engine.world import World
 
 
-def claim(world: World, case: Case, machine_id: str) -> None:
-    """Reserves the machine for this object. Raises Refused: ALREADY_OWNED or NOT_PERMITTED."""
-    machine, link = case.link.inventory.get(machine_id), case.link
+def allow(case: Case, machine_id: str) -> None:
+    """Raises Refused (NOT_PERMITTED) where the Provider's restrictions keep tenants from a machine to be imported."""
+    machine = case.link.inventory.get(machine_id)
     named = outside(machine, case.provider) if machine is not None and case.spec.imports is not None else None
     if named:
         raise Refused(
             Reason.NOT_PERMITTED,
             f"{machine_id} may not be imported: {named} is not among what spec.restrict of the Provider allows",
         )
+
+
+def claim(world: World, case: Case, machine_id: str) -> None:
+    """Reserves the machine for this object. Raises Refused: ALREADY_OWNED or NOT_PERMITTED."""
+    link = case.link
+    allow(case, machine_id)
     owner = link.owners.get(machine_id)
     if owner is None or owner == case.key or world.store.get(owner) is None:
         owner = _recorded(world, case, machine_id)

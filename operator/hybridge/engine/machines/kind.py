@@ -24,6 +24,7 @@ from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
 from hybridge.engine.machines import sight, userdata
 from hybridge.engine.machines.case import Case
+from hybridge.engine.machines.claim import allow
 from hybridge.engine.machines.memo import Memo
 from hybridge.engine.machines.report import MachineReporter
 from hybridge.engine.machines.steps import MachineSteps
@@ -153,6 +154,8 @@ class MachineKind:
             await self._steps.give_up(case)
             raise
         self._sync_now(case)
+        if case.spec.observed and not case.deleting:
+            self._may_observe(case)
         outdated = await userdata.compare(self._world, case)
         situation = sight.situation(self._world, case)
         plan = machine_plan.plan(situation)
@@ -162,6 +165,19 @@ class MachineKind:
             self._recognise(case, situation, mine, plan)
         outcome = await self._step(case, plan, mine)
         return outcome if outdated is None or not isinstance(outcome, Done) else Again(outdated)
+
+    @staticmethod
+    def _may_observe(case: Case) -> None:
+        """Nothing is told of a machine that the Provider's restrictions do not allow to name, also of one that has moved."""
+        known = case.memo.id or (case.spec.imports.id if case.spec.imports else None)
+        if known is None:
+            return
+        try:
+            allow(case, known)
+        except Refused:
+            case.memo.id = case.memo.created_at = None
+            case.link.unbind(case.key)
+            raise
 
     @staticmethod
     def _down(link: Link) -> CloudError:

@@ -8,6 +8,7 @@ from hybridge.core.machine import Machine
 from hybridge.core.machine_import import matches, near
 from hybridge.core.machine_situation import Sight, Situation
 from hybridge.core.units import parse_duration
+from hybridge.engine.admission import outside
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.group import neighbours
 from hybridge.engine.world import World
@@ -35,7 +36,8 @@ def situation(world: World, case: Case) -> Situation:
     carriers = inventory.owned_by(case.marker.owner)
     seeking = imports is not None and not known_id and not carriers
     link.seek(case.key, seeking=seeking)
-    found = matches(imports, inventory.machines()) if imports and seeking else ()
+    within = [one for one in inventory.machines() if outside(one, case.provider) is None] if seeking else []
+    found = matches(imports, within) if imports else ()
     sight = Sight(
         settled=inventory.settled,
         recorded=inventory.get(meant_id) if meant_id and (known_id or case.spec.observed) else None,
@@ -43,7 +45,7 @@ def situation(world: World, case: Case) -> Situation:
         carriers=carriers,
         predecessors=() if known_id or carriers or record.intent else _predecessors(case),
         matches=found,
-        near=near(imports, inventory.machines()) if imports and seeking and not found else (),
+        near=near(imports, within) if imports and seeking and not found else (),
         neighbours=neighbours(world, case),
         task=memo.task,
         searched_at=memo.searched_at,
