@@ -192,6 +192,13 @@ class Restrict(Model, frozen=True, kw_only=True):
     ] = None
     zones: Annotated[tuple[_Named, ...] | None, unique("Zones in which machines may be.", 256)] = None
     nodes: Annotated[tuple[_Named, ...] | None, unique("Nodes or hosts on which machines may be.", 256)] = None
+    iam_instance_profiles: Annotated[
+        tuple[Annotated[str, text("A name or ARN.", 2048)], ...] | None,
+        unique("AWS: instance profiles whose roles machines may have, spelled as machines name them.", 64),
+    ] = None
+    security_group_ids: Annotated[
+        tuple[_Named, ...] | None, unique("AWS: security groups that machines may name.", 256)
+    ] = None
 
 
 class Limits(Model, frozen=True, kw_only=True):

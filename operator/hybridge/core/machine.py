@@ -60,13 +60,21 @@ class CloudInit:
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """Where a machine may be, whoever chooses the place: names of hosts and of zones. None: anywhere."""
+
+    hosts: frozenset[str] | None = None
+    zones: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MachineSpec:
     """What the user wants. None means *chosen at create, not managed afterwards*.
 
     ``placement`` and ``options`` (the block of the machine's own cloud) are keyed as in the custom resource.
     ``named``: the user has chosen the name, so that it is kept also on a machine that was not made by this object.
     ``observed``: nothing is ever written. ``restart_token``: a new value restarts once. ``group`` is the anti-affinity
-    group.
+    group. ``within`` is what the Provider allows.
     """
 
     name: str
@@ -92,6 +100,7 @@ class MachineSpec:
     drift: Drift = Drift.CORRECT
     restart_token: str | None = None
     group: str | None = None
+    within: Within = Within()
 
 
 @dataclass(frozen=True, slots=True)

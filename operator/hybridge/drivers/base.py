@@ -183,8 +183,9 @@ class MachineDriver(Protocol):
 
         ``taken``: ids that other objects have on record. ``apart``: where the other machines of the anti-affinity group
         are. What the spec and the Provider's defaults leave open is chosen: the least loaded place that fits, is up and
-        not in maintenance, and away from ``apart``. Raises Refused: IMAGE_NOT_FOUND with near names, NOT_FOUND,
-        UNSUPPORTED, INVALID_SPEC, CAPACITY (also when every place holds a machine of the group)…
+        not in maintenance, among ``spec.within``, and away from ``apart``. Raises Refused: IMAGE_NOT_FOUND with near
+        names, NOT_FOUND, UNSUPPORTED, INVALID_SPEC, CAPACITY (also when every place holds a machine of the group),
+        NOT_PERMITTED (no place that comes into question is allowed)…
         """
         ...
 

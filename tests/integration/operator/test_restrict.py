@@ -33,6 +33,30 @@ def test_what_is_restricted_cannot_be_named(make_scene: MakeScene, cloud: Cloud)
     assert scene.here() == {scene.machine("modest").id}
 
 
+@pytest.mark.parametrize(
+    ("cloud", "restrict", "defaults", "words"),
+    [
+        ("aws", {"zones": ["eu-central-1a"]}, {"zone": "eu-central-1b"}, "zone eu-central-1b"),
+        ("proxmox", {"nodes": ["pve1"]}, {"node": "pve2"}, "spec.restrict.nodes"),
+    ],
+)
+def test_who_names_nothing_comes_to_no_other_place_either(
+    make_scene: MakeScene, cloud: Cloud, restrict: dict[str, list[str]], defaults: dict[str, str], words: str
+) -> None:
+    scene = make_scene(cloud, restrict=restrict, defaults=defaults)
+    scene.apply("web")
+    assert words in scene.wait("web", "Synced", "False", "NotPermitted")["message"]
+    assert scene.here() == set()
+
+    scene.bed.patch("provider", scene.provider, {"spec": {"defaults": None}})
+    for name in ("web", "db", "cache"):
+        scene.apply(name)
+    for name in ("web", "db", "cache"):
+        (allowed,) = next(iter(restrict.values()))
+        status = scene.ready(name)["status"]
+        assert allowed in {status.get("zone"), status.get("host")}
+
+
 @pytest.mark.parametrize("cloud", ["aws"])
 def test_a_zone_cannot_be_reached_by_way_of_a_subnet(make_scene: MakeScene, cloud: Cloud) -> None:
     scene = make_scene(cloud, restrict={"zones": ["eu-central-1a"]})
@@ -42,6 +66,27 @@ def test_a_zone_cannot_be_reached_by_way_of_a_subnet(make_scene: MakeScene, clou
 
     assert "zone eu-central-1b" in told["message"]
     assert scene.here() == set()
+
+
+@pytest.mark.parametrize("cloud", ["aws"])
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"iamInstanceProfile": "admin"}, "aws.iamInstanceProfile 'admin'"),
+        ({"securityGroupIDs": ["sg-0123456789abcdef0"]}, "aws.securityGroupIDs 'sg-0123456789abcdef0'"),
+    ],
+)
+def test_a_role_or_a_security_group_that_is_not_granted_cannot_be_had(
+    make_scene: MakeScene, cloud: Cloud, options: dict[str, object], words: str
+) -> None:
+    scene = make_scene(cloud, restrict={"iamInstanceProfiles": [], "securityGroupIDs": []})
+    scene.apply("greedy", aws=options)
+    scene.make("modest")
+
+    assert words in scene.wait("greedy", "Synced", "False", "NotPermitted")["message"]
+    scene.change("modest", aws=options)
+    assert words in scene.wait("modest", "Synced", "False", "NotPermitted")["message"]
+    assert scene.here() == {scene.machine("modest").id}
 
 
 #: Every way to a datastore that the Provider does not list, and the words that tell which it was.

@@ -250,9 +250,16 @@ class MachineBed:
 
     def restrict(self, **restrict: object) -> None:
         """What the Provider allows tenants to name, from now on."""
+        self._provide(restrict=restrict)
+
+    def revoke(self) -> None:
+        """No namespace may use the Provider any more."""
+        self._provide(allowedNamespaces={"names": []})
+
+    def _provide(self, **spec: object) -> None:
         body = self.api.objects[PROVIDER]
         metadata = {**body["metadata"], "resourceVersion": self.api.version()}
-        self.api.objects[PROVIDER] = {**body, "metadata": metadata, "spec": {**body["spec"], "restrict": restrict}}
+        self.api.objects[PROVIDER] = {**body, "metadata": metadata, "spec": {**body["spec"], **spec}}
         self.world.store.put(PROVIDER, self.api.objects[PROVIDER])
 
     def another(self, name: str, status: Mapping[str, object], **spec: object) -> None:

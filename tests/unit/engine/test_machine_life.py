@@ -279,3 +279,64 @@ def test_a_machine_outside_of_what_tenants_may_name_is_not_observed(how: dict[st
     bed.settle()
     assert bed.told("Synced")[1] == "NotPermitted"
     assert bed.told("Ready")[0] == "False"
+
+
+STRANGER = Machine(
+    "7",
+    "theirs",
+    Power.RUNNING,
+    host="pve2",
+    tags={"team": "shop", "secret": "plan-x"},
+    addresses=(Address("InternalIP", "192.0.2.7"),),
+)
+
+
+def test_a_machine_outside_of_what_tenants_may_name_is_not_taken_over() -> None:
+    bed = MachineBed(lifecycle={"import": {"id": "7"}}, image=None, cpus=None, memory=None)
+    bed.restrict(nodes=["pve1"])
+    bed.cloud.there["7"] = STRANGER
+
+    bed.settle()
+
+    assert bed.told("Synced")[1] == "NotPermitted"
+    assert "pve2" not in str(bed.body)
+    assert bed.cloud.there["7"] == STRANGER
+    assert bed.cloud.calls == []
+
+
+@pytest.mark.parametrize("management", ["Managed", "Observed"])
+@pytest.mark.parametrize(
+    "wanted",
+    [{"name": "theirz"}, {"name": "theirs", "tags": {"secret": "?"}}, {"tags": {"team": "shop", "secret": "?"}}],
+)
+def test_nothing_of_machines_that_may_not_be_named_is_told_as_being_near(
+    management: str, wanted: dict[str, object]
+) -> None:
+    bed = MachineBed(
+        lifecycle={"management": management, "import": {"filter": wanted}}, image=None, cpus=None, memory=None
+    )
+    bed.restrict(nodes=["pve1"])
+    bed.cloud.there["7"] = STRANGER
+    bed.settle()
+    assert bed.told("Synced")[1] == "ImportNotFound"
+    assert "7 (theirs)" not in str(bed.status)
+    assert "plan-x" not in str(bed.status)
+
+    bed.restrict(nodes=["pve2"])
+    bed.annotate(sync_now="1")
+    bed.settle()
+    assert "7 (theirs)" in bed.told("Synced")[2]
+
+
+def test_what_is_observed_is_not_shown_any_more_where_the_namespace_may_not_use_the_provider() -> None:
+    bed = MachineBed(lifecycle={"management": "Observed", "import": {"id": "7"}}, image=None, cpus=None, memory=None)
+    bed.cloud.there["7"] = STRANGER
+    bed.settle()
+    assert "192.0.2.7" in str(bed.status)
+
+    bed.revoke()
+    bed.cloud.change("7", addresses=(Address("InternalIP", "192.0.2.8"),))
+    bed.turn()
+
+    assert bed.told("Synced")[1] == "NotPermitted"
+    assert "192.0.2.8" not in str(bed.status)

@@ -53,24 +53,29 @@ class Placement:
         if zone:
             self._admit(zone)
         names = [nic.network or self._defaults.get("network", "") for nic in spec.networks]
+        choices: Mapping[str, tuple[Subnet, ...]] = {}
         if names:
             choices = self._common(names)
             if zone and zone not in choices:
                 found = ", ".join(f"{subnet.id} in zone {where}" for where, (subnet, *_) in choices.items())
                 raise Refused(Reason.INVALID_SPEC, f"spec.placement.zone is {zone}, but spec.networks lead to {found}")
-            return self._choose(spec, kind, {zone: choices[zone]} if zone else choices, apart)
+            choices = {zone: choices[zone]} if zone else _within(choices, spec, "spec.networks lead to")
+            return self._choose(spec, kind, choices, apart)
         network = self._defaults.get("network")
-        choices = self._common([network]) if network else {}
+        if network:
+            choices = self._common([network])
         if zone:
             return Place(choices.get(zone) or (self._zones.default_subnet(zone),), Placed(zone=zone))
         if network:
+            choices = _within(choices, spec, f"{network}, the Provider's default network, leads to")
             return self._choose(spec, kind, choices, apart, f"the zone of {network}, the Provider's default network")
         if given := self._defaults.get("zone"):
             subnet = self._zones.default_subnet(given)
             return Place((subnet,), Placed(zone=given, why=f"{given}: the Provider's default zone"))
-        if spec.group is None:
+        if spec.group is None and spec.within.zones is None:
             return Place((), Placed(why="EC2 chooses the zone"))
-        return self._choose(spec, kind, self._zones.default_subnets(), apart)
+        choices = _within(self._zones.default_subnets(), spec, "default subnets are in")
+        return self._choose(spec, kind, choices, apart)
 
     def subnets(self, spec: MachineSpec, zone: str | None) -> tuple[Subnet, ...]:
         """The subnets of the networks of a machine that is in ``zone``. Refused: NOT_FOUND, INVALID_SPEC."""
@@ -147,3 +152,17 @@ class Placement:
         if full | passed.keys() < choices.keys():
             passed |= dict.fromkeys(full - passed.keys(), f"has no room for {kind} now")
         return passed
+
+
+def _within(
+    choices: Mapping[str, tuple[Subnet, ...]], spec: MachineSpec, what: str
+) -> Mapping[str, tuple[Subnet, ...]]:
+    """The zones that are allowed, with their subnets. Raises Refused (NOT_PERMITTED) where none is."""
+    allowed = spec.within.zones
+    found = {zone: subnets for zone, subnets in choices.items() if allowed is None or zone in allowed}
+    if not found:
+        zones = ", ".join(f"zone {zone}" for zone in sorted(choices))
+        raise Refused(
+            Reason.NOT_PERMITTED, f"{what} {zones}, and spec.restrict.zones of the Provider allows none of these"
+        )
+    return found

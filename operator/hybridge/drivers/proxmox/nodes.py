@@ -62,10 +62,11 @@ class Nodes:
             return Placed(need.home, why="the template is there, and no nodes are in sight")
         taken = {placed.host for placed in apart}
         only = wanted or (need.home if need.bound else None)
+        allowed = _allowed(spec, picture, only, need)
         reasons = {
             name: next(_obstacles(spec, node, picture, need, taken), unfit.get(name, ""))
             for name, node in sorted(picture.nodes.items())
-            if only in {None, name}
+            if name in allowed
         }
         able = [picture.nodes[name] for name, reason in reasons.items() if not reason]
         with self._lock:
@@ -93,6 +94,17 @@ class Nodes:
             if other != name and node in free:
                 free[node] -= memory
         return free
+
+
+def _allowed(spec: MachineSpec, picture: Picture, only: str | None, need: Need) -> Collection[str]:
+    """The nodes among which may be chosen. Raises Refused (NOT_PERMITTED); others than ``only`` are not named then."""
+    known = picture.nodes.keys() if only is None else {only}
+    hosts = spec.within.hosts
+    allowed = known if hosts is None else known & hosts
+    if allowed:
+        return allowed
+    why = f"only {only} comes into question ({need.bound or 'the default of the Provider'}), and " if only else ""
+    raise Refused(Reason.NOT_PERMITTED, f"node: {why}spec.restrict.nodes of the Provider allows none that there is")
 
 
 def _obstacles(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,6 +82,24 @@ def of(layout: Layout, compute: str, unfit: Mapping[str, str], promised: Mapping
         for entry in layout.of(inventory.HOSTS)
         if "parent" in entry.properties and moid(entry.properties["parent"]) == compute
     ]
+
+
+def within(layout: Layout, hosts: Sequence[Host], allowed: Collection[str] | None) -> list[Host]:
+    """Those of the hosts that are allowed, by id, name or path; None: all. Raises Refused (NOT_PERMITTED) where none is, or
+    where none can be read, because the vCenter would choose any then.
+    """
+    found = [host for host in hosts if allowed is None or any(layout.is_called(host.id, one) for one in allowed)]
+    if not found and allowed is not None:
+        raise Refused(Reason.NOT_PERMITTED, "spec.restrict.nodes of the Provider allows no host that is in sight there")
+    return found
+
+
+def named(hosts: Sequence[Host], wanted: str) -> Host:
+    """The host of this id. Raises Refused (NOT_PERMITTED) where it is not among those that are allowed."""
+    for host in hosts:
+        if host.id == wanted:
+            return host
+    raise Refused(Reason.NOT_PERMITTED, "spec.restrict.nodes of the Provider does not allow the host")
 
 
 def _host(entry: Found, unfit: Mapping[str, str], promised: int) -> Host:

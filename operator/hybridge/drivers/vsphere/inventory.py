@@ -127,7 +127,7 @@ class Layout:
             if entry.id == wanted:
                 return entry
         ending = f"/{wanted.strip('/')}"
-        found = [entry for entry in known if f"/{self.path(entry.id)}".endswith(ending)]
+        found = [entry for entry in known if self.is_called(entry.id, wanted)]
         exact = [entry for entry in found if f"/{self.path(entry.id)}" == ending] or found
         if len(exact) == 1:
             return exact[0]
@@ -137,6 +137,10 @@ class Layout:
                 Reason.INVALID_SPEC, f"{len(exact)} {what}s are called {wanted!r}; give one of the ids: {ids}"
             )
         raise Refused(Reason.NOT_FOUND, not_found(what, wanted, (self.name(entry.id) for entry in known)))
+
+    def is_called(self, object_id: str, wanted: str) -> bool:
+        """Whether this is the id, the name or a path of the object."""
+        return object_id == wanted or f"/{self.path(object_id)}".endswith(f"/{wanted.strip('/')}")
 
     def is_below(self, object_id: str, root: str) -> bool:
         """Whether an object is somewhere under another."""

@@ -82,11 +82,11 @@ def place(
         group=spec.group or "",
         apart=frozenset(other.host for other in apart if other.host),
     )
-    known = hosts.of(layout, compute.id, load.unfit, load.promised)
+    known = hosts.within(layout, hosts.of(layout, compute.id, load.unfit, load.promised), spec.within.hosts)
     within = list(stores)
     placed = Placed(zone=readable(name))
     if host is not None:
-        (asked,) = (one for one in known if one.id == host)
+        asked = hosts.named(known, host)
         hosts.admit(asked, need)
         placed = Placed(asked.name, readable(name))
         within = _reached(stores, asked.datastores)
@@ -112,6 +112,8 @@ def target(layout: Layout, spec: MachineSpec, now: Seen, load: Load = IDLE) -> T
     elsewhere = current is None or compute.id != current.id
     stores = _datastores(layout, compute, wanted.get("storage"), 0)
     known = hosts.of(layout, compute.id, load.unfit, load.promised)
+    if elsewhere:
+        known = hosts.within(layout, known, spec.within.hosts)
     if host is None and elsewhere and known:
         need = Need(
             now.cpus or 0, now.memory or 0, frozenset(stores), frozenset(card.network for card in now.cards.values())

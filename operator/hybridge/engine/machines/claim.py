@@ -7,16 +7,18 @@ from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core.errors import Refused
 from hybridge.core.reasons import Reason
 from hybridge.core.units import parse_duration
-from hybridge.engine.admission import outside
 from hybridge.engine.keys import Key
 from hybridge.engine.machines.case import Case
+from hybridge.engine.restrictions import outside
 from hybridge.engine.world import World
 
 
 def allow(case: Case, machine_id: str) -> None:
     """Raises Refused (NOT_PERMITTED) where the Provider's restrictions keep tenants from a machine to be imported."""
     machine = case.link.inventory.get(machine_id)
-    named = outside(machine, case.provider) if machine is not None and case.spec.imports is not None else None
+    if machine is None or case.spec.imports is None or (machine.marker and machine.marker.owner == case.marker.owner):
+        return
+    named = outside(machine, case.provider)
     if named:
         raise Refused(
             Reason.NOT_PERMITTED,

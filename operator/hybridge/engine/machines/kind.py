@@ -31,6 +31,7 @@ from hybridge.engine.machines.steps import MachineSteps
 from hybridge.engine.machines.tasks import follow
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.outcome import Again, Done, Failed, Outcome
+from hybridge.engine.restrictions import outside, within
 from hybridge.engine.world import World
 
 log = logging.getLogger(__name__)
@@ -118,7 +119,7 @@ class MachineKind:
                 f"spec.{foreign[0]} is given, but Provider {provider.metadata.name} is of type {provider.spec.type}",
             )
         link = self._link(provider.metadata.name)
-        spec = machine_spec(machine, provider.spec.type)
+        spec = replace(machine_spec(machine, provider.spec.type), within=within(provider.spec))
         if any(name.startswith(PREFIX) for name in spec.tags):
             raise Refused(Reason.INVALID_SPEC, f"spec.tags may not begin with {PREFIX}")
         marker = Marker(
@@ -154,8 +155,8 @@ class MachineKind:
             await self._steps.give_up(case)
             raise
         self._sync_now(case)
-        if case.spec.observed and not case.deleting:
-            self._may_observe(case)
+        if case.spec.imports is not None and not case.deleting:
+            await self._may_import(case)
         outdated = await userdata.compare(self._world, case)
         situation = sight.situation(self._world, case)
         plan = machine_plan.plan(situation)
@@ -166,16 +167,25 @@ class MachineKind:
         outcome = await self._step(case, plan, mine)
         return outcome if outdated is None or not isinstance(outcome, Done) else Again(outdated)
 
-    @staticmethod
-    def _may_observe(case: Case) -> None:
-        """Nothing is told of a machine that the Provider's restrictions do not allow to name, also of one that has moved."""
-        known = case.memo.id or (case.spec.imports.id if case.spec.imports else None)
-        if known is None:
+    async def _may_import(self, case: Case) -> None:
+        """Nothing is told of a machine that the Provider's restrictions do not allow to name, also of one that has moved.
+        One that was taken over is ours, wherever it is.
+        """
+        memo, imports, intent = case.memo, case.spec.imports, case.memo.intent(case.machine)
+        recorded = memo.id or (intent.id if intent else None)
+        if recorded is not None and not case.spec.observed:
             return
+        known = recorded or (imports.id if imports else None)
+        seen = case.link.inventory.get(known) if known else None
+        if known is None or seen is None:
+            return
+        asked = memo.unreadable_at is not None and self._world.clock() - memo.unreadable_at < sight.UNREADABLE
+        if not seen.detailed and not asked and outside(seen, case.provider):
+            await self._look(case, known)
         try:
             allow(case, known)
         except Refused:
-            case.memo.id = case.memo.created_at = None
+            memo.id = memo.created_at = None
             case.link.unbind(case.key)
             raise
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from hybridge.api import desired
+from hybridge.api.provider import Provider
 from hybridge.api.shared import DriftEntry, Management, PlanEntry, clip
 from hybridge.api.virtualmachine import AddressStatus, Phase, RestartStatus, VirtualMachine, VirtualMachineStatus
 from hybridge.core import machine_status
@@ -26,6 +27,7 @@ from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.memo import Memo
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.outcome import Again, Done, Outcome
+from hybridge.engine.restrictions import outside
 from hybridge.engine.world import World
 
 log = logging.getLogger(__name__)
@@ -112,7 +114,7 @@ class MachineReporter:
         if not told and error.reason not in _PROGRESS:
             self.warn(key, error)
         spec = case.spec if case else desired.machine_spec(machine, "")
-        shown = case.link.inventory.get(memo.id) if case and memo.id else self._seen(key, memo, machine)
+        shown = case.link.inventory.get(memo.id) if case and memo.id else self._seen(key, memo, machine, error)
         story = Story(
             spec,
             None,
@@ -125,15 +127,21 @@ class MachineReporter:
         )
         await self._write(key, memo, machine, story)
 
-    def _seen(self, key: Key, memo: Memo, machine: VirtualMachine) -> Machine | None:
-        """The machine of an object that may not be worked on, where it is in sight and ours; its changes call the object."""
-        link = self._world.link(machine.spec.provider_ref.name)
-        if link is None or memo.id is None:
+    def _seen(self, key: Key, memo: Memo, machine: VirtualMachine, error: CloudError) -> Machine | None:
+        """The machine of an object that may not be worked on, where it is in sight and ours; its changes call the object.
+
+        One that is only observed is not ours, and is shown as long as nothing forbids it.
+        """
+        name = machine.spec.provider_ref.name
+        link, provider = self._world.link(name), self._world.decode(Key("Provider", "", name), Provider)
+        if link is None or provider is None or memo.id is None:
             return None
         observed = machine.spec.lifecycle.management is Management.OBSERVED
+        if observed and error.reason is Reason.NOT_PERMITTED:
+            return None
         link.bind(memo.id, key, parse_duration(machine.spec.sync_interval), observed=observed)
         found = link.inventory.get(memo.id)
-        if found is None or not found.detailed:
+        if found is None or not found.detailed or (observed and outside(found, provider.spec)):
             return None
         owner = f"{self._world.cluster_id}/{machine.metadata.uid}"
         return found if observed or (found.marker is not None and found.marker.owner == owner) else None

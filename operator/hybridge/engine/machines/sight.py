@@ -8,9 +8,9 @@ from hybridge.core.machine import Machine
 from hybridge.core.machine_import import matches, near
 from hybridge.core.machine_situation import Sight, Situation
 from hybridge.core.units import parse_duration
-from hybridge.engine.admission import outside
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.group import neighbours
+from hybridge.engine.restrictions import outside
 from hybridge.engine.world import World
 
 #: Seconds for which the cloud is not asked again for details that it did not give.

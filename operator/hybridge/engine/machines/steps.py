@@ -29,13 +29,13 @@ from hybridge.core.machine_diff import driver_field
 from hybridge.core.plan import Do, Verb
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Started
-from hybridge.engine.admission import misplaced
 from hybridge.engine.cluster import Conflict
 from hybridge.engine.machines import userdata
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.claim import claim
 from hybridge.engine.machines.group import apart
 from hybridge.engine.machines.report import creating
+from hybridge.engine.restrictions import misplaced
 from hybridge.engine.world import World
 
 
@@ -172,7 +172,7 @@ class MachineSteps:
         taken = {machine_id for machine_id, owner in link.owners.items() if owner != case.key}
         async with self._alone(case):
             prepared = await link.bulkhead.call(link.driver.machines.prepare, spec, taken, apart(world, case))
-            named = misplaced(spec, prepared.placed, case.provider)
+            named = misplaced(prepared.placed, case.provider)
             if named:
                 raise Refused(
                     Reason.NOT_PERMITTED, f"Provider {link.name} does not allow {named}: see its spec.restrict"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -9,7 +10,8 @@ import pytest
 
 from hybridge.api.provider import ProviderSpec
 from hybridge.api.virtualmachine import VirtualMachineSpec
-from hybridge.engine.admission import _restricted
+from hybridge.core.machine import Machine, Placed, Port, Power
+from hybridge.engine.restrictions import beyond, misplaced, outside
 
 CLOUDS = {
     "aws": {"region": "eu-central-1"},
@@ -21,7 +23,7 @@ CLOUDS = {
 def refused(cloud: str, restrict: dict[str, list[str]], machine: dict[str, Any], **provider: Any) -> str | None:
     there = {cloud: CLOUDS[cloud], "credentials": {}, "restrict": restrict, **provider}
     here = {"providerRef": {"name": cloud}, **machine}
-    return _restricted(msgspec.convert(here, VirtualMachineSpec), msgspec.convert(there, ProviderSpec))
+    return beyond(msgspec.convert(here, VirtualMachineSpec), msgspec.convert(there, ProviderSpec))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,19 @@ def refused(cloud: str, restrict: dict[str, list[str]], machine: dict[str, Any],
         ),
         ("proxmox", {"networkIDs": ["vmbr0"]}, {"proxmox": {"vlan": 20}}, "proxmox.vlan"),
         ("aws", {"zones": ["eu-central-1a"]}, {"placement": {"zone": "EU-CENTRAL-1A"}}, "placement.zone"),
+        (
+            "aws",
+            {"iamInstanceProfiles": ["web"]},
+            {"aws": {"iamInstanceProfile": "arn:aws:iam::1:instance-profile/admin"}},
+            "aws.iamInstanceProfile 'arn:aws:iam::1:instance-profile/admin'",
+        ),
+        ("aws", {"iamInstanceProfiles": []}, {"aws": {"iamInstanceProfile": "web"}}, "aws.iamInstanceProfile 'web'"),
+        (
+            "aws",
+            {"securityGroupIDs": ["sg-1"]},
+            {"aws": {"securityGroupIDs": ["sg-1", "sg-2"]}},
+            "aws.securityGroupIDs 'sg-2'",
+        ),
     ],
 )
 def test_what_is_not_listed_is_refused_by_its_field(
@@ -101,6 +116,18 @@ def test_what_is_not_listed_is_refused_by_its_field(
             {"networks": [{"name": "a", "id": "vmbr0"}], "proxmox": {"vlan": 20}},
         ),
         ("aws", {"storages": ["ceph"]}, {"rootDisk": {"class": "gp3"}}),
+        ("aws", {}, {"aws": {"iamInstanceProfile": "admin", "securityGroupIDs": ["sg-1"]}}),
+        ("aws", {"iamInstanceProfiles": ["web"], "securityGroupIDs": ["sg-1"]}, {"aws": {"instanceType": "t3.micro"}}),
+        (
+            "aws",
+            {"iamInstanceProfiles": ["web"], "securityGroupIDs": ["sg-1", "sg-2"]},
+            {"aws": {"iamInstanceProfile": "web", "securityGroupIDs": ["sg-2"]}},
+        ),
+        (
+            "proxmox",
+            {"networkIDs": ["vmbr0.20"]},
+            {"networks": [{"name": "a", "id": "vmbr0"}], "proxmox": {"vlan": 20}},
+        ),
     ],
 )
 def test_what_is_listed_or_not_restricted_is_allowed(
@@ -113,3 +140,74 @@ def test_the_default_network_with_a_vlan_of_its_own_has_to_be_listed() -> None:
     restrict, machine = {"networkIDs": ["vmbr0.30"]}, {"proxmox": {"vlan": 20}}
 
     assert "vmbr0.20" in (refused("proxmox", restrict, machine, defaults={"network": "vmbr0"}) or "")
+
+
+def machine(**words: Any) -> Machine:
+    """One that somebody has made: on two networks of which the second has no name, with all that can be restricted."""
+    settings = {
+        "placement.folder": ("ops", "group-v7"),
+        "placement.resourcePool": ("gold",),
+        "placement.storage": ("ds1",),
+        "proxmox.pool": ("ops",),
+        "aws.iamInstanceProfile": ("admin", "arn:aws:iam::1:instance-profile/admin"),
+        "aws.securityGroupIDs": ("sg-1,sg-2; sg-3",),
+    }
+    made = Machine("7", "theirs", Power.RUNNING, host="pve2", zone="z2", ports=(Port(("vmbr0",)),), settings=settings)
+    return replace(made, **words)
+
+
+def kept(restrict: dict[str, list[str]], **words: Any) -> str:
+    there = {"aws": CLOUDS["aws"], "credentials": {}, "restrict": restrict}
+    return outside(machine(**words), msgspec.convert(there, ProviderSpec)) or ""
+
+
+@pytest.mark.parametrize(
+    ("allowed", "other", "kind"),
+    [
+        ({"networkIDs": ["vmbr0"]}, {"networkIDs": ["vmbr1"]}, "network"),
+        ({"folders": ["group-v7"]}, {"folders": ["shop"]}, "folder"),
+        ({"resourcePools": ["gold", "ops"]}, {"resourcePools": ["ops"]}, "resource pool"),
+        ({"resourcePools": ["gold", "ops"]}, {"resourcePools": ["gold"]}, "resource pool"),
+        ({"storages": ["ds1"]}, {"storages": []}, "storage"),
+        ({"zones": ["z2"]}, {"zones": ["z1"]}, "zone"),
+        ({"nodes": ["pve2"]}, {"nodes": ["pve1"]}, "node"),
+        ({"iamInstanceProfiles": ["admin"]}, {"iamInstanceProfiles": ["web"]}, "instance profile"),
+        ({"securityGroupIDs": ["sg-1", "sg-2", "sg-3"]}, {"securityGroupIDs": ["sg-1", "sg-2"]}, "security group"),
+    ],
+)
+def test_a_machine_that_exists_is_outside_by_whatever_it_has(
+    allowed: dict[str, list[str]], other: dict[str, list[str]], kind: str
+) -> None:
+    assert kept(allowed) == ""
+    assert kept(other) == f"its {kind}"
+
+
+def test_what_is_not_known_of_a_machine_counts_as_outside() -> None:
+    assert "cannot be read" in kept({"networkIDs": ["vmbr0"]}, ports=None)
+    assert "cannot be read" in kept({"folders": ["ops"]}, detailed=False, settings={})
+    assert kept({"nodes": ["pve2"]}, detailed=False, settings={}, ports=None) == ""
+    assert kept({}, detailed=False, settings={}, ports=None) == ""
+
+
+def test_a_machine_on_a_vlan_is_not_on_its_bridge() -> None:
+    settings = {"proxmox.vlan": ("20",)}
+    assert kept({"networkIDs": ["vmbr0"]}, settings=settings) == "its network"
+    assert kept({"networkIDs": ["vmbr0.20"]}, settings=settings) == ""
+    assert kept({"networkIDs": ["vmbr0", "vmbr0.20"]}, settings={"proxmox.vlan": ("20,none",)}) == "its network"
+
+
+@pytest.mark.parametrize(
+    ("restrict", "told"),
+    [
+        ({}, None),
+        ({"zones": ["a"], "nodes": ["one"]}, None),
+        ({"zones": ["b"]}, "zone a"),
+        ({"nodes": []}, "node one"),
+    ],
+)
+def test_where_a_new_machine_would_come_to_is_looked_at_whoever_chose_it(
+    restrict: dict[str, list[str]], told: str | None
+) -> None:
+    there = {"aws": CLOUDS["aws"], "credentials": {}, "restrict": restrict}
+    assert misplaced(Placed("one", "a"), msgspec.convert(there, ProviderSpec)) == told
+    assert misplaced(Placed(), msgspec.convert(there, ProviderSpec)) is None
