@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from hybridge.core.identity import OWNER, Marker
-from hybridge.core.machine import Known, Machine
+from hybridge.core.machine import Known, Machine, Power
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.mapping import Disk, Seen, disk
 from hybridge.drivers.aws.offers import InstanceType
@@ -55,6 +55,11 @@ class Disks:
             self._read.update(found)
             self._read_since.update(dict.fromkeys(found, started))
         return found
+
+    def unknown(self, seen: Seen) -> str | None:
+        """The root volume of this instance when nothing is known of it: it was neither read nor asked for here."""
+        known = seen.root_volume in self._read or seen.machine.id in self._launched
+        return None if known or seen.machine.power is Power.GONE else seen.root_volume
 
     def read_missing(self, seen: Seen) -> None:
         """Reads the root volume of this instance when it never was."""

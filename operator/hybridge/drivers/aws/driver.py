@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from xml.etree.ElementTree import ParseError
 
 from hybridge.core.errors import Unreachable
@@ -55,7 +55,11 @@ class Driver:
         )
 
     def sweep(self, request: SweepRequest) -> Sweep:
-        """All instances, a request for each 1000; disks and names of subnets when they are older than anybody accepts."""
+        """All instances, a request for each 1000; disks and names of subnets when they are older than anybody accepts.
+
+        Disks of instances that somebody else has made since, or whose launch had no answer, are read as well: a disk of
+        unknown size would differ from no spec.
+        """
         before = self._client.sent
         age = self._disks.age
         due = {machine for machine, most in request.max_age.items() if most < age}.union(request.refresh)
@@ -65,17 +69,17 @@ class Driver:
             due = set()
         machines: dict[str, Machine] = {}
         for found in self._pages():
-            self._disks.read(
-                {volume for seen in found if seen.machine.id in due and (volume := self._due(seen, request))}
-            )
+            self._disks.read({volume for seen in found if (volume := self._wanted(seen, due, request))})
             machines.update({machine.id: machine for machine in self.machines.complete(found)})
         return Sweep(machines, full=True, requests=self._client.sent - before)
 
-    def _due(self, seen: Seen, request: SweepRequest) -> str | None:
-        """The root volume of an instance, when it is older than this instance's object accepts, or wanted now."""
+    def _wanted(self, seen: Seen, due: Collection[str], request: SweepRequest) -> str | None:
+        """The root volume of an instance, when it is unknown, older than the instance's object accepts, or wanted now."""
         volume, most = seen.root_volume, request.max_age.get(seen.machine.id, request.default_max_age)
-        wanted = seen.machine.id in request.refresh
-        return volume if volume and (wanted or self._disks.is_older(volume, most)) else None
+        if volume is None or seen.machine.id not in due:
+            return self._disks.unknown(seen)
+        old = seen.machine.id in request.refresh or self._disks.is_older(volume, most)
+        return volume if old else self._disks.unknown(seen)
 
     def _pages(self) -> Iterator[list[Seen]]:
         following: dict[str, str] = {}

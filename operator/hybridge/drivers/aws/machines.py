@@ -108,6 +108,7 @@ class Machines:
         for one in filters:
             for page in self._client.pages("DescribeInstances", "Reservations", size=PAGE, Filters=[one]):
                 found.update({seen.machine.id: seen for seen in instances(page)})
+        self._disks.read({volume for seen in found.values() if (volume := self._disks.unknown(seen))})
         return self.complete(list(found.values()))
 
     def get(self, machine_id: str) -> Machine | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -11,9 +12,10 @@ from hybridge.core.errors import Refused, TokenMismatch
 from hybridge.core.identity import OWNER
 from hybridge.core.machine import CloudInit, Power
 from hybridge.core.reasons import Reason
+from hybridge.drivers.aws.driver import connect
 from hybridge.drivers.base import SweepRequest
 from lab.aws import AwsCloud
-from tests.integration.drivers.aws.bench import GIB, SPEC, Bench
+from tests.integration.drivers.aws.bench import GIB, SPEC, Bench, settings
 
 
 def test_many_machines_from_one_image_cost_little_more_than_a_request_each(bench: Bench) -> None:
@@ -33,6 +35,28 @@ def test_a_sweep_costs_a_request_a_page_and_disks_are_read_once_in_a_while(bench
     assert (second.requests, second.full, second.settled) == (1, True, True)
     third = bench.driver.sweep(SweepRequest(refresh=[machine.id]))
     assert third.requests == 2
+
+
+@pytest.mark.parametrize("found_by", ["sweep", "search"])
+def test_the_disk_of_a_machine_whose_create_had_no_answer_is_known(
+    bench: Bench, cloud: AwsCloud, found_by: str
+) -> None:
+    """A disk of unknown size differs from nothing: a wish to grow it would be told as fulfilled."""
+    marker = bench.marker()
+    intent = bench.intent(SPEC, marker)
+    bench.driver.sweep(SweepRequest())
+    unheard = connect(settings(cloud, Counter()))
+    made = unheard.machines.create(intent, SPEC, marker)
+    unheard.close()
+    assert made.id
+
+    if found_by == "search":
+        (found,) = bench.driver.machines.find(marker, intent)
+    else:
+        found = bench.driver.sweep(SweepRequest()).machines[made.id]
+
+    assert found.root_disk == 20 * GIB
+    assert bench.driver.sweep(SweepRequest()).requests == 1
 
 
 def test_a_machine_is_the_smallest_that_fits_with_everything_said_in_one_call(bench: Bench, cloud: AwsCloud) -> None:
