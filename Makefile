@@ -36,7 +36,7 @@ test: venv ## unit, contract and integration tests; builds what the lab needs fi
 	@$(PYTHON) -m lab build
 	@$(PYTHON) -m pytest -n $(JOBS) $(TESTS) $(ARGS)
 
-chaos: venv ## kill -9 at random moments: exactly one machine for each object, whatever happens (long)
+chaos: venv ## everything is broken on purpose: exactly one of everything, whatever happens; docs/reliability.md (long)
 	@$(PYTHON) -m lab build
 	@$(PYTHON) -m pytest tests/chaos $(ARGS)
 
@@ -51,6 +51,7 @@ lint: venv ## ruff, mypy, layers of the code, and whether crds/ and docs/trouble
 	@.venv/bin/lint-imports --no-cache
 	@$(PYTHON) -m hybridge.api.crd --check crds/
 	@$(PYTHON) -m hybridge.api.troubleshooting --check docs/troubleshooting.md
+	@$(PYTHON) -m tests.reliability --check docs/reliability.md
 
 lab: venv ## the lab alone, without an operator, in the background; ARGS as for `python -m lab up`
 	@$(PYTHON) -m lab up --detach $(ARGS)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+from tests.reliability import page
+from tests.reliability.report import Report
+from tests.reliability.rows import Row
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What ``make chaos ARGS=…`` takes besides pytest's own."""
     group = parser.getgroup("chaos")
     group.addoption("--seed", type=int, help="the seed of what is left to chance")
-    group.addoption("--write", type=Path, help="put the figures of crashes into this page")
+    group.addoption("--write", type=Path, help="put the figures into this page: docs/reliability.md")
     group.addoption("--most", type=int, help="so many blows for each cloud and row of crashes, chosen by the seed")
     group.addoption(
         "--blow", help="only blows that match this glob, as they are told: 'create: kill after: aws ec2:Run*'"
@@ -42,3 +48,25 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
             print(words, file=sys.stderr, flush=True)
 
     return say
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest, seed: int, tell: Callable[[str], None]) -> Report:
+    """Tells what a test of a row has found; it is called once, at its end."""
+    began = time.monotonic()
+    name = request.node.originalname
+    chosen = getattr(request.node, "callspec", None)
+    expression = f"{name} and {chosen.id}" if chosen else name
+
+    def told(
+        row: Row, cloud: str, tried: str, found: Sequence[str], *, besides: str = "", words: Sequence[str] = ()
+    ) -> None:
+        args = " ".join([f'-k "{expression}"', f"--seed {seed}", *words])
+        seconds = time.monotonic() - began
+        figures = page.Figures(row, cloud, tried, found, seconds, seed, f"make chaos ARGS={shlex.quote(args)}", besides)
+        tell(figures.line())
+        if target := request.config.getoption("--write"):
+            page.write(target, figures)
+        assert not found, "\n".join([f"--seed {seed}", *found])
+
+    return told

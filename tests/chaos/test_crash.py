@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,10 +11,11 @@ import pytest
 
 from lab.bed import CLOUDS
 from lab.faultproxy import Cloud
-from tests.crash import page
 from tests.crash.bed import crash_bed
 from tests.crash.hooks import KILLS, LOSSES, How
 from tests.crash.strike import Strikes, choose
+from tests.reliability.report import Report
+from tests.reliability.rows import Row
 
 #: Of the requests that were recorded, how many have to come again, and so be struck.
 _SHARE = 0.9
@@ -23,34 +23,38 @@ _SHARE = 0.9
 
 @pytest.mark.timeout(4 * 3600)
 @pytest.mark.parametrize("cloud", CLOUDS)
-@pytest.mark.parametrize(("row", "ways"), [("kill -9", KILLS), ("lost answer", LOSSES)], ids=["kills", "losses"])
+@pytest.mark.parametrize(("row", "ways"), [(Row.KILLS, KILLS), (Row.LOSSES, LOSSES)], ids=["kills", "losses"])
 def test_crashes(
-    row: str,
+    row: Row,
     ways: Sequence[How],
     cloud: Cloud,
     seed: int,
     tell: Callable[[str], None],
+    report: Report,
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
     """Every hook point of every step of a machine's life, each by itself."""
     most, only = request.config.getoption("--most"), request.config.getoption("--blow")
-    began = time.monotonic()
     with crash_bed(tmp_path, cloud) as bed:
         strikes = Strikes(bed, tell)
         hooks = strikes.reference().hooks
         chosen = [blow for blow in choose(hooks, ways, seed, most) if fnmatchcase(str(blow), only or "*")]
         results = strikes.strike(chosen)
-    words = [f"-k {request.node.callspec.id}", f"--seed {seed}"] + [f"--most {most}"] * bool(most)
-    command = f"make chaos ARGS='{' '.join(words)}'"
-    run = page.Run(row, cloud, len(choose(hooks, ways, seed)), results, time.monotonic() - began, seed, command)
-    tell(run.line())
-    if target := request.config.getoption("--write"):
-        page.write(target, run)
 
-    failed = [result for result in results if result.found]
-    again = [f'make chaos ARGS="{words[0]} --blow {shlex.quote(str(one.blow))}"  # {one.found}' for one in failed]
-    assert not failed, "\n".join(["what went wrong, and how to repeat each:", *again])
+    reached = sum(result.reached for result in results)
+    for result in results:
+        if result.found:
+            words = shlex.quote(f'-k {request.node.callspec.id} --blow "{result.blow}"')
+            tell(f"once more: make chaos ARGS={words}")
+    possible = len(choose(hooks, ways, seed))
+    report(
+        row,
+        cloud,
+        f"{len(results)} of {possible} hook points, {reached} reached",
+        [f"{one} ({result.blow})" for result in results for one in result.found],
+        words=[f"--most {most}"] * bool(most) + [f"--blow {shlex.quote(only)}"] * bool(only),
+    )
     if not only:
         unreached = [str(result.blow) for result in results if not result.reached]
-        assert run.reached >= _SHARE * len(results), f"not reached: {unreached}"
+        assert reached >= _SHARE * len(results), f"not reached: {unreached}"

@@ -10,7 +10,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lab.faultproxy import FaultControl
 from lab.process import LabError
@@ -85,7 +85,11 @@ class Strikes:
         return Reference(hooks, frozenset(operations))
 
     def strike(self, chosen: Iterable[Blow]) -> list[Result]:
-        """One life after the other, until every blow was struck. Never raises for what the operator did."""
+        """One life after the other, until every blow was struck.
+
+        What goes wrong in a later step, in which nothing was struck, counts for the last blow of that life.
+        AssertionError when it goes wrong in a life that nothing has struck yet.
+        """
         waiting: dict[str, deque[Blow]] = {}
         total = 0
         for blow in chosen:
@@ -95,12 +99,14 @@ class Strikes:
         for story in STORIES.values():
             while any(waiting.get(step.name) for step in story):
                 for result in self._live(story, waiting):
+                    if results and results[-1].blow is result.blow:
+                        results.pop()
                     results.append(result)
                     self._tell(_progress(self._bed.cloud, len(results), total, result))
         return results
 
     def _live(self, story: Sequence[Step], waiting: Mapping[str, deque[Blow]]) -> Iterable[Result]:
-        life = Life(self._bed)
+        life, last = Life(self._bed), None
         try:
             for step in story:
                 blow = waiting[step.name].popleft() if waiting.get(step.name) else None
@@ -115,10 +121,12 @@ class Strikes:
                 except (Stuck, LabError) as error:
                     reached, found = True, [f"stuck: {error}", *life.alone()]
                 if blow is not None:
-                    yield Result(blow, reached, tuple(found), time.monotonic() - began)
+                    last = Result(blow, reached, tuple(found), time.monotonic() - began)
+                    yield last
+                elif found:
+                    assert last is not None, f"{step.name}, undisturbed: {found}"
+                    yield replace(last, found=tuple(found))
                 if found:
-                    if blow is None:
-                        self._tell(f"{self._bed.cloud}: {step.name} went wrong after an earlier blow: {found}")
                     return
         finally:
             self._bury(life)
