@@ -17,7 +17,20 @@ import requests
 
 from lab.faultproxy_operations import Api, Cloud, Operation
 from lab.faultproxy_record import Count, LogEntry
-from lab.faultproxy_rules import ActiveRule, Answer, Dark, Darkness, Delay, Effect, LoseAnswer, Loss, Reset, Rule
+from lab.faultproxy_rules import (
+    ActiveRule,
+    Answer,
+    Dark,
+    Darkness,
+    Delay,
+    Effect,
+    LoseAnswer,
+    Loss,
+    Past,
+    Repeat,
+    Reset,
+    Rule,
+)
 from lab.faultproxy_server import Ready
 from lab.pki import KeyPair
 from lab.process import LabError, Process, clean_environment
@@ -38,6 +51,8 @@ __all__ = [
     "LoseAnswer",
     "Loss",
     "Operation",
+    "Past",
+    "Repeat",
     "Reset",
     "Rule",
 ]

@@ -10,16 +10,16 @@ from lab.controlplane import ControlPlane
 from lab.faultproxy import FaultProxy
 
 
-def before(controlplane: ControlPlane, folder: Path) -> FaultProxy:
+def before(controlplane: ControlPlane, folder: Path, name: str = "kubernetes") -> FaultProxy:
     """A proxy, not started, that is trusted by whoever trusts the control plane; log and state go to ``folder``."""
     authority = controlplane.authority
     return FaultProxy(
         folder,
-        "kubernetes",
+        name,
         "kubernetes",
         controlplane.url,
         upstream_ca=authority.bundle,
-        certificate=authority.issue("kubernetes-proxy"),
+        certificate=authority.issue(f"{name}-proxy"),
     )
 
 

@@ -6,7 +6,7 @@ Names are what rules match and counts are kept by, so they hold no identifiers:
 - Proxmox VE: ``POST /nodes/{node}/qemu/{vmid}/clone`` (without ``/api2/json``);
 - vSphere: the SOAP method, ``CloneVM_Task``; its REST doors as ``GET /api/vcenter/vm/{id}``, with ``?action`` if any;
 - Kubernetes: ``PATCH /apis/hybridge.io/v1alpha1/namespaces/{namespace}/virtualmachines/{name}/status``; a watch is no GET
-  but ``WATCH /api/v1/secrets``, and a dry run ends in ``:DryRun``.
+  but ``WATCH /api/v1/secrets``, what it tells is ``EVENT MODIFIED /api/v1/secrets``, and a dry run ends in ``:DryRun``.
 
 Anything else is named by method and path.
 """
@@ -23,6 +23,10 @@ Cloud: TypeAlias = Literal["aws", "proxmox", "vsphere"]
 Api: TypeAlias = Literal["aws", "proxmox", "vsphere", "kubernetes"]
 
 
+#: How names of events begin.
+EVENT = "EVENT "
+
+
 class Operation(NamedTuple):
     """A name without identifiers, and whether the request may change something."""
 
@@ -33,6 +37,15 @@ class Operation(NamedTuple):
     def streams(self) -> bool:
         """Whether the answer has no end, so that each part of it has to pass as it comes."""
         return self.name.startswith("WATCH ")
+
+    @property
+    def told(self) -> bool:
+        """Whether it is an event of a watch, not a request."""
+        return self.name.startswith(EVENT)
+
+    def event(self, kind: str) -> Operation:
+        """What a watch tells: an event of this kind."""
+        return Operation(f"{EVENT}{kind} {self.name.removeprefix('WATCH ')}", mutating=False)
 
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -25,9 +25,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from lab.faultproxy_answers import reply
+from lab.faultproxy_events import Events
 from lab.faultproxy_operations import Api, Operation, identify
+from lab.faultproxy_past import Answers
 from lab.faultproxy_record import Record, Visit
-from lab.faultproxy_rules import Answer, Dark, Darkness, Delay, Effect, LoseAnswer, Reset, Rules
+from lab.faultproxy_rules import Answer, Dark, Darkness, Delay, Effect, LoseAnswer, Past, Repeat, Reset, Rules
 
 #: Headers about one connection, not about the message; aiohttp writes its own.
 _HOP_BY_HOP = frozenset(
@@ -96,6 +98,7 @@ class Traffic:
         self._api: Api = api
         self._upstream = upstream.rstrip("/")
         self._session = session
+        self._past = Answers()
         self._release = asyncio.Event()
         self._carried: set[asyncio.Task[web.Response]] = set()
 
@@ -141,16 +144,25 @@ class Traffic:
         self, request: web.BaseRequest, body: bytes, operation: Operation, visit: Visit
     ) -> web.StreamResponse:
         await self._pass_gate(request, visit)
-        for effect in self.rules.effects(operation):
+        most = 0 if operation.mutating or operation.streams else self.rules.remembers(operation)
+        for effect in self.rules.effects(operation, request.raw_path.partition("?")[0]):
+            if isinstance(effect, Past | Repeat):
+                earlier = self._past.draw(request, body) if most else None
+                if earlier is not None:
+                    visit.fault("past")
+                    return earlier
+                continue
             if not isinstance(effect, Delay):
                 return await self._fail(request, body, operation, visit, effect)
             visit.fault("delay")
             await asyncio.sleep(effect.seconds)
             await self._pass_gate(request, visit)
         if operation.streams:
-            return await self._stream(request, visit)
+            return await self._stream(request, operation, visit)
         response = await self._forward(request, body, visit, through=operation.mutating)
         await self._pass_gate(request, visit)
+        if most:
+            self._past.keep(request, body, response, most)
         return response
 
     async def _pass_gate(self, request: web.BaseRequest, visit: Visit) -> None:
@@ -179,7 +191,7 @@ class Traffic:
             case Reset():
                 visit.fault("reset")
                 return await self._reset(request)
-            case Dark() | Delay():
+            case Dark() | Delay() | Past() | Repeat():
                 visit.fault("dark")
                 return await self._hold(request)
 
@@ -206,7 +218,7 @@ class Traffic:
         async with self._upstream_answer(request.method, request.raw_path, request.headers.items(), b"", visit):
             pass
 
-    async def _stream(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+    async def _stream(self, request: web.BaseRequest, operation: Operation, visit: Visit) -> web.StreamResponse:
         """Passes each part of an answer as it comes, until the server or the client ends it."""
         visit.forwarded()
         headers = request.headers.items()
@@ -217,9 +229,11 @@ class Traffic:
             await self._pass_gate(request, visit)
             try:
                 await response.prepare(request)
-                async for part in answer.content.iter_any():
-                    await self._pass_gate(request, visit)
-                    await response.write(part)
+                async with Events(self._api, operation, self.rules, response.write) as events:
+                    async for part in answer.content.iter_any():
+                        await self._pass_gate(request, visit)
+                        if not await events.tell(part):
+                            break
                 await response.write_eof()
             except ConnectionResetError:
                 await self._reset(request)

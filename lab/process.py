@@ -123,6 +123,21 @@ class Process:
         if self.alive:
             os.kill(self.pid, number)
 
+    def pause(self) -> None:
+        """SIGSTOP, and wait until every thread stands still. LabError when the child has ended."""
+        if not self.alive:
+            raise LabError(f"{self.name} does not run")
+        self.signal(signal.SIGSTOP)
+        deadline = time.monotonic() + self.timeout
+        while {_state(stat) for stat in Path(f"/proc/{self.pid}/task").glob("*/stat")} - {"T", ""}:
+            if not self.alive or time.monotonic() > deadline:
+                raise LabError(f"{self.name} does not stand still")
+            time.sleep(0.001)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self.signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL, and wait for the end: what a crash looks like."""
         self.signal(signal.SIGKILL)
@@ -134,6 +149,7 @@ class Process:
         if self._child is None:
             return
         self.signal(signal.SIGTERM)
+        self.resume()
         try:
             self._child.wait(grace)
         except subprocess.TimeoutExpired:
@@ -144,3 +160,11 @@ class Process:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _state(stat: Path) -> str:
+    """The state of a thread, one letter as in proc(5); empty when it has ended."""
+    try:
+        return stat.read_text().rpartition(") ")[2][:1]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -45,6 +45,7 @@ class Options:
     identity: str
     lease_duration: float
     visibility: float | None
+    audit: float
 
 
 async def operate(options: Options) -> None:
@@ -134,7 +135,7 @@ class _Operator:
         kinds: Mapping[str, Kind] = {"Provider": self._providers, "VirtualMachine": MachineKind(world, self._metrics)}
         reconciler = Reconciler(queue, kinds, self._metrics, clock=time.monotonic)
         watch = Watch(world)
-        self._audit = WatchAudit(world, self._kubernetes, watch)
+        self._audit = WatchAudit(world, self._kubernetes, watch, interval=self._options.audit)
         # Before anything is done: who needs a Provider would be told that it does not exist, and what an object has on
         # record, such as a machine that it is taking over, has to be known to all others.
         for kind in KINDS:
@@ -154,7 +155,7 @@ class _Operator:
                 for task in tasks:
                     task.cancel()
         except* LeaseLost as lost:
-            raise Trouble(f"the Lease {lost.exceptions[0]} was lost: another replica may act now") from lost
+            raise Trouble(str(lost.exceptions[0])) from lost
 
     async def close(self) -> None:
         """Disconnects, then gives the Lease back."""

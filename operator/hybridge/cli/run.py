@@ -15,6 +15,7 @@ import typer
 import uvloop
 
 from hybridge.cli.process import Options, Trouble, operate
+from hybridge.kube.audit import INTERVAL
 from hybridge.telemetry import logs
 
 
@@ -52,6 +53,12 @@ def run(
             min=0.0,
         ),
     ] = None,
+    audit_interval: Annotated[
+        float,
+        typer.Option(
+            help="Seconds between two lists of all objects, which prove that the watch misses nothing.", min=1.0
+        ),
+    ] = INTERVAL,
 ) -> None:
     """Run the operator. It uses KUBECONFIG, or the account of its pod."""
     logs.configure(log_format.value if log_format else None, verbose=verbose)
@@ -63,6 +70,7 @@ def run(
         identity=identity or f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}",
         lease_duration=lease_duration,
         visibility=visibility_grace,
+        audit=audit_interval,
     )
     # What was imported stays; and objects are many and live long, so the collector need not look at them so often.
     gc.freeze()

@@ -43,13 +43,15 @@ class WatchAudit:
                 log.info("the watch could not be audited: %s", error)
 
     async def audit(self) -> None:
-        """One round. An object counts as missed when two rounds found the same newer version of it."""
+        """One round. An object counts as missed when two rounds found the same other version of it: also an older one,
+        as it comes out of a backup.
+        """
         behind: dict[Key, str] = {}
         for kind in KINDS:
             listed = await self._kubernetes.versions(kind.kind)
             for key, version in listed.items():
                 known = self._world.store.get(key)
-                if known is None or int(known["metadata"]["resourceVersion"]) < int(version):
+                if known is None or known["metadata"]["resourceVersion"] != version:
                     behind[key] = version
             for key in self._world.store.keys(kind.kind):
                 if key not in listed:
@@ -57,10 +59,14 @@ class WatchAudit:
         missed = [key for key, version in behind.items() if self._suspects.get(key) == version]
         self._suspects = behind
         for key in missed:
-            body = await self._kubernetes.get(key)
             known = self._world.store.get(key)
-            if body is not None:
-                self._watch.receive(key.kind, "MODIFIED", body)
-            elif known is not None:
-                self._watch.receive(key.kind, "DELETED", known)
+            body = await self._kubernetes.get(key)
+            if body is None:
+                if known is not None:
+                    self._watch.receive(key.kind, "DELETED", known)
+                continue
+            if known is not None and self._world.store.get(key) is known:
+                # It may be newer than what there is now, and would not make way.
+                self._world.store.drop(key)
+            self._watch.receive(key.kind, "MODIFIED", body)
         self.problem = f"the watch missed {len(missed)} changes, such as {missed[0]}" if missed else None

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class LeaseLost(Exception):
-    """Another process holds the Lease, or it could not be renewed in time."""
+    """Another process holds the Lease, it could not be renewed in time, or it is not what we have written: in words."""
 
 
 class Lease:
@@ -50,6 +50,7 @@ class Lease:
         self._monotonic = monotonic
         self._renewed = float("-inf")
         self._seen: tuple[str, float] | None = None
+        self._written = 0
 
     def held(self) -> bool:
         """Whether this process may act now."""
@@ -57,6 +58,7 @@ class Lease:
 
     async def acquire(self) -> None:
         """Waits until the Lease is ours."""
+        self._written = 0
         waited = False
         while not await self._try():
             if not waited:
@@ -66,11 +68,11 @@ class Lease:
         log.info("holding the Lease %s as %s", self._name, self._identity)
 
     async def keep(self) -> None:
-        """Renews until cancelled. Raises LeaseLost when that fails for too long."""
+        """Renews until cancelled. Raises LeaseLost when that fails for too long, or when time has gone back."""
         while True:
             await asyncio.sleep(self._duration / 3)
             if not await self._try() and not self.held():
-                raise LeaseLost(self._name)
+                raise LeaseLost(f"the Lease {self._name} was lost: another replica may act now")
 
     async def release(self) -> None:
         """Lets the next process begin at once. To be called when nothing of ours acts any more."""
@@ -98,10 +100,12 @@ class Lease:
     async def _take(self) -> bool:
         body: dict[str, Any] | None = await self._kubernetes.request("GET", self._path)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        if body is None and self._written:
+            raise self._lost("is gone")
         if body is None:
             spec = {"acquireTime": now, "leaseTransitions": 0}
             created = {"metadata": {"name": self._name}, "spec": spec | self._claim(now)}
-            return await self._kubernetes.request("POST", self._folder, created) is not None
+            return self._note(await self._kubernetes.request("POST", self._folder, created))
         holder = body["spec"].get("holderIdentity", "")
         if holder not in {"", self._identity} and not self._lapsed(body):
             return False
@@ -109,7 +113,24 @@ class Lease:
             body["spec"]["acquireTime"] = now
             body["spec"]["leaseTransitions"] = body["spec"].get("leaseTransitions", 0) + 1
         body["spec"].update(self._claim(now))
-        return await self._kubernetes.request("PUT", self._path, body) is not None
+        written = await self._kubernetes.request("PUT", self._path, body)
+        if written is not None and int(body["metadata"]["resourceVersion"]) < self._written:
+            # Only a read can be stale: what took this write knows nothing of our last one.
+            raise self._lost("is older than we left it")
+        return self._note(written)
+
+    def _note(self, written: dict[str, Any] | None) -> bool:
+        """Whether a write was accepted, whose version no later one can be below."""
+        if written is not None:
+            self._written = int(written["metadata"]["resourceVersion"])
+        return written is not None
+
+    def _lost(self, words: str) -> LeaseLost:
+        """The cluster's storage was restored: what this process knows of its objects is of a time that never was."""
+        self._renewed = float("-inf")
+        return LeaseLost(
+            f"the Lease {self._name} {words}: the cluster was restored from a backup, and is to be read anew"
+        )
 
     def _claim(self, now: str) -> dict[str, object]:
         return {

@@ -60,6 +60,29 @@ def test_what_the_watch_missed_twice_is_put_right_and_told(api: Api, name: str) 
     tell(api, story)
 
 
+def test_what_is_older_than_what_is_known_came_out_of_a_backup(api: Api, name: str) -> None:
+    api.create(bodies.machine(name))
+    key = Key("VirtualMachine", "default", name)
+
+    async def story(world: World, audit: WatchAudit) -> None:
+        body = await audit._kubernetes.get(key)
+        assert body is not None
+        version = int(body["metadata"]["resourceVersion"])
+        future = {**body["metadata"], "resourceVersion": str(version + 100), "annotations": {"made": "in the future"}}
+        world.store.put(key, {**body, "metadata": future})
+
+        for _ in range(2):
+            await audit.audit()
+
+        known = world.store.get(key)
+        assert known is not None
+        assert known["metadata"]["resourceVersion"] == str(version)
+        assert "annotations" not in known["metadata"]
+        assert audit.problem is not None
+
+    tell(api, story)
+
+
 def test_an_object_that_went_without_a_word_is_forgotten(api: Api, name: str) -> None:
     api.create(bodies.aws(name))
     key = Key("Provider", "", name)

@@ -135,3 +135,32 @@ def test_a_server_that_cannot_start_is_an_error_with_its_last_words(tmp_path: Pa
     with pytest.raises(LabError, match="Nonsense"), controlplane:
         pass
     assert not controlplane.etcd.alive
+
+
+def test_a_restored_cluster_is_as_it_was_then(tmp_path: Path) -> None:
+    with ControlPlane(tmp_path) as plane:
+        plane.apply(config_map("before"))
+        snapshot = plane.snapshot()
+        then = plane.kube("get", "configmap", "before", "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion}")
+        plane.apply(config_map("after"))
+        plane.kube("label", "configmap", "before", "changed=yes")
+
+        plane.restore(snapshot)
+
+        now = plane.kube("get", "configmap", "before", "-o", "jsonpath={.metadata.uid} {.metadata.resourceVersion}")
+        assert now == then
+        with pytest.raises(LabError, match="NotFound"):
+            plane.kube("get", "configmap", "after")
+        plane.apply(config_map("again"))
+    assert not snapshot.exists()
+
+
+def test_a_paused_process_stands_still_until_it_is_resumed(controlplane: ControlPlane) -> None:
+    controlplane.apiserver.pause()
+    try:
+        with pytest.raises(LabError):
+            controlplane.kube("get", "namespaces", "--request-timeout=1s")
+    finally:
+        controlplane.apiserver.resume()
+
+    assert "default" in controlplane.kube("get", "namespaces")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import base64
 import queue
 import threading
 from collections.abc import Iterator
@@ -12,13 +12,17 @@ import pytest
 import urllib3
 
 from lab.controlplane import ControlPlane
-from lab.faultproxy import Answer, Dark, FaultProxy, LoseAnswer, Rule
+from lab.faultproxy import Answer, Dark, Delay, FaultProxy, LoseAnswer, Past, Repeat, Reset, Rule
 from lab.faultproxy_kubernetes import before, through
 from lab.process import LabError
 from tests.apiserver import ApiServer
+from tests.integration.lab.faultproxy.small import eventually
 
 CREATE = "PATCH /api/v1/namespaces/{name}"
 WATCH = "WATCH /api/v1/namespaces/{namespace}/secrets"
+EVENT = "EVENT"
+SECRETS = "/api/v1/namespaces/*/secrets"
+TOO_OLD = "the watch broke: The resourceVersion for the provided watch is too old."
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +74,15 @@ class Watching:
         self._thread.start()
 
     def _run(self, api: ApiServer, name: str, where: str, since: str) -> None:
-        with contextlib.suppress(urllib3.exceptions.HTTPError):
+        try:
             for kind, _ in api.watch("secret", name, where, since):
                 self.events.put(kind)
-        self.events.put(None)
+        except urllib3.exceptions.HTTPError:
+            self.events.put(None)
+        except LabError as error:
+            self.events.put(str(error))
+        else:
+            self.events.put(None)
 
 
 def test_accounts_and_requests_pass_with_names_that_hold_no_identifiers(
@@ -153,3 +162,65 @@ def test_refusals_are_said_as_the_api_server_says_them(
 
     with pytest.raises(LabError, match=rf"\({reason}\).*because of the test"):
         controlplane.kube("create", "namespace", "refused", kubeconfig=led)
+
+
+# ------------------------------------------------------------------- what a watch tells
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (Rule(f"{EVENT} MODIFIED {SECRETS}", Dark(), times=1), ["ADDED", "MODIFIED", "DELETED"]),
+        (Rule(f"{EVENT} MODIFIED {SECRETS}", Repeat(), times=1), ["ADDED", *["MODIFIED"] * 3, "DELETED"]),
+        (Rule(f"{EVENT} ADDED {SECRETS}", Delay(1.0), times=1), [*["MODIFIED"] * 2, "DELETED", "ADDED"]),
+        (Rule(f"{EVENT} MODIFIED {SECRETS}", Answer(410), times=1, after=1), ["ADDED", "MODIFIED", TOO_OLD]),
+        (Rule(f"{EVENT} DELETED {SECRETS}", Reset(), times=1), ["ADDED", *["MODIFIED"] * 2, None]),
+        (Rule("*", Dark()), ["ADDED", *["MODIFIED"] * 2, "DELETED"]),
+    ],
+    ids=["untold", "twice", "late", "gone", "cut", "requests"],
+)
+def test_what_a_watch_tells_can_be_spoilt(
+    proxy: FaultProxy, api: ApiServer, controlplane: ControlPlane, request: pytest.FixtureRequest,
+    rule: Rule, told: list[str | None],
+) -> None:  # fmt: skip
+    where = f"told-{request.node.callspec.id}"
+    direct = ApiServer(controlplane.kubeconfig)
+    direct.apply(namespace(where))
+    watching = Watching(api, "one", where)
+    assert eventually(lambda: proxy.counts().get(WATCH) is not None)
+    number = proxy.inject(rule)
+
+    for text in ("0", "1", "2"):
+        direct.apply({**secret("one", where), "stringData": {"key": text}})
+    direct.delete("secret", "one", where)
+
+    assert [watching.events.get(timeout=30) for _ in told] == told
+    if rule.operation != "*":
+        assert {one.id: one.hit for one in proxy.faults()} == {number: 1}
+
+
+def test_the_first_answers_to_each_object_may_be_conflicts(proxy: FaultProxy, api: ApiServer) -> None:
+    proxy.inject(Rule(CREATE, Answer(409), times=2, each=True))
+
+    def refused(name: str) -> bool:
+        try:
+            api.apply(namespace(name))
+        except LabError as error:
+            return "modified" in str(error)
+        return False
+
+    assert [refused(name) for name in ("a", "b", "a", "b", "a", "b")] == [*[True] * 4, *[False] * 2]
+
+
+def test_reads_travel_back_in_time_and_writes_do_not(proxy: FaultProxy, api: ApiServer) -> None:
+    api.apply(namespace("past"))
+    proxy.inject(Rule("*", Past()))
+    read = []
+    for text in ("1", "2", "3"):
+        api.apply({**secret("one", "past"), "stringData": {"key": text}})
+        body = api.get("secret", "one", "past")
+        assert body is not None
+        read.append(base64.b64decode(body["data"]["key"]).decode())
+
+    assert read == ["1"] * 3
+    assert [(entry.mutating, entry.fault) for entry in proxy.log()][-4:] == [(True, ""), (False, "past")] * 2

@@ -48,10 +48,11 @@ class ApiServer:
 
 
 class Connection(Kubernetes):
-    """One process's way to the API server: slow, cut, deaf to answers, or the whole process stands still."""
+    """One process's way to the API server: slow, cut, deaf to answers, led to the past, or the process stands still."""
 
     def __init__(self, server: ApiServer) -> None:
-        self._server = server
+        self.server = server
+        self.past: dict[str, dict[str, Any]] | None = None
         self.delay = 0.01
         self.cut = False
         self.deaf = False
@@ -63,7 +64,8 @@ class Connection(Kubernetes):
         await self._pass()
         if self.cut:
             raise ClusterUnavailable("refused")
-        answer = self._server.handle(method, path, body)
+        stale = method == "GET" and self.past is not None
+        answer = copy.deepcopy((self.past or {}).get(path)) if stale else self.server.handle(method, path, body)
         await self._pass()
         if self.deaf or self.cut:
             raise ClusterUnavailable("reset")
@@ -287,6 +289,42 @@ def test_losing_it_is_told() -> None:
         with pytest.raises(LeaseLost):
             await first.lease.keep()
         assert not first.lease.held()
+
+    candidates(story)
+
+
+@pytest.mark.parametrize("before", ["an earlier renewal", "its beginning"])
+def test_a_cluster_that_was_restored_is_told_and_nobody_acts_on_what_he_knew_of_it(before: str) -> None:
+    async def story(first: Candidate, second: Candidate) -> None:
+        del second
+        server = first.connection.server
+        backup = copy.deepcopy(server.objects), server.version
+        await first.lease.acquire()
+        if before == "an earlier renewal":
+            backup = copy.deepcopy(server.objects), server.version
+            await asyncio.sleep(0.1)
+        keeping = asyncio.create_task(first.lease.keep())
+        await asyncio.sleep(DURATION)
+        server.objects, server.version = backup
+        with pytest.raises(LeaseLost, match="restored"):
+            await asyncio.wait_for(keeping, DURATION / 2)
+        assert not first.lease.held()
+
+    candidates(story)
+
+
+def test_a_stale_read_of_the_lease_is_no_restored_cluster() -> None:
+    async def story(first: Candidate, second: Candidate) -> None:
+        del second
+        await first.lease.acquire()
+        keeping = asyncio.create_task(first.lease.keep())
+        first.connection.past = copy.deepcopy(first.connection.server.objects)
+        await asyncio.sleep(DURATION * 0.6)
+        first.connection.past = None
+        await asyncio.sleep(DURATION * 2)
+        assert first.lease.held()
+        assert not keeping.done()
+        keeping.cancel()
 
     candidates(story)
 
