@@ -96,6 +96,7 @@ def intent_status(intent: Intent) -> IntentStatus:
         uuid=intent.uuid,
         provider_identity=intent.provider_identity,
         started_at=format_time(intent.started_at),
+        repeated_at=format_time(intent.repeated_at) if intent.repeated_at is not None else None,
         id=intent.id,
         parameters=intent.parameters,
         secrets=tuple(
@@ -115,6 +116,7 @@ def intent(status: IntentStatus) -> Intent:
         uuid=status.uuid,
         provider_identity=status.provider_identity,
         started_at=parse_time(status.started_at),
+        repeated_at=parse_time(status.repeated_at) if status.repeated_at else None,
         parameters=status.parameters,
         id=status.id,
         secrets=tuple(SecretVersion(secret.name, secret.uid, secret.resource_version) for secret in status.secrets),

@@ -257,6 +257,7 @@ class IntentStatus(Model, frozen=True, kw_only=True):
     uuid: Annotated[str, text("The SMBIOS or instance UUID that the cloud object gets, where it has one.", 64, least=0)]
     provider_identity: Annotated[str, text("The account or cluster in which it is made.", 512)]
     started_at: Annotated[str, moment("When the attempt began.")]
+    repeated_at: Annotated[str | None, moment("When its request was last repeated.")] = None
     id: Annotated[str | None, text("The id in the cloud, where Hybridge chooses it.", 128)] = None
     parameters: Annotated[Mapping[str, object], free_form("The exact parameters of the call, without secrets.")] = (
         msgspec.field(default_factory=dict)

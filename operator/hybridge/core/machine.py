@@ -181,6 +181,7 @@ class Intent:
 
     ``id`` is set where the operator chooses it (the Proxmox VMID). ``parameters`` are the exact words of the coming
     call, as JSON values, without secrets. ``rejected`` means that the cloud proved this attempt to be without effect.
+    ``repeated_at``: when its request was last about to be sent once more; None while it was sent only once.
     """
 
     attempt: int
@@ -193,6 +194,12 @@ class Intent:
     id: str | None = None
     secrets: tuple[SecretVersion, ...] = ()
     rejected: bool = False
+    repeated_at: float | None = None
+
+    @property
+    def asked_at(self) -> float:
+        """When its newest request was about to be sent, in Unix seconds: what it made may be as young as that."""
+        return self.started_at if self.repeated_at is None else self.repeated_at
 
 
 class RestartPhase(StrEnum):
@@ -238,7 +245,7 @@ class Traits:
     ``initialize``: a new machine has to be configured by a call of its own before its first start; its UUID, which we
     have to choose then, tells that it was.
     ``visibility``: seconds after which a create that took effect, without an answer, is certain to be seen.
-    ``lag``: seconds after the begin of a create for which the cloud may deny a machine, even by its id, that it has
+    ``lag``: seconds after the request of a create for which the cloud may deny a machine, even by its id, that it has
     answered for before (eventual consistency).
     ``token_lifetime``: seconds for which repeating a create with its token is certain to give the same machine; 0: never.
     ``block``: the name of the cloud's options in a spec. ``changes``: what changing a field takes, by path as in

@@ -198,9 +198,9 @@ def search_denied(situation: Situation) -> Step | None:
 def search_until_visible(situation: Situation, intent: Intent, window: float | None = None) -> Step | None:
     """The step until a search ended late enough to have seen the effect of ``intent``; None when one has.
 
-    ``window``: seconds after the begin of the attempt, by default the visibility of what had no answer.
+    ``window``: seconds after its newest request, by default the visibility of what had no answer.
     """
-    visible = intent.started_at + (situation.traits.visibility if window is None else window)
+    visible = intent.asked_at + (situation.traits.visibility if window is None else window)
     if situation.now < visible:
         return Wait(
             Reason.SEARCHING,

@@ -242,6 +242,8 @@ class Operator:
             self.status = Status(intent, restart=Restart(self.spec.restart_token or ""))
             memory.id, memory.created, memory.absent, memory.searched_at = None, False, None, None
             memory.token_spent = False
+        else:
+            self.status.intent = intent = replace(intent, repeated_at=cloud.now)
         try:
             machine, memory.task = cloud.create(intent, self.spec, MINE)
         except NoEffect:

@@ -197,8 +197,8 @@ class Cloud:
 class MachineBed:
     """The machine ``shop/web`` and its Provider."""
 
-    def __init__(self, **spec: object) -> None:
-        self.api, self.cloud, self.now = ApiServer(), Cloud(), 1_000_000_000.0
+    def __init__(self, cloud: Cloud | None = None, /, **spec: object) -> None:
+        self.api, self.cloud, self.now = ApiServer(), cloud or Cloud(), 1_000_000_000.0
         self._put(
             PROVIDER,
             {

@@ -130,6 +130,8 @@ class MachineSteps:
         first = anew or intent is None
         if anew or intent is None:
             intent = await self._intend(case, spec, secrets, attempt=intent.attempt + 1 if intent else 1)
+        else:
+            intent = await self._note_repetition(case, intent)
         case.memo.asked_once = False
         try:
             started = await case.link.bulkhead.call(case.link.driver.machines.create, intent, spec, case.marker)
@@ -146,6 +148,15 @@ class MachineSteps:
             raise
         case.memo.asked_once = first
         return started
+
+    async def _note_repetition(self, case: Case, intent: Intent) -> Intent:
+        """Puts on record that a request is sent once more: how long what it makes may be out of sight counts from then.
+
+        Raises Conflict when we are stale.
+        """
+        again = replace(intent, repeated_at=self._world.clock())
+        await self._write(case, msgspec.structs.replace(case.machine.status, intent=desired.intent_status(again)))
+        return again
 
     async def give_up(self, case: Case) -> None:
         """Ends the attempt whose request the cloud took, only to find in its task that something else has the id.
