@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from lab.bed import Lab
 from lab.faultproxy import Api, Cloud, FaultProxy
@@ -43,6 +45,25 @@ class CrashBed:
         for door in self.doors.values():
             door.clear()
 
+    def provider(self) -> dict[str, Any]:
+        """The bed's Provider, which is looked at every second."""
+        return self.operator.provider(self.cloud, sweepInterval="1s", imports="Managed")
+
+    def connect(self) -> None:
+        """Has the bed's Provider be there, with its own Secret, and Ready."""
+        self.operator.apply(self.operator.secret(self.cloud), self.provider())
+        ready = partial(self.operator.is_true, "provider", self.cloud, "Ready")
+        self.operator.wait_for(ready, f"the Provider {self.cloud} to be Ready", tell=lambda: str(self.state()))
+
+    def disconnect(self) -> None:
+        """Takes the bed's Provider away, which nothing uses."""
+        self.operator.delete("provider", self.cloud)
+        self.operator.wait_gone("providers", self.cloud)
+
+    def state(self) -> dict[str, Any] | None:
+        """The bed's Provider as it stands."""
+        return self.operator.get("provider", self.cloud)
+
     def revive(self) -> None:
         """Starts the operator when it has ended, as a kubelet does."""
         if not self.operator.operator.process.alive:
@@ -60,7 +81,8 @@ def crash_bed(folder: Path, cloud: Cloud) -> Iterator[CrashBed]:
         bed = OperatorBed(lab, folder, OPTIONS, before_kubernetes=before_kubernetes)
         try:
             bed.operator.start().wait()
-            bed.connect(cloud, sweepInterval="1s", imports="Managed")
-            yield CrashBed(bed, person(cloud, lab), {"kubernetes": before_kubernetes, cloud: lab.proxies[cloud]})
+            crashes = CrashBed(bed, person(cloud, lab), {"kubernetes": before_kubernetes, cloud: lab.proxies[cloud]})
+            crashes.connect()
+            yield crashes
         finally:
             bed.operator.stop()

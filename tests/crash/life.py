@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import contextlib
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 from lab import manifests
+from lab.process import LabError
 from tests.crash import wishes
 from tests.crash.bed import CrashBed
-from tests.operator_bed import condition_of
+from tests.crash.step import FINALIZER, Step, Subject
 
 KIND = "virtualmachine"
 NAME = "web"
-FINALIZER = "hybridge.io/finalizer"
 _NUMBERS = count(1)
 
 
-class Life:
+class Life(Subject):
     """One VirtualMachine in a namespace of its own."""
 
     def __init__(self, bed: CrashBed) -> None:
-        self.bed = bed
+        super().__init__(bed)
         self.namespace = bed.operator.namespace()
         #: A tag's name that no cloud has heard of before.
         self.tag = f"crash-{uuid4().hex[:8]}"
@@ -55,25 +55,29 @@ class Life:
         self.bed.operator.delete(KIND, NAME, namespace=self.namespace)
 
     def body(self) -> dict[str, Any] | None:
-        """The object."""
         return self.bed.operator.get(KIND, NAME, self.namespace)
 
-    def settled(self) -> bool:
-        """Whether the object is Ready and Synced, for its newest spec."""
-        body = self.body()
-        return all(condition_of(body, kind).get("status") == "True" for kind in ("Ready", "Synced"))
+    def bury(self) -> None:
+        bed, people = self.bed.operator, self.bed.person
+        self.delete()
+        with contextlib.suppress(AssertionError):
+            bed.wait_gone("virtualmachines", NAME, namespace=self.namespace, timeout=30)
+        if self.body() is not None:
+            bed.patch(KIND, NAME, {"metadata": {"finalizers": []}}, self.namespace)
+        for machine in people.machines():
+            if machine.id not in self.strangers:
+                with contextlib.suppress(LabError):
+                    people.destroy(machine.id)
 
     # ------------------------------------------------------------------- truth
 
     def alone(self) -> list[str]:
-        """What the cloud has too much: machines and things that machines left, in words."""
         machines = {machine.id for machine in self.bed.person.machines()} - self.strangers
         wanted = {self.id} if self.id else set()
         surplus = [f"duplicate: {one}" for one in sorted(machines - wanted - {self.handmade})]
         return surplus + [f"leak: {one}" for one in sorted(self.bed.leftovers() - self.litter)]
 
     def present(self) -> list[str]:
-        """What is wrong with a machine that should be there as its spec wants it, in words."""
         body = self.body()
         if body is None:
             return ["wrong: there is no object"]
@@ -106,29 +110,7 @@ class Life:
         return wrong + (["wrong: it does not run"] if not machine.running else []) + self.alone()
 
 
-class Step(ABC):
-    """Something that is asked for, and what is so in the end."""
-
-    name: ClassVar[str]
-    #: Whether a life can go on without it.
-    optional: ClassVar[bool] = False
-    #: Whether a person has to make a machine before.
-    takes: ClassVar[bool] = False
-
-    @abstractmethod
-    def begin(self, life: Life) -> None:
-        """Asks for it."""
-
-    def done(self, life: Life) -> bool:
-        """Whether the operator says that it is so."""
-        return life.settled()
-
-    def wrong(self, life: Life) -> list[str]:
-        """What is not so, in words: duplicate, leak, or wrong."""
-        return life.present()
-
-
-class Create(Step):
+class Create(Step[Life]):
     """A machine with cloud-init, and user data from a Secret."""
 
     name = "create"
@@ -138,7 +120,7 @@ class Create(Step):
         life.apply({**made["spec"], **wishes.new(life.bed.cloud, life.tag)})
 
 
-class Grow(Step):
+class Grow(Step[Life]):
     """Many changes at once, some of which take a power cycle."""
 
     name = "change"
@@ -147,7 +129,7 @@ class Grow(Step):
         life.change(**wishes.grown(life.bed.cloud, life.tag, life.network))
 
 
-class Restart(Step):
+class Restart(Step[Life]):
     """One restart."""
 
     name = "restart"
@@ -161,7 +143,7 @@ class Restart(Step):
         return life.settled() and body["status"].get("restart") == {"token": "1", "phase": "Done"}
 
 
-class Start(Step):
+class Start(Step[Life]):
     """The operator itself starts, and finds a change that was made while it was away."""
 
     name = "start"
@@ -173,7 +155,7 @@ class Start(Step):
         life.bed.operator.operator.start()
 
 
-class Move(Step):
+class Move(Step[Life]):
     """Other places and networks."""
 
     name = "move"
@@ -183,7 +165,7 @@ class Move(Step):
         life.change(**wishes.moved(life.bed.cloud, life.network))
 
 
-class Delete(Step):
+class Delete(Step[Life]):
     """The end of object and machine."""
 
     name = "delete"
@@ -198,11 +180,13 @@ class Delete(Step):
         return life.gone()
 
 
-class Import(Step):
+class Import(Step[Life]):
     """A machine that a person made is taken over."""
 
     name = "import"
-    takes = True
+
+    def prepare(self, life: Life) -> None:
+        life.launch()
 
     def begin(self, life: Life) -> None:
         lifecycle = {"import": {"id": life.handmade}, "onDelete": "Detach"}
@@ -213,7 +197,7 @@ class Import(Step):
         return found if life.id == life.handmade else [*found, f"wrong: {life.id} was taken, not {life.handmade}"]
 
 
-class LetGo(Step):
+class LetGo(Step[Life]):
     """The object goes, and the machine stays."""
 
     name = "detach"
@@ -229,7 +213,7 @@ class LetGo(Step):
 
 
 #: Each tells a whole life.
-STORIES: Mapping[str, Sequence[Step]] = {
+STORIES: Mapping[str, Sequence[Step[Life]]] = {
     "made": (Create(), Grow(), Restart(), Start(), Move(), Delete()),
     "taken": (Import(), LetGo()),
 }

@@ -5,18 +5,19 @@ In one life each step is struck at most once, so that many blows cost few lives.
 
 from __future__ import annotations
 
-import contextlib
 import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lab.faultproxy import FaultControl
 from lab.process import LabError
 from tests.crash.bed import CrashBed
 from tests.crash.hooks import Blow, Hook, How, blows, counted
-from tests.crash.life import KIND, NAME, STORIES, Life, Step
+from tests.crash.step import Step, Subject
+from tests.crash.stories import STORIES, Story
 from tests.integration.operator.series import samples
 
 #: Seconds after the end of a step in which a request that comes again and again may still reach its hook.
@@ -29,6 +30,8 @@ _POLL = 0.01
 _LOOK = 0.1
 
 Tell = Callable[[str], None]
+#: All lives of all kinds.
+ALL = [story for stories in STORIES.values() for story in stories]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +63,19 @@ class Stuck(Exception):
 class Strikes:
     """Strikes the lives of one bed."""
 
-    def __init__(self, bed: CrashBed, tell: Tell = lambda _: None) -> None:
+    def __init__(self, bed: CrashBed, tell: Tell = lambda _: None, stories: Sequence[Story] = ALL) -> None:
         self._bed = bed
         self._tell = tell
+        self._stories = stories
 
     def reference(self) -> Reference:
         """Lives that nothing disturbs. AssertionError when one of them goes wrong."""
         hooks: dict[str, list[Hook]] = {}
         operations: set[str] = set()
-        for story in STORIES.values():
-            life = Life(self._bed)
-            for step in story:
-                if step.takes:
-                    life.launch()
+        for story in self._stories:
+            life = story.subject(self._bed)
+            for step in story.steps:
+                step.prepare(life)
                 self._bed.forget()
                 step.begin(life)
                 self._finish(life, step)
@@ -81,7 +84,7 @@ class Strikes:
                 wrong = self._tidy(life, step)
                 assert not wrong, f"{step.name}, undisturbed: {wrong}"
                 self._tell(f"{self._bed.cloud}: {step.name} has {len(hooks[step.name])} calls")
-            self._bury(life)
+            life.bury()
         return Reference(hooks, frozenset(operations))
 
     def strike(self, chosen: Iterable[Blow]) -> list[Result]:
@@ -96,8 +99,8 @@ class Strikes:
             waiting.setdefault(blow.step, deque()).append(blow)
             total += 1
         results: list[Result] = []
-        for story in STORIES.values():
-            while any(waiting.get(step.name) for step in story):
+        for story in self._stories:
+            while any(waiting.get(step.name) for step in story.steps):
                 for result in self._live(story, waiting):
                     if results and results[-1].blow is result.blow:
                         results.pop()
@@ -105,21 +108,22 @@ class Strikes:
                     self._tell(_progress(self._bed.cloud, len(results), total, result))
         return results
 
-    def _live(self, story: Sequence[Step], waiting: Mapping[str, deque[Blow]]) -> Iterable[Result]:
-        life, last = Life(self._bed), None
+    def _live(self, story: Story, waiting: Mapping[str, deque[Blow]]) -> Iterable[Result]:
+        life, last = story.subject(self._bed), None
         try:
-            for step in story:
-                blow = waiting[step.name].popleft() if waiting.get(step.name) else None
-                if blow is None and step.optional:
+            for step in story.steps:
+                if step.optional and not waiting.get(step.name):
                     continue
-                began = time.monotonic()
-                if step.takes:
-                    life.launch()
                 try:
-                    reached = self._play(life, step, blow)
-                    found = self._tidy(life, step)
-                except (Stuck, LabError) as error:
-                    reached, found = True, [f"stuck: {error}", *life.alone()]
+                    step.prepare(life)
+                except AssertionError as error:
+                    if last is None:
+                        raise
+                    yield replace(last, found=(f"stuck: before {step.name}: {error}", *life.alone()))
+                    return
+                blow = waiting[step.name].popleft() if waiting.get(step.name) else None
+                began = time.monotonic()
+                reached, found = self._play(life, step, blow)
                 if blow is not None:
                     last = Result(blow, reached, tuple(found), time.monotonic() - began)
                     yield last
@@ -129,29 +133,53 @@ class Strikes:
                 if found:
                     return
         finally:
-            self._bury(life)
+            self._bed.heal()
+            self._bed.revive()
+            life.bury()
 
-    def _play(self, life: Life, step: Step, blow: Blow | None) -> bool:
-        """A step from its beginning to its end; whether the blow met its request. Raises Stuck."""
-        if blow is None:
-            step.begin(life)
+    def _play(self, life: Subject, step: Step[Any], blow: Blow | None) -> tuple[bool, list[str]]:
+        """A step from its beginning to its end; whether the blow met its request, and what is not as it should be."""
+        reached = False
+        try:
+            if blow is None:
+                step.begin(life)
+            else:
+                reached = self._blow(life, step, blow)
             self._finish(life, step)
-            return False
+            if reached and blow is not None and blow.how is How.TIMEOUT:
+                self._await_expiry(blow)
+                self._finish(life, step)
+            self._bed.heal()
+            return reached, self._tidy(life, step)
+        except (Stuck, LabError) as error:
+            return reached, [f"stuck: {error}", *life.alone()]
+
+    def _blow(self, life: Subject, step: Step[Any], blow: Blow) -> bool:
+        """Begins a step and strikes; whether the blow met its request. One that did not is lifted."""
         door = self._bed.doors[blow.hook.api]
+        door.reset_counts()
         number = door.inject(blow.rule())
+        reached = False
         try:
             step.begin(life)
             reached = self._until_hit(life, step, door, number)
             if reached and blow.how.kills:
                 self._bed.operator.operator.kill()
         finally:
-            if blow.how.kills:
+            if blow.how.kills or not reached:
                 self._bed.heal()
-        self._finish(life, step)
-        self._bed.heal()
         return reached
 
-    def _until_hit(self, life: Life, step: Step, door: FaultControl, number: int) -> bool:
+    def _await_expiry(self, blow: Blow) -> None:
+        """Waits until the operator has given up to wait for the answer. Raises Stuck."""
+        door, fault = self._bed.doors[blow.hook.api], "lose_answer timeout"
+        deadline = time.monotonic() + _PATIENCE
+        while not any(fault in entry.fault for entry in door.log()):
+            if time.monotonic() > deadline:
+                raise Stuck(f"the operator still waits for an answer\n{self._bed.operator.log_tail()}")
+            time.sleep(_LOOK)
+
+    def _until_hit(self, life: Subject, step: Step[Any], door: FaultControl, number: int) -> bool:
         """Whether the rule hits, at the latest some seconds after the step's end."""
         deadline = time.monotonic() + _PATIENCE
         look = 0.0
@@ -170,7 +198,7 @@ class Strikes:
         found = samples(self._bed.operator.operator, provider=self._bed.cloud)
         return {one.labels["operation"] for one in found if one.name == "hybridge_provider_requests_total"}
 
-    def _finish(self, life: Life, step: Step) -> None:
+    def _finish(self, life: Subject, step: Step[Any]) -> None:
         """Waits for the step's end; an operator that has ended is started again, as a kubelet does. Raises Stuck."""
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -184,7 +212,7 @@ class Strikes:
             time.sleep(_LOOK)
 
     @staticmethod
-    def _tidy(life: Life, step: Step) -> list[str]:
+    def _tidy(life: Subject, step: Step[Any]) -> list[str]:
         """What is wrong after a step, once it had some seconds to come right."""
         deadline = time.monotonic() + _TIDY
         while True:
@@ -192,21 +220,6 @@ class Strikes:
             if not wrong or time.monotonic() > deadline:
                 return wrong
             time.sleep(_LOOK)
-
-    def _bury(self, life: Life) -> None:
-        """Takes away what a life has left, so that the next one begins as the first did."""
-        self._bed.heal()
-        self._bed.revive()
-        bed, people = self._bed.operator, self._bed.person
-        life.delete()
-        with contextlib.suppress(AssertionError):
-            bed.wait_gone("virtualmachines", NAME, namespace=life.namespace, timeout=30)
-        if life.body() is not None:
-            bed.patch(KIND, NAME, {"metadata": {"finalizers": []}}, life.namespace)
-        for machine in people.machines():
-            if machine.id not in life.strangers:
-                with contextlib.suppress(LabError):
-                    people.destroy(machine.id)
 
 
 def choose(hooks: Mapping[str, list[Hook]], ways: Sequence[How], seed: int, most: int | None = None) -> list[Blow]:

@@ -19,6 +19,9 @@ from lab.process import LabError
 from lab.proxmox import ProxmoxCloud
 from lab.vsphere import VsphereCloud
 
+#: The key of each Secret that is a password, and a password that opens nothing.
+PASSWORDS: Mapping[Cloud, str] = {"aws": "secretAccessKey", "proxmox": "tokenSecret", "vsphere": "password"}
+WRONG = "00000000-dead-beef-0000-000000000000"
 MIB = 2**20
 GIB = 2**30
 

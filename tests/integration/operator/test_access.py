@@ -13,14 +13,10 @@ import pytest
 from lab.faultproxy import Cloud
 from lab.pki import Authority
 from tests.integration.operator.conftest import MakeScene
-from tests.integration.operator.people import Person
+from tests.integration.operator.people import PASSWORDS, WRONG, Person
 from tests.integration.operator.scene import Scene
 from tests.integration.operator.series import value
 from tests.operator_bed import condition_of
-
-#: The key of each Secret that is a password.
-PASSWORDS: Mapping[Cloud, str] = {"aws": "secretAccessKey", "proxmox": "tokenSecret", "vsphere": "password"}
-WRONG = "00000000-dead-beef-0000-000000000000"
 
 
 def test_a_wrong_password_is_told_and_a_corrected_one_taken_without_a_restart(own: Scene) -> None:

@@ -16,8 +16,8 @@ from lab.faultproxy import Cloud, Delay, LoseAnswer, Rule
 from lab.kstatus import Judge, Status, Verdict
 from lab.process import LabError
 from tests.integration.operator.conftest import MakeScene
+from tests.integration.operator.people import PASSWORDS, WRONG
 from tests.integration.operator.scene import KIND, Scene, unique
-from tests.integration.operator.test_access import PASSWORDS, WRONG
 from tests.operator_bed import condition_of
 from tests.recording import Recording, Version
 
