@@ -69,9 +69,12 @@ class Lease:
 
     async def keep(self) -> None:
         """Renews until cancelled. Raises LeaseLost when that fails for too long, or when time has gone back."""
+        kept = True
         while True:
-            await asyncio.sleep(self._duration / 3)
-            if not await self._try() and not self.held():
+            # One answer that is lost leaves time for some more attempts.
+            await asyncio.sleep(self._duration / (3 if kept else 15))
+            kept = await self._try()
+            if not kept and not self.held():
                 raise LeaseLost(f"the Lease {self._name} was lost: another replica may act now")
 
     async def release(self) -> None:

@@ -56,6 +56,8 @@ class Connection(Kubernetes):
         self.delay = 0.01
         self.cut = False
         self.deaf = False
+        #: How many answers are lost from now on.
+        self.losses = 0
         self.running = asyncio.Event()
         self.running.set()
 
@@ -67,7 +69,8 @@ class Connection(Kubernetes):
         stale = method == "GET" and self.past is not None
         answer = copy.deepcopy((self.past or {}).get(path)) if stale else self.server.handle(method, path, body)
         await self._pass()
-        if self.deaf or self.cut:
+        self.losses -= (lost := self.losses > 0)
+        if self.deaf or self.cut or lost:
             raise ClusterUnavailable("reset")
         return answer
 
@@ -233,6 +236,20 @@ def test_a_short_outage_costs_nothing() -> None:
         first.connection.cut = True
         await asyncio.sleep(DURATION / 3)
         first.connection.cut = False
+        await asyncio.sleep(60.0)
+        assert first.lease.held()
+        assert (first.terms, second.terms) == (1, 0)
+
+    candidates(story)
+
+
+def test_answers_that_are_lost_in_a_row_cost_nothing() -> None:
+    async def story(first: Candidate, second: Candidate) -> None:
+        first.start()
+        await held_by(first, 1.0)
+        second.start()
+        await asyncio.sleep(10.0)
+        first.connection.losses = 3
         await asyncio.sleep(60.0)
         assert first.lease.held()
         assert (first.terms, second.terms) == (1, 0)
