@@ -12,6 +12,7 @@ from typing import Any
 from lab.bed import Lab
 from lab.faultproxy import Api, Cloud, FaultProxy
 from lab.faultproxy_kubernetes import before
+from lab.process import LabError
 from tests.integration.operator.people import Person, person
 from tests.kills import OPTIONS
 from tests.leftovers import leftovers
@@ -64,11 +65,23 @@ class CrashBed:
         """The bed's Provider as it stands."""
         return self.operator.get("provider", self.cloud)
 
-    def revive(self) -> None:
+    def respawn(self) -> None:
         """Starts the operator when it has ended, as a kubelet does."""
         if not self.operator.operator.process.alive:
             self.operator.operator.start()
-        self.operator.operator.wait()
+
+    def revive(self) -> None:
+        """Has the operator be at work, also when it ends while it starts."""
+        operator = self.operator.operator
+        while True:
+            self.respawn()
+            try:
+                operator.wait()
+            except LabError:
+                if operator.process.alive:
+                    raise
+            else:
+                return
 
 
 @contextmanager

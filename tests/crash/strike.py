@@ -180,7 +180,7 @@ class Strikes:
             time.sleep(_LOOK)
 
     def _until_hit(self, life: Subject, step: Step[Any], door: FaultControl, number: int) -> bool:
-        """Whether the rule hits, at the latest some seconds after the step's end."""
+        """Whether the rule hits, at the latest some seconds after the step's end; an operator that ends is started again."""
         deadline = time.monotonic() + _PATIENCE
         look = 0.0
         over = float("inf")
@@ -189,6 +189,7 @@ class Strikes:
                 return True
             if time.monotonic() > look:
                 look = time.monotonic() + _LOOK
+                self._bed.respawn()
                 if over == float("inf") and step.done(life):
                     over = time.monotonic() + _GRACE
             time.sleep(_POLL)
