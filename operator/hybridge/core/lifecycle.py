@@ -28,3 +28,20 @@ class Import:
     id: str | None = None
     name: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantees:
+    """What a cloud guarantees of what it is asked to make.
+
+    ``chooses_uuid``: we give the cloud object its UUID, and it is part of the proof.
+    ``visibility``: seconds after which a create that took effect, without an answer, is certain to be seen.
+    ``lag``: seconds after the request of a create for which the cloud may deny a cloud object, even by its id, that it has
+    answered for before (eventual consistency).
+    ``token_lifetime``: seconds for which repeating a create with its token is certain to give the same; 0: never.
+    """
+
+    chooses_uuid: bool = True
+    visibility: float = 300.0
+    lag: float = 0.0
+    token_lifetime: float = 0.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hybridge.core.identity import Marker
-from hybridge.core.lifecycle import Drift, Import
+from hybridge.core.lifecycle import Drift, Guarantees, Import
 from hybridge.core.reasons import Reason
 
 
@@ -165,6 +165,16 @@ class Machine:
     template: bool = False
     detailed: bool = True
 
+    @property
+    def gone(self) -> bool:
+        """The cloud says that it is deleted for good."""
+        return self.power is Power.GONE
+
+    @property
+    def unfit(self) -> str:
+        """Why nobody can take it over."""
+        return "a template, not a machine" if self.template else ""
+
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
@@ -236,18 +246,13 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
-    """How a cloud differs where the plan has to know.
+class Traits(Guarantees):
+    """How a cloud's machines differ where the plan has to know.
 
     ``exact_sizes``: cpus and memory are set as asked (otherwise they are the least that the type must offer).
     ``delete_needs_stop``: a running machine has to be stopped before it is deleted.
-    ``chooses_uuid``: we give the machine its UUID, and it is part of the proof.
     ``initialize``: a new machine has to be configured by a call of its own before its first start; its UUID, which we
     have to choose then, tells that it was.
-    ``visibility``: seconds after which a create that took effect, without an answer, is certain to be seen.
-    ``lag``: seconds after the request of a create for which the cloud may deny a machine, even by its id, that it has
-    answered for before (eventual consistency).
-    ``token_lifetime``: seconds for which repeating a create with its token is certain to give the same machine; 0: never.
     ``block``: the name of the cloud's options in a spec. ``changes``: what changing a field takes, by path as in
     ``Machine.settings``, and ``networks``, ``networks.first`` (the first interface) and ``networks.mac`` (another address
     of an interface); what is not listed takes another machine, but networks can be changed online. ``parts``: fields of
@@ -257,11 +262,7 @@ class Traits:
 
     exact_sizes: bool = True
     delete_needs_stop: bool = True
-    chooses_uuid: bool = True
     initialize: bool = False
-    visibility: float = 300.0
-    lag: float = 0.0
-    token_lifetime: float = 0.0
     block: str = ""
     changes: Mapping[str, Change] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hybridge.core.machine import Machine, Power, PowerOff, Task, TaskState
+from hybridge.core.busy import locked, progress, running
+from hybridge.core.machine import Machine, Power, PowerOff, Task
 from hybridge.core.machine_situation import Situation
 from hybridge.core.plan import Action, Do, Step, Verb, Wait
 from hybridge.core.reasons import Reason
@@ -21,11 +22,6 @@ def busy(machine: Machine, task: Task | None) -> Step | None:
     if machine.power is Power.UNKNOWN:
         return Wait(Reason.HOST_DOWN, f"{machine.host or 'the host'} of {machine.id} does not answer", patient=True)
     return None
-
-
-def locked(machine: Machine) -> Wait:
-    """To wait for the task that holds the machine."""
-    return Wait(Reason.LOCKED, f"{machine.id} is locked by a task ({machine.lock})")
 
 
 def shutdown(situation: Situation) -> Task | None:
@@ -56,16 +52,3 @@ def await_shutdown(situation: Situation, machine: Machine, task: Task, *, wanted
         reason=f"the guest did not shut down within {max(0.0, situation.now - task.started_at):.0f} s",
     )
     return Do((stop,), hard=True)
-
-
-def running(task: Task | None) -> bool:
-    """Whether the cloud is still at it."""
-    return task is not None and task.state is TaskState.RUNNING
-
-
-def progress(task: Task | None) -> str:
-    """How far it is, in words."""
-    if task is None:
-        return ""
-    percent = f" ({task.progress} %)" if task.progress is not None else ""
-    return f"{task.operation} is running in the cloud{percent}"

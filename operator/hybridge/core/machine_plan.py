@@ -4,147 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hybridge.core.busy import running
 from hybridge.core.cloudinit import USER_DATA
+from hybridge.core.existence import ours
 from hybridge.core.lifecycle import Drift, digest
 from hybridge.core.machine import Machine, Power, RestartPhase
-from hybridge.core.machine_busy import await_shutdown, busy, progress, running, shutdown
+from hybridge.core.machine_busy import await_shutdown, busy, shutdown
 from hybridge.core.machine_diff import differences
-from hybridge.core.machine_import import absent_import, plan_import
-from hybridge.core.machine_proof import (
-    Absent,
-    Nowhere,
-    adoption,
-    doing,
-    locate,
-    search_denied,
-    search_until_visible,
-)
 from hybridge.core.machine_situation import Situation
-from hybridge.core.plan import CONFIGURING, Action, Do, Plan, Refuse, Release, Rest, Step, Verb, Wait
+from hybridge.core.plan import CONFIGURING, Action, Do, Plan, Refuse, Rest, Step, Verb
 from hybridge.core.reasons import Reason
 
 _POWER = "powerState"
-_PROTECTED = Refuse(Reason.DELETION_PROTECTED, "spec.lifecycle.deletionProtection is true")
 
 
 def plan(situation: Situation) -> Plan:
     """The next step and all that is left to do. Never raises; the same arguments give the same plan."""
-    intent, spec, record = situation.record.intent, situation.spec, situation.record
-    if intent and intent.provider_identity != situation.identity:
-        return Plan(
-            Refuse(
-                Reason.PROVIDER_IDENTITY_MISMATCH,
-                f"made in {intent.provider_identity}, but the Provider now leads to {situation.identity}",
-            )
-        )
-    if spec.observed and record.deleting:
-        return Plan(_PROTECTED if record.protected else Release())
-    found = locate(situation)
-    if not isinstance(found, Machine | Absent | Nowhere):
-        return Plan(found, found.actions if isinstance(found, Do) else ())
-    if spec.observed:
-        return _plan_observed(situation, found)
-    return _plan_deletion(situation, found) if record.deleting else _plan_life(situation, found)
-
-
-def _plan_observed(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
-    """What differs is told, and nothing else is ever done."""
-    if isinstance(found, Machine):
+    found = ours(situation)
+    if isinstance(found, Plan):
+        return found
+    if situation.spec.observed:
+        # What differs is told, and nothing else is ever done.
         return Plan(Rest(), drift=_Open.of(situation, found).everything)
-    return plan_import(situation) if isinstance(found, Nowhere) else absent_import(situation)
+    return _plan_deletion(situation, found) if situation.record.deleting else _plan_machine(situation, found)
 
 
-def _plan_deletion(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
-    if situation.record.protected:
-        return Plan(_PROTECTED)
-    if isinstance(found, Absent):
-        return Plan(search_denied(situation) or Release())
-    if isinstance(found, Nowhere):
-        return Plan(_release_nowhere(situation))
-    action = Action(Verb.DETACH if situation.spec.detach else Verb.DELETE, "machine", found.id, "")
-    if found.protection and not situation.spec.detach:
-        return Plan(Refuse(Reason.DELETION_PROTECTED, found.protection), (action,))
+def _plan_deletion(situation: Situation, machine: Machine) -> Plan:
+    action = Action(Verb.DETACH if situation.spec.detach else Verb.DELETE, "machine", machine.id, "")
+    if machine.protection and not situation.spec.detach:
+        return Plan(Refuse(Reason.DELETION_PROTECTED, machine.protection), (action,))
     # Nobody waits for a guest to shut down that is deleted anyway.
-    wait = busy(found, None if shutdown(situation) else situation.sight.task)
+    wait = busy(machine, None if shutdown(situation) else situation.sight.task)
     if wait:
         return Plan(wait, (action,))
-    stops = not situation.spec.detach and situation.traits.delete_needs_stop and found.power is not Power.STOPPED
+    stops = not situation.spec.detach and situation.traits.delete_needs_stop and machine.power is not Power.STOPPED
     if stops:
-        stop = Action(Verb.SET_POWER, _POWER, found.power, Power.STOPPED, disruptive=True, reason="deletion")
+        stop = Action(Verb.SET_POWER, _POWER, machine.power, Power.STOPPED, disruptive=True, reason="deletion")
         return Plan(Do((stop,), hard=True), (stop, action))
     return Plan(Do((action,)), (action,))
-
-
-def _release_nowhere(situation: Situation) -> Step:
-    intent, sight = situation.intent, situation.sight
-    if not sight.settled:
-        return Wait(Reason.SEARCHING, "the first sweep of the cloud has not ended")
-    if intent is None:
-        return Release()
-    if running(sight.task):
-        return Wait(Reason.CREATING, "its creation is still running in the cloud")
-    return search_until_visible(situation, intent) or Release()
-
-
-def _plan_life(situation: Situation, found: Machine | Absent | Nowhere) -> Plan:
-    if isinstance(found, Machine):
-        return _plan_machine(situation, found)
-    if situation.spec.imports is not None and situation.intent is None:
-        return plan_import(situation) if isinstance(found, Nowhere) else absent_import(situation)
-    return _plan_creation(situation, found, Action(Verb.CREATE, "machine", "", situation.spec.name))
-
-
-def _plan_creation(situation: Situation, found: Absent | Nowhere, create: Action) -> Plan:
-    intent, sight = situation.intent, situation.sight
-    if running(sight.task):
-        return Plan(Wait(doing(situation), progress(sight.task)), (create,))
-    if isinstance(found, Absent) and _is_loss(situation):
-        return _plan_loss(situation, create)
-    if not sight.settled:
-        return Plan(Wait(Reason.PENDING, "the first sweep of the cloud has not ended"), (create,))
-    if intent is None:
-        return _plan_first(situation, create)
-    if isinstance(found, Absent) and sight.recorded is not None:
-        # The id that the intent chose is somebody else's, or its machine ended at once: not this attempt.
-        return Plan(Do((create,), anew=True), (create,))
-    repeatable = intent.attempt > 0 and not sight.token_spent
-    if repeatable and situation.now < intent.started_at + situation.traits.token_lifetime:
-        return Plan(Do((create,)), (create,))
-    return Plan(search_until_visible(situation, intent) or Do((create,), anew=True), (create,))
-
-
-def _plan_loss(situation: Situation, create: Action) -> Plan:
-    denied = search_denied(situation)
-    if denied:
-        return Plan(denied)
-    if situation.spec.recreate_lost and situation.spec.imports is None:
-        return Plan(Do((create,), anew=True), (create,))
-    recorded = situation.sight.recorded
-    words = f": {recorded.ended}" if recorded and recorded.ended else ""
-    return Plan(Refuse(Reason.LOST, f"{situation.id} is gone from the cloud, and nobody here asked for that{words}"))
-
-
-def _is_loss(situation: Situation) -> bool:
-    """Whether what is absent is known to have existed: seen whole, adopted, or given its id by the cloud."""
-    record, intent = situation.record, situation.intent
-    if record.created or intent is None or intent.attempt == 0:
-        return True
-    return record.id is not None and record.id != intent.id
-
-
-def _plan_first(situation: Situation, create: Action) -> Plan:
-    earlier = [
-        machine
-        for machine in situation.sight.predecessors
-        if machine.power is not Power.GONE and machine.marker and machine.marker.names_same_object(situation.marker)
-    ]
-    if len(earlier) > 1:
-        ids = ", ".join(sorted(machine.id for machine in earlier)[:8])
-        return Plan(Refuse(Reason.IDENTITY_AMBIGUOUS, f"{len(earlier)} machines of an earlier object: {ids}"))
-    if earlier:
-        adopt = adoption(earlier[0])
-        return Plan(Do((adopt,)), (adopt,))
-    return Plan(Do((create,), anew=True), (create,))
 
 
 @dataclass(frozen=True, slots=True)

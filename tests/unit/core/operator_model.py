@@ -9,10 +9,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field, replace
 
-from hybridge.core import machine_plan, machine_proof
+from hybridge.core import machine_plan, proof
 from hybridge.core.identity import machine_uuid, token
+from hybridge.core.imports import matches
 from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Restart, RestartPhase, Task, TaskState
-from hybridge.core.machine_import import matches
 from hybridge.core.machine_situation import Record, Sight, Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from tests.unit.core.cloud_model import MINE, Cloud, Crash, NoEffect, TokenSpent, Unanswered, Violation
@@ -71,7 +71,7 @@ class Operator:
             raise Violation("the object is gone, and something still works on it")
         situation = self.situation()
         plan = machine_plan.plan(situation)
-        found = machine_proof.locate(situation)
+        found = proof.locate(situation)
         self.steps.append(plan)
         mine = found if isinstance(found, Machine) else None
         if mine is not None:

@@ -9,7 +9,7 @@ from hybridge.api.desired import foreign_blocks, machine_spec
 from hybridge.api.notyet import not_yet
 from hybridge.api.shared import FINALIZER, SYNC_NOW, Management
 from hybridge.api.virtualmachine import VirtualMachine
-from hybridge.core import machine_plan, machine_proof, machine_status
+from hybridge.core import machine_plan, machine_status, proof
 from hybridge.core.cloudinit import described
 from hybridge.core.errors import CloudError, Disposition, IdTaken, Refused, Unreachable
 from hybridge.core.identity import PREFIX, Marker
@@ -160,7 +160,7 @@ class MachineKind:
         outdated = await userdata.compare(self._world, case)
         situation = sight.situation(self._world, case)
         plan = machine_plan.plan(situation)
-        found = machine_proof.locate(situation)
+        found = proof.locate(situation)
         mine = found if isinstance(found, Machine) else None
         if mine is not None:
             self._recognise(case, situation, mine, plan)

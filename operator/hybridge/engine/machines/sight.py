@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hybridge.core.imports import matches, near
 from hybridge.core.machine import Machine
-from hybridge.core.machine_import import matches, near
 from hybridge.core.machine_situation import Sight, Situation
 from hybridge.core.units import parse_duration
 from hybridge.engine.machines.case import Case
