@@ -32,7 +32,7 @@ from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_dict_attribute_mapping
 from lab import aws_profiles, aws_types
 from lab.aws_interfaces import Interfaces
 from lab.aws_pages import Pages
-from lab.aws_rules import ClientTokens, Refusal, Tuning
+from lab.aws_rules import Birth, ClientTokens, Refusal, Tuning
 from lab.aws_wrap import around, install, wrap
 
 _CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -77,7 +77,8 @@ class Extensions:
     def __init__(self, tuning: Tuning) -> None:
         self._tuning = tuning
         self._tokens = ClientTokens()
-        self._born: dict[str, float] = {}
+        self._born: dict[str, Birth] = {}
+        self._requests = 0
         self._ended: dict[str, float] = {}
         self._instances: dict[str, Instance] = {}
         #: Whether the request being served sees instances that are still, or again, hidden from others.
@@ -113,6 +114,7 @@ class Extensions:
 
     def settle(self) -> None:
         """Ends what has had its time. Called before each request is served."""
+        self._requests += 1
         self._interfaces.settle()
 
     def changed(self, action: str) -> None:
@@ -126,7 +128,8 @@ class Extensions:
         now = time.monotonic()
         if instance_id in self._ended:
             return now - self._ended[instance_id] > self._tuning.terminated_seconds
-        return instance_id in self._born and now - self._born[instance_id] < self._tuning.consistency_lag
+        birth = self._born.get(instance_id)
+        return birth is not None and birth.hidden(now, self._tuning, self._requests)
 
     def knows(self, instance_id: str) -> bool:
         """Whether the request being served knows this instance."""
@@ -182,7 +185,7 @@ class Extensions:
         finally:
             self.sees_all = saw_all
         for instance in made.instances:
-            self._born[instance.id] = time.monotonic()
+            self._born[instance.id] = Birth(len(self._born), time.monotonic())
             self._instances[instance.id] = instance
             self._interfaces.launched(instance, wanted["nics"], tags)
         return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ class Tuning:
     transition_seconds: float = 0.2
     #: How long a new instance is unknown to every call but the one that made it.
     consistency_lag: float = 0.0
+    #: With a seed each new instance has a lag of its own, drawn with it from nothing to ``consistency_lag``.
+    consistency_seed: int | None = None
+    #: For so long after its lag a new instance is known to one request and unknown to another, by chance.
+    flapping_seconds: float = 0.0
     #: How long a terminated instance is still described, and its client token remembered.
     terminated_seconds: float = 3600.0
     #: Whether a token whose instance is terminated is refused with IdempotentInstanceTerminated.
@@ -59,6 +64,24 @@ class Tuning:
             rule.get("type", instance_type) == instance_type and rule.get("zone", zone) == zone
             for rule in self.no_capacity
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """When an instance was made, in monotonic seconds, and as which one."""
+
+    number: int
+    at: float
+
+    def hidden(self, now: float, tuning: Tuning, request: int) -> bool:
+        """Whether this request does not know it yet; all that is asked within one request has the same answer."""
+        lag, seed = tuning.consistency_lag, tuning.consistency_seed
+        if seed is not None:
+            lag *= random.Random(f"{seed} {self.number}").random()
+        age = now - self.at
+        if age < lag or age >= lag + tuning.flapping_seconds:
+            return age < lag
+        return random.Random(f"{seed} {self.number} {request}").random() < 0.5
 
 
 def request_class(action: str) -> str:

@@ -216,6 +216,10 @@ class ProxmoxCloud:
             self.power(vmid, on=False)
         self._task("DELETE", f"/nodes/{machine.node}/qemu/{vmid}", purge=1)
 
+    def next_id(self) -> int:
+        """The lowest VMID that is free now, as whoever makes a guest by hand is offered it."""
+        return int(self._api("GET", "/cluster/nextid"))
+
     def clone_by_hand(self, vmid: int, newid: int, **options: str | int) -> None:
         """Clone a machine or template, notes and all; ``options`` are those of PVE's clone call."""
         self._task("POST", f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/clone", newid=newid, **options)

@@ -43,6 +43,35 @@ The same lives. At each request that may change something, it takes effect, and 
 gives up waiting (15 to 20 s), or the answer is an error 500, or the connection breaks. The operator is not killed. What
 must be so in the end is the same, also once it has given up.""",
     )
+    LATENESS = Words(
+        "late sight",
+        """\
+Many machines are made at once in a cloud that shows late what it has made; a third of them is deleted at some moment of
+that time, and the operator is killed now and then. On EC2 each instance is unknown to every call, also by its id, for a time
+of its own between 0 and 120 s, and for 30 s more each request finds it or not, by chance. Proxmox VE knows its guests by
+their id at once: there the list tells of their state up to 120 s late, and three in ten readings of a guest are answered
+as if it did not exist. A vCenter is consistent: there every other push comes 15 s late. In the end each object that is
+left has one machine, and those that were deleted left none: no finalizer went before its machine was seen to be gone.
+
+How long this may last is what the driver assumes: on EC2 absence is believed 5 min after the last request to make the
+machine (here after 151 s, `--visibility-grace`), and not before. A cloud that denies a machine for longer, by its list, its
+id, its tag and its token alike, is believed. Two hundred such histories with lost answers, outages and crashes run in
+virtual time with each `make test`.""",
+    )
+    VMIDS = Words(
+        "VMID race",
+        """\
+Three operators, each with an API server, a cluster id and a Provider of its own, make, lose and delete machines in one
+Proxmox VE cluster, all with the same small range of VMIDs, and are killed now and then. All the time a stranger makes
+guests with the id that `nextid` offers and destroys them again; and it destroys machines of the operators by hand and makes
+guests of its own with their ids, which their objects still have on record. In the end each object has one machine, no VMID
+is told of two objects, and every guest of the stranger is as the stranger made it: none adopted, changed or destroyed.
+
+Proxmox VE takes a VMID only once, so that of two clones to one id the second fails and takes another. An id is saved
+before the clone, the marker goes with it, and before each change and deletion guest, marker and UUID are read again. What
+remains is the moment between that reading and the request: PVE has no condition on a deletion. A guest that is destroyed by
+hand and replaced within that moment (milliseconds) is not told from the one before.""",
+    )
 
 
 #: Rows by their title.

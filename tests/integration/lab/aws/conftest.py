@@ -21,7 +21,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsCloud]:
 @pytest.fixture
 def cloud(shared: AwsCloud) -> Iterator[AwsCloud]:
     yield shared
-    shared.tune(consistency_lag=0.0, limits={}, no_capacity=[], vcpu_limit=None, transition_seconds=0.05)
+    shared.tune(
+        consistency_lag=0.0,
+        consistency_seed=None,
+        flapping_seconds=0.0,
+        limits={},
+        no_capacity=[],
+        vcpu_limit=None,
+        transition_seconds=0.05,
+    )
     shared.tune(refuse_terminated_token=False, terminated_seconds=3600.0, zone_states={})
 
 

@@ -33,6 +33,30 @@ def test_a_new_instance_is_unknown_for_a_while(cloud: AwsCloud, ec2: Any, launch
     assert made in all_ids(ec2)
 
 
+def test_new_instances_have_lags_of_their_own_and_then_come_and_go(cloud: AwsCloud, ec2: Any, launch: Launch) -> None:
+    cloud.tune(consistency_lag=3600.0, consistency_seed=7, flapping_seconds=0.0)
+    made = {launch()["InstanceId"] for _ in range(4)}
+    assert not made & set(all_ids(ec2))
+
+    cloud.tune(consistency_lag=0.0, flapping_seconds=3600.0)
+    seen = [len(made & set(all_ids(ec2))) for _ in range(12)]
+    assert len(set(seen)) > 2, "not each for itself"
+    answers = [_is_known(ec2, min(made)) for _ in range(12)]
+    assert set(answers) == {True, False}
+    assert made <= {machine.id for machine in cloud.machines()}
+
+    cloud.tune(flapping_seconds=0.0)
+    assert made <= set(all_ids(ec2))
+
+
+def _is_known(ec2: Any, instance: str) -> bool:
+    try:
+        ec2.describe_instances(InstanceIds=[instance])
+    except ec2.exceptions.ClientError as error:
+        return bool(error.response["Error"]["Code"] != "InvalidInstanceID.NotFound")
+    return True
+
+
 def test_states_take_time_in_both_directions(cloud: AwsCloud, ec2: Any, launch: Launch) -> None:
     cloud.tune(transition_seconds=3600.0)
     waiting = launch()["InstanceId"]
