@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-import msgspec
-
 from hybridge.api.fields import (
     CIDR,
-    CLOUD_NAME,
     HOSTNAME,
-    IMMUTABLE,
     LABEL,
     MAC,
     NAME,
@@ -28,31 +23,20 @@ from hybridge.api.fields import (
     moment,
     note,
     number,
-    pairs,
     quantity,
-    settled,
     text,
     unique,
 )
 from hybridge.api.machine_options import AWSOptions, ProxmoxOptions, VSphereOptions
+from hybridge.api.managed import BOUND, NAMED, ManagedSpec, ManagedStatus, required
 from hybridge.api.shared import (
     API_VERSION,
-    MOST_ENTRIES,
-    Condition,
-    DriftEntry,
-    IntentStatus,
-    Lifecycle,
     LocalRef,
     ObjectMeta,
-    PlanEntry,
-    ProviderRef,
     Ref,
     SecretKeyRef,
-    TaskStatus,
 )
 from hybridge.core.machine import Power, PowerOff, RestartPhase
-
-_IMPORTED = "has(self.lifecycle) && has(self.lifecycle.__import__)"
 
 
 class Image(Model, frozen=True, kw_only=True):
@@ -180,23 +164,14 @@ class RevertTo(Model, frozen=True, kw_only=True):
     token: Annotated[str, text("A new value reverts once.", 64)]
 
 
-def _required(field: str) -> Rule:
-    return Rule(
-        f"({_IMPORTED}) || has(self.{field})",
-        f"{field} is required unless lifecycle.import is set",
-        path=f".{field}",
-        reason="FieldValueRequired",
-    )
-
-
-class VirtualMachineSpec(Model, frozen=True, kw_only=True):
+class VirtualMachineSpec(ManagedSpec, frozen=True, kw_only=True):
     """What the machine should be."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
-        _required("cpus"),
-        _required("memory"),
-        _required("image"),
-        settled("name", "name cannot be set, changed or removed after the machine was made"),
+        required("cpus"),
+        required("memory"),
+        required("image"),
+        NAMED,
         kept("image", "image cannot be changed or removed: make another machine"),
         Rule(
             "!has(oldSelf.rootDisk) || !has(oldSelf.rootDisk.size) || (has(self.rootDisk) && has(self.rootDisk.size)"
@@ -208,16 +183,6 @@ class VirtualMachineSpec(Model, frozen=True, kw_only=True):
         at_most_one("aws", "proxmox", "vsphere", message="at most one of aws, proxmox and vsphere can be set"),
     )
 
-    name: Annotated[
-        str | None,
-        text("The name in the cloud. Default: the object's name and the start of its uid.", 63, CLOUD_NAME),
-    ] = None
-    provider_ref: Annotated[ProviderRef, note("The Provider in which the machine is. Cannot be changed.", IMMUTABLE)]
-    lifecycle: Annotated[Lifecycle, note("What Hybridge may do with the machine, and when.")] = Lifecycle()
-    sync_interval: Annotated[
-        str,
-        duration("The greatest age of the details that bulk sweeps do not show. Default: 10m.", "10s", "168h"),
-    ] = "10m"
     cpus: Annotated[int | None, number("The number of virtual CPUs.", 1, 1024)] = None
     memory: Annotated[int | str | None, quantity("The memory, such as 4Gi.", "16Mi", "64Ti")] = None
     image: Annotated[Image | None, note("What the machine starts from. Cannot be changed.")] = None
@@ -235,18 +200,6 @@ class VirtualMachineSpec(Model, frozen=True, kw_only=True):
     restart_token: Annotated[str | None, text("A new value restarts the machine once.", 64)] = None
     cloud_init: Annotated[CloudInitOptions, note("What the guest's cloud-init reads.")] = CloudInitOptions()
     placement: Annotated[Placement, note("Where the machine goes. Default: the Provider's defaults.")] = Placement()
-    tags: Annotated[
-        Mapping[str, Annotated[str, text("The value of the tag.", 256, least=0)]],
-        pairs(
-            "Tags that the machine has in the cloud; others are left as they are.",
-            40,
-            Rule(
-                "self.all(key, !key.startsWith('hybridge.io/') && !key.startsWith('aws:'))",
-                "tags that start with hybridge.io/ or aws: are reserved",
-            ),
-            Rule("self.all(key, key.size() >= 1 && key.size() <= 128)", "keys of tags have 1 to 128 characters"),
-        ),
-    ] = msgspec.field(default_factory=dict)
     revert_to: Annotated[RevertTo | None, note("A Snapshot to go back to.")] = None
     aws: Annotated[AWSOptions | None, note("What only AWS has.")] = None
     proxmox: Annotated[ProxmoxOptions | None, note("What only Proxmox has.")] = None
@@ -296,22 +249,9 @@ class PlacedStatus(Model, frozen=True, kw_only=True):
     reason: Annotated[str | None, text("How the place was chosen.", 512)] = None
 
 
-class VirtualMachineStatus(Model, frozen=True, kw_only=True):
+class VirtualMachineStatus(ManagedStatus, frozen=True, kw_only=True):
     """What the machine is."""
 
-    observed_generation: Annotated[int, number("The generation of the spec that was last acted on.", -1, 2**53)] = -1
-    met_generation: Annotated[int | None, number("The newest generation of the spec that was met.", 0, 2**53)] = None
-    conditions: Annotated[tuple[Condition, ...], keyed("How it stands, by type.", 8, "type")] = ()
-    id: Annotated[str | None, text("The cloud's own id of the machine.", 128)] = None
-    intent: Annotated[IntentStatus | None, note("The record of the attempt to make the machine.")] = None
-    task: Annotated[TaskStatus | None, note("A long operation that runs in the cloud.")] = None
-    plan: Annotated[tuple[PlanEntry, ...], atomic("What is not yet done.", MOST_ENTRIES)] = ()
-    drift: Annotated[tuple[DriftEntry, ...], atomic("Where the cloud differs from the spec.", MOST_ENTRIES)] = ()
-    drifted: Annotated[
-        Mapping[str, Annotated[str, text("A digest of the wanted value.", 64)]],
-        pairs("Fields that came to differ from a spec that was met, and what was wanted of them then.", 64),
-    ] = msgspec.field(default_factory=dict)
-    last_sync_time: Annotated[str | None, moment("When the status last changed.")] = None
     phase: Annotated[Phase | None, note("The machine's state in one word, for people.")] = None
     power_state: Annotated[Power | None, note("The power state that the cloud reports.")] = None
     addresses: Annotated[tuple[AddressStatus, ...], atomic("The addresses that the machine has.", 64)] = ()
@@ -333,17 +273,7 @@ class VirtualMachineStatus(Model, frozen=True, kw_only=True):
 class VirtualMachine(Model, frozen=True, kw_only=True):
     """A machine in one of the clouds."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(oldSelf.status) || !(has(oldSelf.status.id) || has(oldSelf.status.intent))"
-            " || ((has(self.spec.lifecycle) && has(self.spec.lifecycle.__import__))"
-            " == (has(oldSelf.spec.lifecycle) && has(oldSelf.spec.lifecycle.__import__))"
-            " && (!has(self.spec.lifecycle) || !has(self.spec.lifecycle.__import__)"
-            " || self.spec.lifecycle.__import__ == oldSelf.spec.lifecycle.__import__))",
-            "lifecycle.import cannot be changed once a cloud object is bound",
-            path=".spec.lifecycle",
-        ),
-    )
+    RULES: ClassVar[tuple[Rule, ...]] = (BOUND,)
 
     metadata: ObjectMeta
     spec: VirtualMachineSpec
