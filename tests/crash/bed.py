@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -87,15 +87,26 @@ class CrashBed:
 @contextmanager
 def crash_bed(folder: Path, cloud: Cloud) -> Iterator[CrashBed]:
     """A bed with a Ready Provider, which is looked at every second; all of it is ended afterwards."""
+    with crash_beds(folder, [cloud]) as beds:
+        yield beds[cloud]
+
+
+@contextmanager
+def crash_beds(folder: Path, clouds: Sequence[Cloud]) -> Iterator[dict[Cloud, CrashBed]]:
+    """Beds of several clouds with one operator and one API server."""
     with (
-        Lab(folder, clouds=[cloud], prometheus=False) as lab,
-        before(lab.controlplane, folder) as before_kubernetes,
+        Lab(folder, clouds=clouds, prometheus=False) as lab,
+        before(lab.controlplane, folder) as door,
     ):
-        bed = OperatorBed(lab, folder, OPTIONS, before_kubernetes=before_kubernetes)
+        bed = OperatorBed(lab, folder, OPTIONS, before_kubernetes=door)
         try:
             bed.operator.start().wait()
-            crashes = CrashBed(bed, person(cloud, lab), {"kubernetes": before_kubernetes, cloud: lab.proxies[cloud]})
-            crashes.connect()
-            yield crashes
+            beds = {
+                cloud: CrashBed(bed, person(cloud, lab), {"kubernetes": door, cloud: lab.proxies[cloud]})
+                for cloud in clouds
+            }
+            for one in beds.values():
+                one.connect()
+            yield beds
         finally:
             bed.operator.stop()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -84,3 +85,11 @@ def counted(doors: Doors) -> list[Hook]:
 def blows(step: str, hooks: Sequence[Hook], ways: Sequence[How]) -> list[Blow]:
     """Every way at every hook; an answer is lost only where the request may have changed something."""
     return [Blow(step, hook, how) for hook in hooks for how in ways if how.kills or hook.mutating]
+
+
+def drawn(steps: Iterable[str], apis: Sequence[Api], ways: Sequence[How], source: random.Random) -> list[Blow]:
+    """One blow for each of these steps, at one of its first requests that may change something, whichever that is."""
+    return [
+        Blow(step, Hook(source.choice(apis), "mutating", source.randint(1, 3), True), source.choice(ways))
+        for step in steps
+    ]

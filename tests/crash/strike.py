@@ -48,14 +48,6 @@ class Result:
         return sum(one.startswith(f"{kind}:") for one in self.found)
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What undisturbed lives asked for: the hooks of each step, and the requests to the cloud as the metrics name them."""
-
-    hooks: Mapping[str, list[Hook]]
-    operations: frozenset[str]
-
-
 class Stuck(Exception):
     """A step did not come to its end."""
 
@@ -67,11 +59,12 @@ class Strikes:
         self._bed = bed
         self._tell = tell
         self._stories = stories
+        #: Requests to the cloud, as the metrics name them, of operators that were not killed.
+        self.operations: set[str] = set()
 
-    def reference(self) -> Reference:
-        """Lives that nothing disturbs. AssertionError when one of them goes wrong."""
+    def reference(self) -> dict[str, list[Hook]]:
+        """The hooks of each step, from lives that nothing disturbs. AssertionError when one of them goes wrong."""
         hooks: dict[str, list[Hook]] = {}
-        operations: set[str] = set()
         for story in self._stories:
             life = story.subject(self._bed)
             for step in story.steps:
@@ -80,15 +73,15 @@ class Strikes:
                 step.begin(life)
                 self._finish(life, step)
                 hooks[step.name] = counted(self._bed.doors)
-                operations |= self._metered()
+                self.operations |= self._metered()
                 wrong = self._tidy(life, step)
                 assert not wrong, f"{step.name}, undisturbed: {wrong}"
                 self._tell(f"{self._bed.cloud}: {step.name} has {len(hooks[step.name])} calls")
             life.bury()
-        return Reference(hooks, frozenset(operations))
+        return hooks
 
-    def strike(self, chosen: Iterable[Blow]) -> list[Result]:
-        """One life after the other, until every blow was struck.
+    def strike(self, chosen: Iterable[Blow], *, whole: bool = False) -> list[Result]:
+        """One life after the other, until every blow was struck. ``whole``: steps in which nothing is struck are lived, too.
 
         What goes wrong in a later step, in which nothing was struck, counts for the last blow of that life.
         AssertionError when it goes wrong in a life that nothing has struck yet.
@@ -101,18 +94,18 @@ class Strikes:
         results: list[Result] = []
         for story in self._stories:
             while any(waiting.get(step.name) for step in story.steps):
-                for result in self._live(story, waiting):
+                for result in self._live(story, waiting, whole=whole):
                     if results and results[-1].blow is result.blow:
                         results.pop()
                     results.append(result)
                     self._tell(_progress(self._bed.cloud, len(results), total, result))
         return results
 
-    def _live(self, story: Story, waiting: Mapping[str, deque[Blow]]) -> Iterable[Result]:
+    def _live(self, story: Story, waiting: Mapping[str, deque[Blow]], *, whole: bool) -> Iterable[Result]:
         life, last = story.subject(self._bed), None
         try:
             for step in story.steps:
-                if step.optional and not waiting.get(step.name):
+                if step.optional and not (waiting.get(step.name) or whole):
                     continue
                 try:
                     step.prepare(life)
@@ -124,6 +117,7 @@ class Strikes:
                 blow = waiting[step.name].popleft() if waiting.get(step.name) else None
                 began = time.monotonic()
                 reached, found = self._play(life, step, blow)
+                self.operations |= self._metered()
                 if blow is not None:
                     last = Result(blow, reached, tuple(found), time.monotonic() - began)
                     yield last
