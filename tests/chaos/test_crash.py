@@ -38,7 +38,7 @@ def test_crashes(
     most, only = request.config.getoption("--most"), request.config.getoption("--blow")
     with crash_bed(tmp_path, cloud) as bed:
         strikes = Strikes(bed, tell)
-        hooks = strikes.reference()
+        hooks = strikes.reference().hooks
         chosen = [blow for blow in choose(hooks, ways, seed, most) if fnmatchcase(str(blow), only or "*")]
         results = strikes.strike(chosen)
 

@@ -48,6 +48,13 @@ class Result:
         return sum(one.startswith(f"{kind}:") for one in self.found)
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What undisturbed lives asked for: the hooks of each step."""
+
+    hooks: Mapping[str, list[Hook]]
+
+
 class Stuck(Exception):
     """A step did not come to its end."""
 
@@ -62,8 +69,8 @@ class Strikes:
         #: Requests to the cloud, as the metrics name them, of operators that were not killed.
         self.operations: set[str] = set()
 
-    def reference(self) -> dict[str, list[Hook]]:
-        """The hooks of each step, from lives that nothing disturbs. AssertionError when one of them goes wrong."""
+    def reference(self) -> Reference:
+        """Lives that nothing disturbs. AssertionError when one of them goes wrong."""
         hooks: dict[str, list[Hook]] = {}
         for story in self._stories:
             life = story.subject(self._bed)
@@ -78,7 +85,7 @@ class Strikes:
                 assert not wrong, f"{step.name}, undisturbed: {wrong}"
                 self._tell(f"{self._bed.cloud}: {step.name} has {len(hooks[step.name])} calls")
             life.bury()
-        return hooks
+        return Reference(hooks)
 
     def strike(self, chosen: Iterable[Blow], *, whole: bool = False) -> list[Result]:
         """One life after the other, until every blow was struck. ``whole``: steps in which nothing is struck are lived, too.
