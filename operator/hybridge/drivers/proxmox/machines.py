@@ -131,7 +131,7 @@ class Machines:
         """
         node, configuration = self._prove(machine, marker)
         if "initialize" in fields:
-            return self._initialize(machine, spec, intent, node, configuration)
+            return self._initialize(machine, spec, intent, marker, node, configuration)
         if NODE in fields and "node" in spec.placement:
             task = self._moves.migrate(machine.id, node, configuration, spec.placement["node"])
             return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power), task)
@@ -145,10 +145,11 @@ class Machines:
             words = configuration.changed(values, running=False).upcoming
             uuid = intent.uuid if intent and intent.uuid else machine.uuid or marker.uid
             one = self._seeds.known(node, machine.id, uuid, words, lambda: self._placement.seed_storage(spec, node))
+            values |= seed.attached(one, words)
+            configuration = self._note(machine, marker, node, configuration, seed.named(one, uuid, words))
             upid = self._seeds.bring(node, one, spec, words)
             if upid is not None:
                 return Started(machine.id, task=begun(upid, "Upload"), again=True)
-            values |= seed.attached(one, uuid, words)
         configuration = self._put(machine, node, configuration, values)
         pool = str(spec.options.get("pool") or "") if POOL in fields else ""
         if pool:
@@ -211,7 +212,13 @@ class Machines:
         self._client.close()
 
     def _initialize(
-        self, machine: Machine, spec: MachineSpec, intent: Intent | None, node: str, configuration: Configuration
+        self,
+        machine: Machine,
+        spec: MachineSpec,
+        intent: Intent | None,
+        marker: Marker,
+        node: str,
+        configuration: Configuration,
     ) -> Started:
         """All that a new guest gets; it is started in the same go when nothing of that takes time.
 
@@ -227,11 +234,14 @@ class Machines:
             volume = seed.volume(str(intent.parameters.get("seedStorage")), machine.id, intent.uuid)
             one = noted or Seed(volume, intent.uuid)
             if not seed.is_attached(one, configuration.current):
-                seed.refuse_snippets(words)
-                upid = self._seeds.bring(node, one, spec, configuration.changed(values, running=False).upcoming)
+                coming = configuration.changed(values, running=False).upcoming
+                values |= seed.attached(one, words)
+                configuration = self._note(machine, marker, node, configuration, seed.named(one, intent.uuid, words))
+                upid = self._seeds.bring(node, one, spec, coming)
                 if upid is not None:
                     return Started(machine.id, task=begun(upid, "Upload"), again=True)
-            values |= seed.attached(one, intent.uuid, words)
+            else:
+                values |= seed.named(one, intent.uuid, words)
         elif noted is not None:
             self._seeds.remove(node, machine.id, notes)
             values |= seed.dropped(words)
@@ -241,6 +251,17 @@ class Machines:
             # PVE has just compared the digest of what was read: that is the proof, and it is as fresh as can be.
             return self._switch.start(machine.id, node, configuration)
         return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power), task)
+
+    def _note(
+        self, machine: Machine, marker: Marker, node: str, configuration: Configuration, notes: Values
+    ) -> Configuration:
+        """Has the guest's notes name a seed before there is one: so it is found, and goes with the guest, whatever comes
+        between. The configuration, read and proven again where it was changed.
+        """
+        if not notes:
+            return configuration
+        self._put(machine, node, configuration, notes)
+        return self._prove(machine, marker)[1]
 
     def _grow(
         self, vmid: str, node: str, configuration: Configuration, spec: MachineSpec, fields: Collection[str]

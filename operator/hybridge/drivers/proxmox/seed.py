@@ -92,20 +92,24 @@ def refuse_snippets(words: Words, template: int | None = None) -> None:
         )
 
 
-def attached(one: Seed, uuid: str, words: Words) -> Values:
-    """The drive and the line in the notes of a guest that lacks them. Raises Refused."""
-    values: Values = {}
-    if not is_attached(one, words):
-        refuse_snippets(words)
-        place = place_for_cd(words)
-        if place is None:
-            raise Refused(Reason.UNSUPPORTED, "cloudInit: the guest has no drive free for the cloud-init CD")
-        values[place] = f"{one.volume},media=cdrom"
+def named(one: Seed, uuid: str, words: Words) -> Values:
+    """The notes of a guest with the line of its seed, where they lack it."""
     notes = words.get("description", "").rstrip()
-    if noted(notes, uuid) != one:
-        others = [line for line in notes.splitlines() if not line.startswith(_NOTE)]
-        values["description"] = "\n".join([*others, note(one, uuid)])
-    return values
+    if noted(notes, uuid) == one:
+        return {}
+    others = [line for line in notes.splitlines() if not line.startswith(_NOTE)]
+    return {"description": "\n".join([*others, note(one, uuid)])}
+
+
+def attached(one: Seed, words: Words) -> Values:
+    """The drive of a guest that has none for its seed yet. Raises Refused."""
+    if is_attached(one, words):
+        return {}
+    refuse_snippets(words)
+    place = place_for_cd(words)
+    if place is None:
+        raise Refused(Reason.UNSUPPORTED, "cloudInit: the guest has no drive free for the cloud-init CD")
+    return {place: f"{one.volume},media=cdrom"}
 
 
 def dropped(words: Words) -> Values:

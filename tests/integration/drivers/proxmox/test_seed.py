@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
-from hybridge.core.errors import Busy, Refused
+from hybridge.core.errors import Busy, CloudError, Refused
 from hybridge.core.machine import CloudInit, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.proxmox.driver import connect
@@ -27,6 +27,37 @@ def test_a_seed_that_was_never_attached_goes_with_its_machine(lab: Lab, bench: B
 
     assert lab.isos() == [f"iso/hybridge-{machine.id}-{intent.uuid[:8]}.iso"]
     bench.driver.machines.delete(bench.look(machine.id, refresh=True))
+    assert lab.isos() == []
+
+
+def test_a_seed_that_comes_later_is_noted_before_it_is_made(lab: Lab, bench: Bench) -> None:
+    """Whatever comes between upload and attachment: what the guest's notes name goes with the guest."""
+    owner, spec = marker(), bench.spec(power=Power.STOPPED)
+    machine, intent = bench.make(spec, owner)
+    wanted = replace(spec, cloud_init=CloudInit(user_data="#cloud-config\n"))
+    lab.pve.fail("POST", "/upload", 500, "unexpected", times=1)
+
+    with pytest.raises(CloudError, match="unexpected"):
+        bench.driver.machines.configure(machine, wanted, {USER_DATA}, intent, owner)
+
+    assert f"hybridge-{machine.id}-" in lab.guest(machine.id).config["description"]
+    bench.driver.machines.configure(machine, wanted, {USER_DATA}, intent, owner)
+    (iso,) = lab.isos()
+    assert iso in lab.guest(machine.id).config["description"]
+    bench.driver.machines.delete(bench.look(machine.id, refresh=True))
+    assert lab.isos() == []
+
+
+def test_without_a_drive_for_it_nothing_is_uploaded(lab: Lab, bench: Bench) -> None:
+    owner, spec = marker(), bench.spec(power=Power.STOPPED)
+    machine, intent = bench.make(spec, owner)
+    drives = dict.fromkeys(("ide0", "ide1", "ide2", "ide3", *(f"sata{n}" for n in range(6))), "nfs:1000/x.qcow2")
+    lab.guest(machine.id).config.update(drives)
+    wanted = replace(spec, cloud_init=CloudInit(user_data="#cloud-config\n"))
+
+    with pytest.raises(Refused, match="no drive free"):
+        bench.driver.machines.configure(machine, wanted, {USER_DATA}, intent, owner)
+
     assert lab.isos() == []
 
 

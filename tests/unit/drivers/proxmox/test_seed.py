@@ -67,17 +67,18 @@ def test_it_takes_the_place_of_the_drive_of_pve() -> None:
     one = Seed("nfs:iso/hybridge-100-11111111.iso", INTENT.uuid)
     words = {"description": "mine\nhybridge.io/seed: old:iso/x.iso\n", "ide2": "ceph:vm-100-cloudinit,media=cdrom"}
 
-    values = seed.attached(one, INTENT.uuid, words)
+    values = {**seed.named(one, INTENT.uuid, words), **seed.attached(one, words)}
 
     assert values == {
         "ide2": "nfs:iso/hybridge-100-11111111.iso,media=cdrom",
         "description": "mine\nhybridge.io/seed: nfs:iso/hybridge-100-11111111.iso",
     }
-    assert seed.attached(one, INTENT.uuid, {**words, **{key: str(value) for key, value in values.items()}}) == {}
+    after = {**words, **{key: str(value) for key, value in values.items()}}
+    assert (seed.named(one, INTENT.uuid, after), seed.attached(one, after)) == ({}, {})
 
 
 def test_a_guest_without_room_for_it_is_refused() -> None:
     full = dict.fromkeys(("ide0", "ide2", "sata3", "sata4", "sata5"), "ceph:disk")
 
     with pytest.raises(Refused):
-        seed.attached(Seed("nfs:iso/x.iso", INTENT.uuid), INTENT.uuid, full)
+        seed.attached(Seed("nfs:iso/x.iso", INTENT.uuid), full)
