@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.reliability.rows import BY_TITLE, Row
+from tests.reliability.rows import BY_TITLE, LIMITS, Row
 
 _COLUMNS = (
     "row",
@@ -98,7 +98,7 @@ def render(lines: Iterable[str]) -> str:
     rule = "|" + "|".join(" ---: " if column in _NUMBERS else " --- " for column in _COLUMNS) + "|"
     rows = sorted(lines, key=lambda line: (_ORDER[_title(line)], line))
     told = [f"## {row.value.title}\n\n{row.value.text}\n" for row in Row]
-    return "\n".join([_HEAD + _line(_COLUMNS), rule, *rows, "", *told])
+    return "\n".join([_HEAD + _line(_COLUMNS), rule, *rows, "", *told, f"## What cannot be promised\n\n{LIMITS}"])
 
 
 def _title(line: str) -> str:

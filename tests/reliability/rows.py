@@ -76,3 +76,26 @@ hand and replaced within that moment (milliseconds) is not told from the one bef
 
 #: Rows by their title.
 BY_TITLE = {row.value.title: row for row in Row}
+
+#: What no test can show, because the clouds do not offer it. Markdown.
+LIMITS = """\
+Few calls of a cloud can be repeated safely by themselves, and none can be called back. What Hybridge does instead, and
+what remains:
+
+- **EC2, RunInstances and CreateNetworkInterface** take a client token, which follows from the object's uid and the attempt.
+  Nothing remains for as long as EC2 knows the token; after that the marker is searched for first.
+- **Other calls of EC2** name ids that are never used again, and change nothing when they are repeated, or are refused.
+  What they change is read before, and again before a repetition. One thing remains: an instance that is terminated by hand
+  just while an interface of it is exchanged leaves that interface behind, with its marker.
+- **Proxmox VE, clone**: a VMID can be used once. It is on record before, and the marker goes in the same call.
+- **Proxmox VE, changes of a configuration** carry the digest of what was read, and are refused when it is another.
+- **Proxmox VE, start, stop, resize, move, migrate and delete** name a VMID, which is used again when its guest has gone, and
+  nothing else. The guest is read and proven right before; the milliseconds in between remain. Keep others out of the
+  Provider's `vmIDRange`.
+- **vSphere, clone**: a name can be used once in a folder. It follows from the object's uid, and the instance UUID from uid and attempt.
+- **Other calls of vSphere** name references that are never used again.
+
+And what people can do that nobody can undo: a marker that is taken off a machine, or a finalizer that is taken off an
+object while the operator is away, leaves a machine that nobody deletes. It is left alone: with its marker it is counted and
+named as an orphan, without one it is counted as unmanaged.
+"""
