@@ -92,7 +92,8 @@ what remains:
 - **Proxmox VE, start, stop, resize, move, migrate and delete** name a VMID, which is used again when its guest has gone, and
   nothing else. The guest is read and proven right before; the milliseconds in between remain. Keep others out of the
   Provider's `vmIDRange`.
-- **vSphere, clone**: a name can be used once in a folder. It follows from the object's uid, and the instance UUID from uid and attempt.
+- **vSphere, clone**: a name can be used once in a folder. It follows from the object's uid, and the instance UUID from uid
+  and attempt.
 - **Other calls of vSphere** name references that are never used again.
 
 And what people can do that nobody can undo: a marker that is taken off a machine, or a finalizer that is taken off an
