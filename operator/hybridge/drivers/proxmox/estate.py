@@ -34,6 +34,7 @@ class Estate:
     def look(self) -> Picture:
         """A fresh picture. Raises CloudError."""
         picture = Picture.take(self.client)
+        self.vmids.see(picture.used)
         with self._lock:
             if self._picture is None or self._picture.taken_at < picture.taken_at:
                 self._picture = picture

@@ -33,8 +33,15 @@ class Vmids:
         with self._lock:
             self._lost.add(vmid)
 
+    def see(self, used: Collection[int]) -> None:
+        """Guests in sight have these: when one goes, its VMID is not soon used again. A request for it may be under way, of
+        ours or of whoever led before, and would meet its successor.
+        """
+        with self._lock:
+            self._given.update(vmid for vmid in used if vmid in self)
+
     def take(self, used: Collection[int], taken: Collection[str]) -> int:
-        """A VMID that no guest in sight has, no object has on record and nobody was given before.
+        """A VMID that no guest in sight has or had, no object has on record and nobody was given before.
 
         ``used``: ids of guests in sight. ``taken``: ids on record. When the whole range was given out once, those of it
         that are free now come again. Raises Refused when none is.
@@ -48,7 +55,7 @@ class Vmids:
             for avoided in (self._given, frozenset[int]()):
                 vmid = self._free(occupied, avoided)
                 if vmid is not None:
-                    self._given = self._given | {vmid} if avoided is self._given else {vmid}
+                    self._given = {*avoided, vmid}
                     self._next = vmid + 1
                     return vmid
         raise Refused(

@@ -36,6 +36,14 @@ def test_after_a_restart_it_goes_on_behind_what_is_on_record() -> None:
     assert Vmids(RANGE).take((), {"101"}) == 102
 
 
+def test_an_id_that_was_freed_after_a_restart_is_not_soon_given_again() -> None:
+    vmids = Vmids(RANGE)
+    vmids.see([100, 101, 4711])
+
+    assert vmids.take({100}, {"100"}) == 102
+    assert [vmids.take({100}, {"100"}) for _ in range(3)] == [103, 104, 101]
+
+
 def test_a_full_range_is_said() -> None:
     with pytest.raises(Refused) as caught:
         Vmids(RANGE).take(range(100, 105), ())
