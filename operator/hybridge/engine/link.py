@@ -287,7 +287,9 @@ class Link:
         deadline = self._monotonic() + seconds
         while (left := deadline - self._monotonic()) > 0:
             try:
-                await asyncio.wait_for(self._wake.wait(), left)
+                # Not wait_for: that loses a cancellation which comes together with what is waited for.
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
             except TimeoutError:
                 return
             self._wake.clear()

@@ -96,7 +96,9 @@ class WorkQueue:
                 return key
             self._wake.clear()
             try:
-                await asyncio.wait_for(self._wake.wait(), self._until_next())
+                # Not wait_for: that loses a cancellation which comes together with what is waited for (before Python 3.12).
+                async with asyncio.timeout(self._until_next()):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 

@@ -142,6 +142,30 @@ def test_who_waits_is_woken_by_what_becomes_due_earlier() -> None:
     in_virtual_time(story)
 
 
+def test_an_end_is_not_overheard_that_comes_together_with_work() -> None:
+    """A process that stood still hears of everything at once: of new work, and that it has lost its right to do it."""
+
+    async def story(turns: int) -> bool:
+        queue = WorkQueue(now)
+        queue.add(key("later"), "aws", after=60.0)
+        waiting = asyncio.create_task(queue.get())
+        await settle()
+
+        queue.add(key("now"), "aws")
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended = waiting.cancel()
+        await settle()
+
+        assert waiting.cancelled() is ended
+        return ended
+
+    async def tell() -> None:
+        assert [await story(turns) for turns in range(5)][::4] == [True, False]
+
+    run(tell())
+
+
 def test_what_is_forgotten_does_not_come() -> None:
     async def story(queue: WorkQueue) -> None:
         queue.add(key("a"), "aws")
