@@ -13,8 +13,9 @@ from hybridge.api.fields import Model
 from hybridge.api.shared import FINALIZER
 from hybridge.core.errors import CloudError
 from hybridge.core.units import format_time
+from hybridge.engine.bulkhead import NotLeading
 from hybridge.engine.chronicle import Chronicle
-from hybridge.engine.cluster import Cluster
+from hybridge.engine.cluster import Cluster, Conflict
 from hybridge.engine.keys import Clock, Key
 from hybridge.engine.link import Link
 from hybridge.engine.patch import merge_patch
@@ -110,14 +111,17 @@ class World:
             known = self._namespaces[name] = (self.clock(), body["metadata"] if body else {})
         return known[1]
 
-    async def write_status(self, key: Key, status: Model) -> None:
-        """Writes the status if it differs, and only onto the version that was read. Raises Conflict.
+    async def write_status(self, key: Key, status: Model, *, read: str | None = None) -> None:
+        """Writes the status if it differs, and only onto the version that was read. Raises Conflict and NotLeading.
 
-        ``lastSyncTime`` moves only together with something else.
+        ``read``: the version of the object that the status was made of, where others may have written meanwhile; by default
+        the newest known one. ``lastSyncTime`` moves only together with something else.
         """
         body = self.store.get(key)
         if body is None:
             return
+        if read is not None and body["metadata"]["resourceVersion"] != read:
+            raise Conflict
         old: Mapping[str, Any] = body["status"]
         # By way of JSON: the models' tuples would never equal the lists that the API server gives back.
         new: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(status))
@@ -129,17 +133,18 @@ class World:
         if "last_sync_time" in type(status).__struct_fields__:
             patch["lastSyncTime"] = format_time(self.clock())
         version = body["metadata"]["resourceVersion"]
+        self._lead()
         self._accept(key, body, await self.cluster.patch_status(key, {"status": patch}, resource_version=version))
 
     async def add_finalizer(self, key: Key) -> None:
-        """Puts our finalizer on the object unless it is there. Raises Conflict."""
+        """Puts our finalizer on the object unless it is there. Raises Conflict and NotLeading."""
         body = self.store.get(key)
         if body is None or FINALIZER in body["metadata"].get("finalizers", ()):
             return
         await self._set_finalizers(key, [*body["metadata"].get("finalizers", ()), FINALIZER])
 
     async def drop_finalizer(self, key: Key) -> None:
-        """Takes our finalizer away, so that the object can go. Raises Conflict."""
+        """Takes our finalizer away, so that the object can go. Raises Conflict and NotLeading."""
         body = self.store.get(key)
         if body is None or FINALIZER not in body["metadata"].get("finalizers", ()):
             return
@@ -149,7 +154,13 @@ class World:
         body = self.store.get(key)
         if body is not None:
             version = body["metadata"]["resourceVersion"]
+            self._lead()
             self._accept(key, body, await self.cluster.set_finalizers(key, finalizers, resource_version=version))
+
+    def _lead(self) -> None:
+        """Raises NotLeading when another replica may be acting, whose record of its steps would be written over."""
+        if not self.leads():
+            raise NotLeading
 
     def _accept(self, key: Key, before: Mapping[str, Any], after: Mapping[str, Any] | None) -> None:
         uid = before["metadata"]["uid"]

@@ -117,7 +117,7 @@ class MachineSteps:
         await self._write(case, status)
 
     async def _write(self, case: Case, status: VirtualMachineStatus) -> None:
-        await self._world.write_status(case.key, status)
+        await self._world.write_status(case.key, status, read=case.machine.metadata.resource_version)
         written = self._world.decode(case.key, VirtualMachine)
         if written is None or written.metadata.uid != case.machine.metadata.uid:
             raise Conflict
