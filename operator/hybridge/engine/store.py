@@ -22,6 +22,8 @@ _METADATA = (
     "annotations",
     "labels",
 )
+#: What of a status is never taken away by us for good.
+_RECORD = ("conditions", "id", "intent")
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -48,7 +50,7 @@ class Store:
         self._users: defaultdict[str, set[Key]] = defaultdict(set)
 
     def put(self, key: Key, body: Body) -> bool:
-        """Keeps the body; True when something besides its status and version changed."""
+        """Keeps the body; True when something besides its status and version changed, or its status lost what it told."""
         new = trim(body)
         old = self._bodies.get(key)
         if old is not None and _version(old) >= _version(new):
@@ -60,7 +62,7 @@ class Store:
         provider = provider_of(new)
         if provider:
             self._users[provider].add(key)
-        return old is None or _substance(old) != _substance(new)
+        return old is None or _substance(old) != _substance(new) or _is_wiped(old["status"], new["status"])
 
     def drop(self, key: Key, uid: str | None = None) -> None:
         """Forgets the object; with ``uid`` only that incarnation."""
@@ -112,3 +114,8 @@ def _version(body: Body) -> int:
 def _substance(body: Body) -> tuple[object, ...]:
     metadata = {name: value for name, value in body["metadata"].items() if name != "resourceVersion"}
     return metadata, body["spec"]
+
+
+def _is_wiped(old: Body, new: Body) -> bool:
+    """Whether somebody has taken away what was on record: ``kubectl replace --subresource=status``."""
+    return any(name in old and name not in new for name in _RECORD)

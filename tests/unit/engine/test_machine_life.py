@@ -202,6 +202,22 @@ def test_a_machine_that_comes_back_under_another_id_is_found_by_its_uuid(bed: Ma
     assert not bed.cloud.there
 
 
+def test_a_status_that_somebody_has_emptied_is_written_again(bed: MachineBed) -> None:
+    before = bed.status
+    bed._replace({**bed.body, "status": {}})
+
+    bed.settle()
+
+    lost = {
+        name
+        for name in ("id", "intent", "createdAt", "phase", "cpus", "metGeneration")
+        if bed.status.get(name) != before[name]
+    }
+    assert not lost
+    assert bed.told("Ready")[0] == bed.told("Synced")[0] == "True"
+    assert bed.cloud.calls.count("create") == 1
+
+
 def test_a_machine_that_another_object_has_on_record_is_not_taken_over() -> None:
     """As after a restart: that object recorded that it takes the machine over, and has had no turn since."""
     bed = MachineBed(lifecycle={"import": {"id": "7"}}, image=None, cpus=None, memory=None)

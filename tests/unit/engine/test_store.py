@@ -52,6 +52,13 @@ def test_what_changes_only_the_status_is_no_news() -> None:
     assert version_of(store) == "2"
 
 
+def test_a_status_that_somebody_has_emptied_is_news() -> None:
+    store = Store()
+    store.put(KEY, body(1, status={"id": "101", "conditions": [], "phase": "Running"}))
+    assert not store.put(KEY, body(2, status={"id": "101", "conditions": []}))
+    assert store.put(KEY, body(3, status={}))
+
+
 def test_every_other_change_is_news() -> None:
     store = Store()
     store.put(KEY, body(1))

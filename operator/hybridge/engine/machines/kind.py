@@ -103,7 +103,7 @@ class MachineKind:
         lifecycle = machine.spec.lifecycle
         if lifecycle.management is Management.OBSERVED:
             return not lifecycle.deletion_protection
-        return machine.status.id is None and machine.status.intent is None and memo.id is None
+        return machine.status.id is None and memo.intent(machine) is None and memo.id is None
 
     async def _open(self, key: Key, machine: VirtualMachine, memo: Memo) -> Case:
         """Everything a reconcile needs. Raises CloudError when this object may not, or cannot, be worked on."""

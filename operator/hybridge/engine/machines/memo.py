@@ -24,7 +24,7 @@ class Memo:
     that is not known; ``after_given``: what it is when the task is done. ``source``: the version of the Secret with its
     user data, as read at ``source_at``; ``given_hash``: of the text that was given, which is nowhere else; ``certain``:
     the text is known to be another one. ``synced``: the generation of the spec that it last met. ``was_ready``: it was
-    Ready once, or may have been before a restart.
+    Ready once, or may have been before a restart. ``recorded``: the attempt that was last seen on record.
     """
 
     uid: str
@@ -49,6 +49,7 @@ class Memo:
     given_hash: int | None = None
     certain: bool = True
     was_ready: bool = False
+    recorded: Intent | None = None
     unsettled_since: float | None = None
     unsettled_told: int = 0
     generation: int = 0
@@ -70,8 +71,10 @@ class Memo:
         )
 
     def intent(self, machine: VirtualMachine) -> Intent | None:
-        """The attempt on record."""
-        return desired.intent(machine.status.intent) if machine.status.intent else None
+        """The attempt on record. Who takes it out of the status does not take back what it began."""
+        if machine.status.intent:
+            self.recorded = desired.intent(machine.status.intent)
+        return self.recorded
 
     def record(self, machine: VirtualMachine, *, deleting: bool) -> Record:
         """What the plan has to know of earlier steps."""

@@ -228,6 +228,7 @@ class MachineReporter:
             observed_generation=generation,
             met_generation=memo.synced,
             id=memo.id,
+            intent=old.intent or (desired.intent_status(memo.recorded) if memo.recorded else None),
             conditions=told,
             task=desired.task_status(task) if task else None,
             plan=plan,
