@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from hybridge.api.provider import InventoryStatus, Provider, ProviderStatus, SweepStatus
+from hybridge.api.provider import (
+    MOST_ORPHANS,
+    InventoryStatus,
+    OrphanStatus,
+    Provider,
+    ProviderStatus,
+    SweepStatus,
+)
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
-from hybridge.core.machine import Power
+from hybridge.core.machine import Machine, Power
 from hybridge.core.units import format_duration, format_time, parse_time
 from hybridge.engine import conditions, provider_conditions
 from hybridge.engine.keys import Key
@@ -83,15 +90,17 @@ class ProviderReporter:
         if sweep is None or not link.inventory.settled:
             return status
         owned, strays, orphans = self._count(link)
-        inventory = InventoryStatus(virtual_machines=owned, unmanaged=strays)
-        self._meter.strays(link.name, unmanaged=strays, orphans=orphans)
+        inventory = InventoryStatus(virtual_machines=owned, unmanaged=strays, orphans=len(orphans))
+        self._meter.strays(link.name, unmanaged=strays, orphans=len(orphans))
         told = status.last_sweep
         stale = told is None or sweep.time - parse_time(told.time) >= HEARTBEAT
         if stale or inventory != status.inventory:
             told = SweepStatus(
                 time=format_time(sweep.time), duration=format_duration(sweep.duration), requests=sweep.requests
             )
-        return msgspec.structs.replace(status, inventory=inventory, last_sweep=told)
+        return msgspec.structs.replace(
+            status, inventory=inventory, orphans=tuple(map(_orphan, orphans[:MOST_ORPHANS])), last_sweep=told
+        )
 
     def _with_capacity(self, status: ProviderStatus, link: Link) -> ProviderStatus:
         """The capacity of now when it has moved noticeably; its metrics follow every sweep."""
@@ -102,11 +111,12 @@ class ProviderReporter:
         self._capacity_told[link.name] = now
         return msgspec.structs.replace(status, capacity=capacity)
 
-    def _count(self, link: Link) -> tuple[int, int, int]:
+    def _count(self, link: Link) -> tuple[int, int, list[Machine]]:
         """Machines of this Provider's objects, machines without an object here, and those of the latter that carry this
         cluster's marker all the same.
         """
-        owned = strays = orphans = 0
+        owned = strays = 0
+        orphans: list[Machine] = []
         users = self._world.store.users(link.name)
         for machine in link.inventory.machines():
             if machine.template or machine.power is Power.GONE:
@@ -117,5 +127,15 @@ class ProviderReporter:
             owned += key in users
             if key is None:
                 strays += 1
-                orphans += ours
-        return owned, strays, orphans
+                if ours:
+                    orphans.append(machine)
+        return owned, strays, sorted(orphans, key=lambda machine: machine.id)
+
+
+def _orphan(machine: Machine) -> OrphanStatus:
+    marker = machine.marker
+    if marker is None:
+        return OrphanStatus(id=machine.id[:128])
+    return OrphanStatus(
+        id=machine.id[:128], kind=marker.kind[:64], namespace=marker.namespace[:63], name=marker.name[:253]
+    )

@@ -131,7 +131,8 @@ STATUS: Body = {
     "identity": "lab/ab:cd",
     "version": "9.0.3",
     "capabilities": ["LinkedClone"],
-    "inventory": {"virtualMachines": 12, "volumes": 8, "unmanaged": 3},
+    "inventory": {"virtualMachines": 12, "volumes": 8, "unmanaged": 3, "orphans": 1},
+    "orphans": [{"id": "101", "kind": "VirtualMachine", "namespace": "shop", "name": "web"}],
     "capacity": {"cpus": 64, "memory": "256Gi", "storage": [{"name": "local", "total": "1Ti", "used": "200Gi"}]},
     "lastSweep": {"time": "2026-01-31T12:00:00Z", "duration": "25ms", "requests": 1},
 }
