@@ -43,8 +43,9 @@ class WatchAudit:
                 log.info("the watch could not be audited: %s", error)
 
     async def audit(self) -> None:
-        """One round. An object counts as missed when two rounds found the same other version of it: also an older one,
-        as it comes out of a backup.
+        """One round. An object counts as missed when two rounds found the same other version of it.
+
+        An older one, as out of a backup, does not take the place of what is known: only a new process reads all anew.
         """
         behind: dict[Key, str] = {}
         for kind in KINDS:
@@ -61,12 +62,8 @@ class WatchAudit:
         for key in missed:
             known = self._world.store.get(key)
             body = await self._kubernetes.get(key)
-            if body is None:
-                if known is not None:
-                    self._watch.receive(key.kind, "DELETED", known)
-                continue
-            if known is not None and self._world.store.get(key) is known:
-                # It may be newer than what there is now, and would not make way.
-                self._world.store.drop(key)
-            self._watch.receive(key.kind, "MODIFIED", body)
+            if body is not None:
+                self._watch.receive(key.kind, "MODIFIED", body)
+            elif known is not None:
+                self._watch.receive(key.kind, "DELETED", known)
         self.problem = f"the watch missed {len(missed)} changes, such as {missed[0]}" if missed else None
