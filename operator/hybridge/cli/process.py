@@ -73,7 +73,11 @@ async def _serve(options: Options, kubernetes: Kubernetes, metrics: Metrics, sto
     lease = Lease(kubernetes, namespace=options.namespace, identity=options.identity, duration=options.lease_duration)
     operator = _Operator(options, kubernetes, metrics, lease)
     server = Server(
-        application(metrics.registry, health={"watch": operator.health}, ready={"operator": operator.readiness}),
+        application(
+            metrics.registry,
+            health={"watch": operator.health, "lease": operator.leading},
+            ready={"operator": operator.readiness},
+        ),
         options.metrics_host,
         options.metrics_port,
     )
@@ -116,6 +120,10 @@ class _Operator:
     def health(self) -> str | None:
         """None while watch events flow."""
         return self._audit.problem if self._audit else None
+
+    def leading(self) -> str | None:
+        """None before this process has led, and as long as it does: one that goes on without it is to be killed."""
+        return self._lease.overdue() if self._started else None
 
     def readiness(self) -> str | None:
         """None once this process leads and has begun, or waits in reserve."""

@@ -49,12 +49,19 @@ class Lease:
         self._duration = duration
         self._monotonic = monotonic
         self._renewed = float("-inf")
+        self._led = float("-inf")
         self._seen: tuple[str, float] | None = None
         self._written = 0
 
     def held(self) -> bool:
         """Whether this process may act now."""
         return self._monotonic() - self._renewed < self._duration * 2 / 3
+
+    def overdue(self) -> str | None:
+        """Why a process that has begun to act should have ended by now; None while it may act, or just ends."""
+        if self._monotonic() - self._led < 2 * self._duration:
+            return None
+        return f"the Lease {self._name} is not held, and this process has not ended"
 
     async def acquire(self) -> None:
         """Waits until the Lease is ours."""
@@ -98,6 +105,7 @@ class Lease:
             log.info("the Lease could not be renewed: %s", error or "somebody else was faster")
             return False
         self._renewed = sent if taken else float("-inf")
+        self._led = sent if taken else self._led
         return taken
 
     async def _take(self) -> bool:

@@ -298,6 +298,23 @@ def test_a_process_that_was_restarted_goes_on_at_once() -> None:
     candidates(story)
 
 
+def test_who_goes_on_without_it_is_not_healthy() -> None:
+    async def story(first: Candidate, second: Candidate) -> None:
+        first.start()
+        await held_by(first, 1.0)
+        await asyncio.sleep(10 * DURATION)
+        assert first.lease.overdue() is None
+
+        first.connection.cut = True
+        second.start()
+        await lapsed(first, DURATION)
+        assert first.lease.overdue() is None
+        await asyncio.sleep(2 * DURATION)
+        assert "has not ended" in str(first.lease.overdue())
+
+    candidates(story)
+
+
 def test_losing_it_is_told() -> None:
     async def story(first: Candidate, second: Candidate) -> None:
         del second
