@@ -109,11 +109,11 @@ class ControlPlane(Cluster):
 
         So does an admin who restores a backup: with every API server ended, and without ``--bump-revision``.
         """
-        for process in reversed(self.processes):
-            process.kill()
-        shutil.rmtree(self._store)
-        shutil.copytree(snapshot, self._store)
-        self.start().wait()
+        self._begin_with(snapshot)
+
+    def rebuild(self) -> None:
+        """Has a new, empty cluster be at the old address, with the old accounts; blocks until its API server is ready."""
+        self._begin_with(None)
 
     def stop(self) -> None:
         """End all processes and remove etcd's data."""
@@ -134,6 +134,14 @@ class ControlPlane(Cluster):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    def _begin_with(self, snapshot: Path | None) -> None:
+        for process in reversed(self.processes):
+            process.kill()
+        shutil.rmtree(self._store)
+        if snapshot is not None:
+            shutil.copytree(snapshot, self._store)
+        self.start().wait()
 
     def _etcd(self) -> Process:
         url = f"http://{_HOST}:{self._ports['etcd']}"

@@ -72,6 +72,44 @@ before the clone, the marker goes with it, and before each change and deletion g
 remains is the moment between that reading and the request: PVE has no condition on a deletion. A guest that is destroyed by
 hand and replaced within that moment (milliseconds) is not told from the one before.""",
     )
+    RIVALS = Words(
+        "two leaders",
+        """\
+Two operators, of which one leads. Round after round machines of every cloud are made, changed, restarted and deleted, and
+at a random moment the leader is stopped for longer than its Lease (SIGSTOP), or the API server does not answer it alone. Up
+to one request to each cloud that has left it is still under way for four to six seconds, while the other one takes over
+after four. Then the former leader goes on, in half of the rounds while the other one is at work, in the others when all
+work is done.
+
+The former leader has to end by itself and send nothing more; there has to be one machine for each object, as its spec wants
+it, and none for those that were deleted. A Lease cannot call back a request that has left already. What makes it harmless:
+on **AWS** a creation carries a ClientToken made of the object's uid and the number of the attempt, so that it gives the
+same instance whoever repeats it; all else names an instance by an id that is never used again. On **Proxmox VE** a clone
+names the VMID that was put on record before, so that the second one is refused; other requests name the VMID, which the
+next leader does not give to another machine as long as requests of the last one may be under way. On **vSphere** a clone
+has a name and an instanceUuid that are made of the uid and the attempt, and the second one of that name in the folder is
+refused; all else names a machine by its reference, which is never used again. A late stop or start is seen and corrected.
+What cannot be ruled out: a creation that is under way for longer than the cloud's visibility (minutes), after its object
+was deleted. It carries its marker, and is counted as an orphan.""",
+    )
+
+    ACCIDENTS = Words(
+        "cluster lost",
+        """\
+What befalls a cluster as a whole, with machines on every cloud: the **API server is away** for longer than the Lease while
+machines are made, changed and deleted. The **cluster is restored** from a snapshot of etcd, so that statuses and finalizers
+travel back in time, objects that were deleted since are there again, and of machines made since nothing is known. The
+**objects are made anew** with other uids, while the operator is away or at work. The **cluster is rebuilt** with an empty
+etcd and the old `--cluster-id`, and the same files are applied. `kubectl replace` **drops finalizer and status**. The YAML
+of objects, as the cluster shows it, is **applied under other names**, that of imports too.
+
+In the end there has to be one machine for each object, the one that it had, as its spec wants it; nothing may have been made
+where a machine was there already, and an operator that knew another cluster has to end by itself. Machines whose object the
+restored cluster does not know are *orphans*: they are counted (`hybridge_orphans`, `status.inventory.orphans` of the
+Provider) and named (`status.orphans`), never touched, and taken over again when their object is applied. An object whose
+machine was deleted after the backup says so (Stalled, reason Lost), and makes a new one only if its spec says
+`onLost: Recreate`.""",
+    )
 
 
 #: Rows by their title.

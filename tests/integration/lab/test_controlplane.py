@@ -152,6 +152,11 @@ def test_a_restored_cluster_is_as_it_was_then(tmp_path: Path) -> None:
         with pytest.raises(LabError, match="NotFound"):
             plane.kube("get", "configmap", "after")
         plane.apply(config_map("again"))
+        old = plane.kube("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
+
+        plane.rebuild()
+
+        assert plane.kube("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}") != old
     assert not snapshot.exists()
 
 
