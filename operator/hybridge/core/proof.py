@@ -16,6 +16,11 @@ W = TypeVar("W", bound=Wanted)
 C = TypeVar("C", bound=CloudObject)
 
 
+#: Seconds for which a cloud of late sight has to deny what it has shown before, at most: what answers from an old copy does
+#: so for a while.
+DENIAL = 60.0
+
+
 @dataclass(frozen=True, slots=True)
 class Absent:
     """Nothing of ours has the id on record: the cloud said so, or what has it provably is something else."""
@@ -185,8 +190,20 @@ def search_denied(situation: AnySituation) -> Step | None:
     if intent is None or situation.sight.recorded is not None:
         return None
     if record.created or record.id:
-        return search_until_visible(situation, intent, traits.lag) if traits.lag else None
+        return _search_old_copies(situation, intent, traits.lag) if traits.lag else None
     return search_until_visible(situation, intent)
+
+
+def _search_old_copies(situation: AnySituation, intent: Intent, lag: float) -> Step | None:
+    """The step until a cloud of late sight has denied it by its id and by its marker, and for long enough."""
+    sight = situation.sight
+    believed = (sight.denied_since or 0.0) + min(lag, DENIAL)
+    if situation.now < believed:
+        words = f"the cloud denies that there is {situation.id}; it is asked again"
+        return Wait(Reason.SEARCHING, words, after=believed - situation.now)
+    if situation.id and sight.denied_at is not None and sight.denied_at < believed:
+        return Look(situation.id)
+    return search_until_visible(situation, intent, max(lag, believed - intent.asked_at))
 
 
 def search_until_visible(situation: AnySituation, intent: Intent, window: float | None = None) -> Step | None:

@@ -38,7 +38,8 @@ class Sight(Generic[C_co]):
     """What is known of the cloud.
 
     ``settled``: a whole sweep has ended since the Provider was connected. ``recorded``: what has the id on record.
-    ``absent``: the cloud itself said that nothing has this id (on record, or to be imported). ``carriers``: those whose
+    ``absent``: the cloud itself said that nothing has this id (on record, or to be imported): first at ``denied_since``,
+    without having shown it meanwhile, and last at ``denied_at``, in Unix seconds. ``carriers``: those whose
     marker names this object. ``predecessors``: those of an earlier object of the same cluster, kind, namespace and name.
     ``matches``: those that the import means; ``near``: in words, those that come close when there are none. ``task``: the
     task on record. ``searched_at``: when the last Search ended. ``token_spent``: the create on record is not to be
@@ -49,6 +50,8 @@ class Sight(Generic[C_co]):
     settled: bool
     recorded: C_co | None = None
     absent: bool = False
+    denied_since: float | None = None
+    denied_at: float | None = None
     carriers: tuple[C_co, ...] = ()
     predecessors: tuple[C_co, ...] = ()
     matches: tuple[C_co, ...] = ()

@@ -40,6 +40,8 @@ class Memory:
     created: bool = False
     task: Task | None = None
     absent: str | None = None
+    denied_since: float | None = None
+    denied_at: float | None = None
     searched_at: float | None = None
     token_spent: bool = False
     settled: bool = False
@@ -122,6 +124,8 @@ class Operator:
             settled=memory.settled,
             recorded=memory.picture.get(known) if known else None,
             absent=meant is not None and memory.absent == meant,
+            denied_since=memory.denied_since,
+            denied_at=memory.denied_at,
             carriers=carriers,
             predecessors=() if known or carriers or intent else earlier,
             matches=matches(imports, memory.picture.values()) if imports and not (known or carriers) else (),
@@ -152,12 +156,7 @@ class Operator:
             case Bind(machine_id):
                 memory.id = machine_id
             case Look(machine_id):
-                machine = cloud.get(machine_id)
-                memory.absent = machine_id if machine is None else None
-                if machine is None:
-                    memory.picture.pop(machine_id, None)
-                else:
-                    memory.picture[machine_id] = machine
+                self._look(machine_id)
             case Search():
                 memory.picture |= {machine.id: machine for machine in cloud.find(MINE, situation.record.intent)}
                 memory.searched_at = cloud.now
@@ -171,6 +170,17 @@ class Operator:
                 if isinstance(plan.step, Rest) and record is not None:
                     self.status.restart = Restart(self.spec.restart_token or record.token)
                 self.sweep()
+
+    def _look(self, machine_id: str) -> None:
+        memory, machine = self.memory, self.cloud.get(machine_id)
+        if machine is None:
+            if memory.absent != machine_id:
+                memory.absent, memory.denied_since = machine_id, self.cloud.now
+            memory.denied_at = self.cloud.now
+            memory.picture.pop(machine_id, None)
+        else:
+            memory.absent = None
+            memory.picture[machine_id] = machine
 
     def _do(self, step: Do, mine: Machine | None) -> None:
         memory, cloud = self.memory, self.cloud

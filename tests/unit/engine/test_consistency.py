@@ -54,6 +54,8 @@ class History:
     events: tuple[tuple[float, Event], ...]
     known: bool
     recreate: bool
+    #: Seconds from the beginning at which the cloud denies for some seconds all that it has, however old that is.
+    denials: tuple[tuple[float, float], ...] = ()
 
 
 class ShyCloud(Cloud):
@@ -112,7 +114,7 @@ class ShyCloud(Cloud):
             raise Refused(Reason.NOT_FOUND, f"{machine_id} does not exist")
 
     def _shows(self, machine_id: str) -> bool:
-        if machine_id not in self._born:
+        if machine_id not in self._born or any(at <= self.clock() < at + lasts for at, lasts in self._history.denials):
             return False
         age = self.clock() - self._born[machine_id] - self._history.late
         shown = age >= 0 and (age >= self._history.flaps or self._chance.random() < 0.5)
@@ -124,8 +126,8 @@ def live(history: History) -> MachineBed:
     """Lives it to its end."""
     cloud = ShyCloud(history)
     bed = MachineBed(cloud, lifecycle={"onLost": "Recreate" if history.recreate else "Report"})
-    cloud.clock = lambda: bed.now
     began = bed.now
+    cloud.clock = lambda: bed.now - began
     for seconds, event in sorted(history.events, key=lambda one: one[0]):
         advance(bed, began + seconds)
         match event:
@@ -189,4 +191,23 @@ def test_what_was_asked_for_again_long_after_its_first_request_may_be_shown_late
     crash = (LAG + 20, Event.CRASH)
     bed = live(History(100.0, 0.0, 0, unsent, (crash,), known=True, recreate=recreate))
     assert bed.told("Ready")[0] == "True"
+    bed.close()
+
+
+@pytest.mark.parametrize("recreate", [False, True])
+@pytest.mark.parametrize(
+    "events", [(), ((20 * LAG - 1, Event.DELETE),), ((20 * LAG + 1, Event.CRASH), (20 * LAG + 2, Event.DELETE))]
+)
+def test_an_old_machine_that_is_denied_for_a_while_is_neither_doubled_nor_let_go(
+    recreate: bool, events: tuple[tuple[float, Event], ...]
+) -> None:
+    """By every reading, as when a region of a cloud answers from an old copy."""
+    history = History(0.0, 0.0, 0, (), (*events, (21 * LAG, Event.EDIT)), known=True, recreate=recreate)
+    bed = live(replace(history, denials=((20 * LAG, 50.0),)))
+    if events:
+        assert released(bed)
+        assert bed.cloud.there == {}
+    else:
+        assert bed.told("Ready")[0] == "True"
+        assert [*bed.cloud.there] == ["101"]
     bed.close()

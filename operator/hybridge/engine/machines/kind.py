@@ -252,7 +252,7 @@ class MachineKind:
     async def _look(self, case: Case, machine_id: str) -> None:
         machine = await case.link.bulkhead.call(case.link.driver.machines.get, machine_id)
         if machine is None:
-            case.memo.absent = machine_id
+            case.memo.deny(machine_id, self._world.clock())
             case.link.inventory.forget(machine_id)
         else:
             case.memo.absent = None

@@ -16,7 +16,9 @@ from hybridge.engine.machines.attempts import Attempts
 
 @dataclass(slots=True)
 class Memo:
-    """``absent``: the id that the cloud said nothing has. ``after_task``: how the machine will be when the task is done.
+    """``absent``: the id that the cloud said nothing has, first at ``denied_since`` and last at ``denied_at``.
+
+    ``after_task``: how the machine will be when the task is done.
 
     ``asked_once``: the attempt on record is known to have taken one request, which was answered. ``step``: what the task
     does. ``unreadable_at``: when the cloud was asked for details and gave none. ``drifted_since``: when the machine was
@@ -35,6 +37,8 @@ class Memo:
     step: Do | None = None
     unreadable_at: float | None = None
     absent: str | None = None
+    denied_since: float | None = None
+    denied_at: float | None = None
     searched_at: float | None = None
     token_spent: bool = False
     asked_once: bool = False
@@ -89,6 +93,12 @@ class Memo:
             restart=desired.restart(machine.status.restart) if machine.status.restart else None,
             given=self.given,
         )
+
+    def deny(self, machine_id: str, now: float) -> None:
+        """The cloud said that nothing has this id."""
+        if self.absent != machine_id:
+            self.absent, self.denied_since = machine_id, now
+        self.denied_at = now
 
     def began(self, generation: int) -> None:
         """The spec has this generation: what was done for an earlier one is no repetition."""

@@ -33,6 +33,8 @@ def situation(world: World, case: Case) -> Situation:
     else:
         link.release(case.key)
     meant_id = known_id or (imports.id if imports else None)
+    if meant_id and inventory.get(meant_id) is not None:
+        memo.absent = None
     carriers = inventory.owned_by(case.marker.owner)
     seeking = imports is not None and not known_id and not carriers
     link.seek(case.key, seeking=seeking)
@@ -42,6 +44,8 @@ def situation(world: World, case: Case) -> Situation:
         settled=inventory.settled,
         recorded=inventory.get(meant_id) if meant_id and (known_id or case.spec.observed) else None,
         absent=meant_id is not None and memo.absent == meant_id,
+        denied_since=memo.denied_since,
+        denied_at=memo.denied_at,
         carriers=carriers,
         predecessors=() if known_id or carriers or record.intent else _predecessors(case),
         matches=found,
