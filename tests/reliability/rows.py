@@ -54,9 +54,9 @@ as if it did not exist. A vCenter is consistent: there every other push comes 15
 left has one machine, and those that were deleted left none: no finalizer went before its machine was seen to be gone.
 
 How long this may last is what the driver assumes: on EC2 absence is believed 5 min after the last request to make the
-machine (here after 151 s, `--visibility-grace`), and not before. A cloud that denies a machine for longer, by its list, its
-id, its tag and its token alike, is believed. Two hundred such histories with lost answers, outages and crashes run in
-virtual time with each `make test`.""",
+machine (here after 151 s, `--visibility-grace`), and not before; and of an older machine when it was denied twice by its id,
+a minute apart, and then by its tag and token. A cloud that denies it for longer is believed. Two hundred such histories
+with lost answers, outages and crashes run in virtual time with each `make test`.""",
     )
     VMIDS = Words(
         "VMID race",
