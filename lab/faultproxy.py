@@ -15,6 +15,7 @@ from typing import Self
 import msgspec
 import requests
 
+from lab.faultproxy_garble import Way
 from lab.faultproxy_operations import Api, Cloud, Operation
 from lab.faultproxy_record import Count, LogEntry
 from lab.faultproxy_rules import (
@@ -24,6 +25,7 @@ from lab.faultproxy_rules import (
     Darkness,
     Delay,
     Effect,
+    Garble,
     LoseAnswer,
     Loss,
     Past,
@@ -47,6 +49,7 @@ __all__ = [
     "Effect",
     "FaultControl",
     "FaultProxy",
+    "Garble",
     "LogEntry",
     "LoseAnswer",
     "Loss",
@@ -55,6 +58,7 @@ __all__ = [
     "Repeat",
     "Reset",
     "Rule",
+    "Way",
 ]
 
 _TIMEOUT = 30.0

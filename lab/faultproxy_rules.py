@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from lab.faultproxy_garble import Way
 from lab.faultproxy_operations import EVENT, Operation
 
 Darkness: TypeAlias = Literal["silent", "refuse"]
@@ -73,7 +74,18 @@ class Repeat(_Effect, frozen=True, tag="repeat"):
     seconds: Annotated[float, msgspec.Meta(ge=0)] = 0.0
 
 
-Effect: TypeAlias = Delay | LoseAnswer | Answer | Dark | Reset | Past | Repeat
+class Garble(_Effect, frozen=True, tag="garble"):
+    """The cloud gets the request and acts on it; its answer is rewritten, in this ``way`` or in one that chance chooses.
+
+    ``seed``, the operation and how many of its requests came before decide at which place. A watch, whose answer has no
+    end, gets none.
+    """
+
+    way: Way | None = None
+    seed: int = 0
+
+
+Effect: TypeAlias = Delay | LoseAnswer | Answer | Dark | Reset | Past | Repeat | Garble
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

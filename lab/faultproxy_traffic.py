@@ -11,9 +11,11 @@ falls silent in the dark.
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import ssl
 import struct
+import zlib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,10 +28,11 @@ from yarl import URL
 
 from lab.faultproxy_answers import reply
 from lab.faultproxy_events import Events
+from lab.faultproxy_garble import Way, garble
 from lab.faultproxy_operations import Api, Operation, identify
 from lab.faultproxy_past import Answers
 from lab.faultproxy_record import Record, Visit
-from lab.faultproxy_rules import Answer, Dark, Darkness, Delay, Effect, LoseAnswer, Past, Repeat, Reset, Rules
+from lab.faultproxy_rules import Answer, Dark, Darkness, Delay, Effect, Garble, LoseAnswer, Past, Repeat, Reset, Rules
 
 #: Headers about one connection, not about the message; aiohttp writes its own.
 _HOP_BY_HOP = frozenset(
@@ -185,15 +188,33 @@ class Traffic:
                 if how == "timeout":
                     await self._hold(request)
                 return self._made_up(operation, Answer(int(how)))
+            case Garble() if not operation.streams:
+                return await self._garbled(request, body, operation, visit, effect)
             case Answer(status=status):
                 visit.fault(f"answer {status}")
                 return self._made_up(operation, effect)
             case Reset():
                 visit.fault("reset")
                 return await self._reset(request)
-            case Dark() | Delay() | Past() | Repeat():
+            case Dark() | Delay() | Past() | Repeat() | Garble():
                 visit.fault("dark")
                 return await self._hold(request)
+
+    async def _garbled(
+        self, request: web.BaseRequest, body: bytes, operation: Operation, visit: Visit, effect: Garble
+    ) -> web.Response:
+        before = self.record.counts[operation.name].requests if operation.name in self.record.counts else 0
+        source = random.Random(f"{effect.seed}/{operation.name}/{before}")
+        way = effect.way or source.choice(list(Way))
+        visit.fault(f"garble {way}")
+        response = await self._forward(request, body, visit, through=True)
+        headers = response.headers.copy()
+        content = response.body if isinstance(response.body, bytes) else b""
+        if headers.popall("Content-Encoding", []) == ["gzip"]:
+            content = zlib.decompress(content, zlib.MAX_WBITS | 16)
+        headers.popall("Content-Length", None)
+        rewritten = garble(content, way, source)
+        return web.Response(status=response.status, reason=response.reason, headers=headers, body=rewritten)
 
     async def _forward(self, request: web.BaseRequest, body: bytes, visit: Visit, *, through: bool) -> web.Response:
         """The cloud's answer; ``through`` makes the request reach its end even if the client goes away."""

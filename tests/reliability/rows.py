@@ -110,6 +110,41 @@ Provider) and named (`status.orphans`), never touched, and taken over again when
 machine was deleted after the backup says so (Stalled, reason Lost), and makes a new one only if its spec says
 `onLost: Recreate`.""",
     )
+    HOSTILE = Words(
+        "hostile answers",
+        """\
+The same lives. At each operation of each step, the cloud does what it is asked, and its next answers are rewritten on
+their way back, at places that chance chooses: nothing at all, half an answer, a page for people, bytes that are no
+UTF-8, values that are missing, empty, of another type, beyond all bounds, full of control characters, a mebibyte long,
+a hundred thousand levels deep or there three thousand times, and entities that fill all memory. Then the cloud answers
+as it should. What is put in never passes for something that a cloud could mean: against an endpoint that lies in good
+form nothing helps but TLS.
+
+What must be so in the end is the same; and the operator has met no error that nobody has foreseen, and a machine in the
+same cloud that is nobody's is as it was.""",
+    )
+    MISOPERATIONS = Words(
+        "misoperations",
+        """\
+Some objects of a kind are as they should be. Then one field of each, chosen by chance among all that the schema of its
+CRD has, is changed: to something that the cloud has, to any other value that the schema allows, to one that it forbids,
+or to nothing. The next change is made when each of them stands.
+
+After each change the object is as its spec wants it, or a condition says why not, with a reason of the closed list; or
+the API server has refused it and named the field. Whatever was told is taken back, and the object is as it was before.
+While all are as wanted, no request changes anything in the cloud. In the end the operator is the same process, and has
+met no error that nobody has foreseen.""",
+    )
+    SECRETS = Words(
+        "secrets",
+        """\
+Unique texts stand for everything secret: the keys of the account, passwords that are wrong or in the wrong place, other
+keys of the same Secrets, private keys, user data, the operator's own token. A machine lives its life while each kind of
+error comes, some of which repeat the credentials that the endpoint was sent. The operator logs all that it can.
+
+Then every text is looked for, as it is and as it would be in base64, URLs, XML, JSON and hexadecimal, in all objects of
+all kinds, Events, Leases, metrics, the log, the command line, and the files that the operator has made.""",
+    )
 
 
 #: Rows by their title.

@@ -23,6 +23,7 @@ from hybridge.api.fields import (
     text,
 )
 from hybridge.core.lifecycle import Drift
+from hybridge.core.printable import printable
 
 GROUP = "hybridge.io"
 VERSION = "v1alpha1"
@@ -269,5 +270,7 @@ class IntentStatus(Model, frozen=True, kw_only=True):
 
 
 def clip(value: str, most: int = MOST_VALUE) -> str:
-    """``value`` cut to what a field of at most ``most`` characters takes, with an ellipsis where something is missing."""
-    return value if len(value) <= most else f"{value[: most - 1]}…"
+    """``value`` as a person can read it, cut to what a field of at most ``most`` characters takes, with an ellipsis where
+    something is missing.
+    """
+    return printable(value if len(value) <= most else f"{value[: most - 1]}…")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from hybridge.core.printable import printable
 from hybridge.core.reasons import Reason
 
 #: Greatest length of a message here; the API allows 32,768.
@@ -49,7 +50,7 @@ def merge(old: Sequence[Condition], new: Iterable[Condition], *, generation: int
             continue
         last = before.get(condition.type)
         since = last.since if last and last.status == condition.status else float(int(now))
-        message = condition.message[:MESSAGE_LIMIT]
+        message = printable(condition.message[:MESSAGE_LIMIT])
         merged.append(replace(condition, message=message, observed_generation=generation, since=since))
     return tuple(merged)
 

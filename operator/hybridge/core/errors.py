@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from collections.abc import Iterable
 from enum import Enum
+from typing import Self
+from urllib.parse import quote
 
+from hybridge.core.printable import printable
 from hybridge.core.reasons import Reason
+
+#: Characters of a message: a condition and an Event hold no more than this.
+_MOST = 1024
+#: A shorter text is in many messages by chance.
+_LEAST_SECRET = 6
+_HIDDEN = "(hidden)"
 
 
 class Disposition(Enum):
@@ -35,13 +46,30 @@ class CloudError(Exception):
         took_effect_possible: bool = False,
         retry_after: float | None = None,
     ) -> None:
-        """``message`` holds the cloud's own words and no secret; ``retry_after`` is in seconds."""
-        super().__init__(message)
+        """``message`` holds the cloud's own words and no secret; ``retry_after`` is in seconds.
+
+        What cannot be printed is blanked out of the message, and what is too long for people is cut.
+        """
+        told = printable(message[:_MOST])
+        super().__init__(told)
         self.reason = reason
-        self.message = message
+        self.message = told
         self.disposition = disposition
         self.took_effect_possible = took_effect_possible
         self.retry_after = retry_after
+
+    def hide(self, secrets: Iterable[str]) -> Self:
+        """Blanks these texts out of the message, also as they are written in URLs and in base64: there are endpoints that
+        repeat in an error what they were sent.
+        """
+        told = self.message
+        for secret in secrets:
+            for written in (secret, quote(secret, safe=""), b64encode(secret.encode()).decode()):
+                if len(written) >= _LEAST_SECRET:
+                    told = told.replace(written, _HIDDEN)
+        self.message = told
+        self.args = (told,)
+        return self
 
 
 class Unreachable(CloudError):

@@ -11,11 +11,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hybridge.core.errors import CloudError
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, Task, Traits
 
 #: Called by a driver once for every request it sends: (operation, code, seconds). Code is an HTTP status or a fault name.
 Meter = Callable[[str, str, float], None]
+
+
+#: Keys of credentials that say who somebody is, and are no secret.
+_NAMES = frozenset({"accessKeyID", "tokenID", "username"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,10 @@ class Settings:
     defaults: Mapping[str, str] = field(default_factory=dict)
     concurrency: int = 8
     sweep_interval: float = 30.0
+
+    def hide(self, error: CloudError) -> CloudError:
+        """The error, with nothing of the credentials in its message. Whoever sends requests raises no other."""
+        return error.hide(text for key, text in self.credentials.items() if key not in _NAMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from hybridge.api.kinds import KINDS
 from hybridge.api.shared import API_VERSION
+from hybridge.core.printable import printable
 from hybridge.engine.cluster import Body, ClusterUnavailable, Conflict, Invalid, Secret
 from hybridge.engine.keys import Key
 
@@ -199,7 +200,7 @@ class Kubernetes:
                 "resourceVersion": metadata["resourceVersion"],
             },
             "reason": reason,
-            "message": message[:1024],
+            "message": printable(message[:1024]),
             "type": "Warning" if warning else "Normal",
             "source": {"component": "hybridge"},
             "count": 1,

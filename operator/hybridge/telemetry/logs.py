@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TextIO
 
+from hybridge.core.printable import printable
+
 #: Attributes that a line may carry besides its message.
 _FIELDS = ("object", "provider")
 #: Libraries whose own lines below a warning say nothing to an operator's admin.
@@ -23,7 +25,7 @@ class JsonFormatter(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": printable(record.getMessage()),
         }
         line.update({name: getattr(record, name, "") for name in _FIELDS})
         if record.exc_info:
@@ -42,7 +44,7 @@ class PlainFormatter(logging.Formatter):
             f"{record.levelname:<7}",
             getattr(record, "object", ""),
             f"[{provider}]" if provider else "",
-            record.getMessage(),
+            printable(record.getMessage()),
         ]
         line = " ".join(word for word in words if word)
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

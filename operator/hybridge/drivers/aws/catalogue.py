@@ -51,6 +51,10 @@ class Catalogue:
         """
         return self._images.get(wanted, IMAGE_AGE, lambda: self._look_up_image(wanted))
 
+    def doubt(self) -> None:
+        """A launch was refused: what was looked up for it may be otherwise by now, or never have been so."""
+        self._images.forget()
+
     def _look_up_image(self, wanted: str) -> Image:
         found = self._image_by_id(wanted) if _AMI.fullmatch(wanted) else None
         found = found or self._image_by_name(wanted)

@@ -1,17 +1,19 @@
 """Session and transport to EC2 and STS.
 
-boto3 does what it is best at: credentials, signatures, request words and parsing. The HTTP below it is our own pool,
+boto3 does what it is best at: credentials, signatures, request words and errors. ``answers`` reads. The HTTP below it is our
 because TLS then depends on nothing but the Provider (no environment, no file), and because its errors say whether a
 request had left. There are no retries here: the engine retries.
 """
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
+from xml.etree.ElementTree import ParseError
 
 import boto3  # type: ignore[import-untyped]  # boto3 ships no types
 import botocore.exceptions
@@ -23,20 +25,21 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 from botocore.httpsession import where
-from botocore.model import StructureShape
+from botocore.model import OperationModel, StructureShape
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
 
-from hybridge.core.errors import Refused
+from hybridge.core.errors import Refused, Unreachable
 from hybridge.core.reasons import Reason
-from hybridge.drivers.aws import errors, subset
+from hybridge.drivers.aws import answers, errors, subset
 from hybridge.drivers.base import Settings
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 20.0
 
 _OK = 200
-#: Where an answer that was not parsed is found in what botocore returns.
+_ACCOUNT = re.compile(r"\d{12}")
+#: Where an answer that botocore did not read is found in what it returns.
 _UNREAD = "Unread"
 
 #: Making a botocore session or client is not thread-safe.
@@ -75,7 +78,7 @@ class Client:
                 session.register_component("credential_provider", CredentialResolver([provider]))
             self._sts = self._open(session, "sts", keys)
             self._ec2 = self._open(session, "ec2", keys)
-        self._ec2.meta.events.register("before-parse.ec2", self._keep_unread)
+        self._readers: dict[str, Callable[[bytes], dict[str, Any]]] = {}
 
     def call(self, operation: str, **words: Any) -> dict[str, Any]:
         """One request to EC2 and its parsed answer. Every failure is a CloudError."""
@@ -86,19 +89,16 @@ class Client:
         following: dict[str, str] = {}
         while True:
             answer = self.call(operation, MaxResults=size, **words, **following)
-            yield answer.get(key, [])
+            yield answer[key]
             if not (token := answer.get("NextToken")):
                 return
+            if token == following.get("NextToken"):
+                raise Unreachable(f"{operation}: a page leads to itself")
             following = {"NextToken": token}
 
     def unread(self, operation: str, **words: Any) -> bytes:
         """One request to EC2 and its answer as it came. Every failure is a CloudError."""
-        self._local.unread = True
-        try:
-            answer: bytes = self.call(operation, **words)[_UNREAD]
-        finally:
-            self._local.unread = False
-        return answer
+        return self._exchanged(self._ec2, operation, words)
 
     def shape(self, operation: str) -> StructureShape:
         """How the answers of an operation are made up."""
@@ -115,11 +115,24 @@ class Client:
     def identify(self) -> str:
         """The number of the account that the credentials belong to (STS GetCallerIdentity)."""
         answer = self.send(self._sts, "GetCallerIdentity", {})
-        self.caller = str(answer.get("Arn", ""))
-        return str(answer["Account"])
+        account = str(answer["Account"])
+        if not _ACCOUNT.fullmatch(account):
+            raise errors.unreadable("GetCallerIdentity", ValueError("it names no account"))
+        self.caller = str(answer["Arn"])
+        return account
 
     def send(self, service: BaseClient, operation: str, words: dict[str, Any]) -> dict[str, Any]:
         """One rate-limited and metered request. Every failure is a CloudError."""
+        content = self._exchanged(service, operation, words)
+        read = self._readers.get(operation)
+        if read is None:
+            read = self._readers[operation] = answers.reader(service.meta.service_model.operation_model(operation))
+        try:
+            return read(content)
+        except (ParseError, ValueError, RecursionError) as error:
+            raise errors.unreadable(operation, error) from error
+
+    def _exchanged(self, service: BaseClient, operation: str, words: dict[str, Any]) -> bytes:
         self._settings.acquire()
         self._local.sent = self.sent + 1
         started, code = time.monotonic(), "200"
@@ -127,10 +140,11 @@ class Client:
             answer: dict[str, Any] = getattr(service, xform_name(operation))(**words)
         except (*_FAILURES, urllib3.exceptions.HTTPError) as failure:
             code = errors.code(failure)
-            raise errors.classify(operation, failure, self.caller) from failure
+            raise self._settings.hide(errors.classify(operation, failure, self.caller)) from failure
         finally:
             self._settings.meter(operation, code, time.monotonic() - started)
-        return answer
+        content: bytes = answer[_UNREAD]
+        return content
 
     def close(self) -> None:
         """Closes the connections."""
@@ -150,15 +164,8 @@ class Client:
         except (ValueError, botocore.exceptions.BotoCoreError) as error:
             raise Refused(Reason.INVALID_SPEC, f"Provider {self._settings.provider}: {error}") from error
         client.meta.events.register(f"before-send.{service}", self._exchange)
+        client.meta.events.register(f"before-parse.{service}", _keep_unread)
         return client
-
-    def _keep_unread(
-        self, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
-    ) -> None:
-        """The hook of botocore before it parses: an answer that its caller reads is handed on as it is."""
-        if getattr(self._local, "unread", False) and response_dict["status_code"] == _OK:
-            customized_response_dict[_UNREAD] = response_dict["body"]
-            response_dict["body"] = b"<Unread/>"
 
     def _exchange(self, request: AWSPreparedRequest, **_: object) -> Any:
         """The hook of botocore in place of its own HTTP."""
@@ -172,6 +179,21 @@ class Client:
             decode_content=True,
         )
         return AWSResponse(request.url, answer.status, HTTPHeaders.from_pairs(answer.headers.items()), answer)
+
+
+def _keep_unread(
+    operation_model: OperationModel,
+    response_dict: dict[str, Any],
+    customized_response_dict: dict[str, Any],
+    **_: object,
+) -> None:
+    """The hook of botocore before it reads an answer: of a success it gets nothing, of an error what ``answers`` reads."""
+    content: bytes = response_dict["body"]
+    if response_dict["status_code"] == _OK:
+        customized_response_dict[_UNREAD] = content
+        response_dict["body"] = f"<Unread><{operation_model.name}Result/></Unread>".encode()
+    else:
+        response_dict["body"] = answers.refusal(content)
 
 
 class _AssumedRole(CredentialProvider):

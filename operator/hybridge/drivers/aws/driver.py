@@ -7,7 +7,7 @@ from xml.etree.ElementTree import ParseError
 
 from hybridge.core.errors import Unreachable
 from hybridge.core.machine import Machine
-from hybridge.drivers.aws import disks, permissions
+from hybridge.drivers.aws import disks, errors, permissions
 from hybridge.drivers.aws.catalogue import Catalogue
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
@@ -87,11 +87,13 @@ class Driver:
             answer = self._client.unread("DescribeInstances", MaxResults=PAGE, **following)
             try:
                 page = self._instances.read(answer)
-            except (ParseError, ValueError, KeyError) as error:
-                raise Unreachable(f"DescribeInstances: the answer cannot be read: {error}") from error
+            except (ParseError, ValueError, RecursionError) as error:
+                raise errors.unreadable("DescribeInstances", error) from error
             yield page.found
             if page.token is None:
                 break
+            if page.token == following.get("NextToken"):
+                raise Unreachable("DescribeInstances: a page leads to itself")
             following = {"NextToken": page.token}
         self._instances.forget()
 

@@ -132,6 +132,11 @@ def classify(operation: str, failure: Exception, caller: str = "") -> CloudError
     return CloudError(Reason.CLOUD_ERROR, f"{operation}: {failure}", took_effect_possible=mutating(operation))
 
 
+def unreadable(operation: str, error: Exception) -> CloudError:
+    """An answer of success that cannot be read: whether it was one for what was asked, nobody knows."""
+    return Unreachable(f"{operation}: the answer cannot be read: {error}", took_effect_possible=mutating(operation))
+
+
 def _answer(operation: str, failure: boto.ClientError, caller: str) -> CloudError:
     # The failed call may be the one for credentials that came before.
     operation = failure.operation_name or operation

@@ -89,6 +89,8 @@ class Machines:
         except CloudError as error:
             if error.reason is Reason.CAPACITY and (zone := self._zones.zone_of(launch.subnet(words))):
                 self._placement.full(words["InstanceType"], zone)
+            elif isinstance(error, Refused):
+                self._catalogue.doubt()
             raise
         made = [mapping.seen(instance) for instance in answer.get("Instances", [])]
         if not made:
@@ -206,7 +208,11 @@ class Machines:
             if refused.reason is Reason.NOT_FOUND:
                 return None
             raise
-        return next(iter(instances(answer.get("Reservations", []))), None)
+        found = next((seen for seen in instances(answer["Reservations"]) if seen.machine.id == machine_id), None)
+        if found is None:
+            # Of an instance that does not exist EC2 says just that: an answer without it proves nothing.
+            raise Unreachable(f"DescribeInstances: the answer does not tell of {machine_id}")
+        return found
 
     def _look(self, machine_id: str) -> Seen:
         seen = self._describe(machine_id)

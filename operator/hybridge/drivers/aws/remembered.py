@@ -35,6 +35,11 @@ class Remembered(Generic[T]):
             self._known[key] = (self._clock(), answer)
             return answer
 
+    def forget(self) -> None:
+        """Nothing is believed any more; each answer is looked up again when it is wanted."""
+        with self._lock:
+            self._known = {key: (float("-inf"), answer) for key, (_, answer) in self._known.items()}
+
     def last(self, key: str) -> T | None:
         """The last answer for ``key``, of whatever age; None when there was none."""
         known = self._known.get(key)

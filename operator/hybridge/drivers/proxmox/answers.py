@@ -1,11 +1,30 @@
 """What is read of PVE's answers, and no more. PVE writes some numbers as strings, so decoding is lax.
 
+What is not as these types say is no answer, so whoever works with them need not doubt them.
+
 Source: the schema of the PVE API (``returns`` of each method) and the code behind it where the schema says nothing.
 """
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta, Struct, field
+
+#: Counts and bytes. Nothing that PVE tells is less than none, or more than a double holds exactly.
+Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+#: Shares, seconds and CPUs, which may have fractions.
+Share: TypeAlias = Annotated[float, Meta(ge=0, le=2**53)]
+#: 0 where there is none. PVE's own bounds are 100 and 999999999.
+Vmid: TypeAlias = Annotated[int, Meta(ge=0, le=999_999_999)]
+#: The name of a node, which goes into paths of requests.
+NodeName: TypeAlias = Annotated[str, Meta(pattern=r"^([a-zA-Z0-9][a-zA-Z0-9.-]*)?$", max_length=253)]
+#: The id of a task, likewise.
+Upid: TypeAlias = Annotated[str, Meta(pattern=r"^UPID:[a-zA-Z0-9.-]+(:[^/\s:]*)+$", max_length=512)]
+#: A name, a state, a list of tags.
+Word: TypeAlias = Annotated[str, Meta(max_length=4096)]
+#: A value of a configuration: notes are the longest.
+Value: TypeAlias = Annotated[str, Meta(max_length=2**20)]
 
 
 class Resource(Struct, gc=False):
@@ -17,78 +36,83 @@ class Resource(Struct, gc=False):
     ``maintenance``; ``pool`` is hidden from who lacks Pool.Audit on it.
     """
 
-    type: str
-    id: str = ""
-    node: str = ""
-    vmid: int = 0
-    name: str = ""
-    status: str = "unknown"
-    template: int = 0
-    maxcpu: float = 0
-    maxmem: int = 0
-    cpu: float = 0.0
-    mem: int = 0
-    uptime: float = 0.0
-    tags: str = ""
-    lock: str = ""
-    hastate: str = ""
-    pool: str = ""
-    storage: str = ""
-    plugintype: str = ""
-    content: str = ""
-    shared: int = 0
-    disk: int = 0
-    maxdisk: int = 0
+    type: Word
+    id: Word = ""
+    node: NodeName = ""
+    vmid: Vmid = 0
+    name: Word = ""
+    status: Word = "unknown"
+    template: Number = 0
+    maxcpu: Share = 0
+    maxmem: Number = 0
+    cpu: Share = 0.0
+    mem: Number = 0
+    uptime: Share = 0.0
+    tags: Word = ""
+    lock: Word = ""
+    hastate: Word = ""
+    pool: Word = ""
+    storage: Word = ""
+    plugintype: Word = ""
+    content: Word = ""
+    shared: Number = 0
+    disk: Number = 0
+    maxdisk: Number = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a guest that cannot be named."""
+        if self.type in {"qemu", "lxc"} and not (self.vmid and self.node):
+            raise ValueError("a guest has no VMID or no node")
 
 
 class PendingItem(Struct, gc=False):
     """An item of ``GET …/pending``: one key of a guest's configuration, as it is and as it will be."""
 
-    key: str
-    value: str | int | float | None = None
-    pending: str | int | float | None = None
+    key: Word
+    value: Value | int | float | None = None
+    pending: Value | int | float | None = None
     delete: int = 0
 
 
 class Status(Struct, gc=False):
     """``GET …/status/current`` of a guest. ``qmpstatus`` tells paused from running."""
 
-    status: str = "unknown"
-    qmpstatus: str = ""
+    status: Word = "unknown"
+    qmpstatus: Word = ""
 
 
 class TaskRow(Struct, gc=False):
     """An item of ``GET /cluster/tasks``; ``status`` is the exit status, once ``endtime`` is set."""
 
-    upid: str
-    endtime: int | None = None
-    status: str = ""
+    upid: Upid
+    endtime: Number | None = None
+    status: Word = ""
 
 
 class TaskStatus(Struct, gc=False):
     """``GET …/tasks/{upid}/status``."""
 
-    status: str
-    exitstatus: str = ""
+    status: Word
+    exitstatus: Word = ""
 
 
 class LogLine(Struct, gc=False):
     """A line of ``GET …/tasks/{upid}/log``."""
 
-    t: str = ""
+    t: Word = ""
 
 
 class Version(Struct, gc=False):
     """``GET /version``."""
 
-    version: str = ""
+    version: Word = ""
 
 
 class Member(Struct, gc=False):
     """An item of ``GET /cluster/status``: the cluster (absent on a standalone node) or a node."""
 
-    type: str
-    name: str = ""
+    type: Word
+    name: NodeName = ""
     quorate: int = 0
     local: int = 0
 
@@ -96,26 +120,26 @@ class Member(Struct, gc=False):
 class Certificate(Struct, gc=False):
     """An item of ``GET /nodes/{node}/certificates/info``."""
 
-    filename: str = ""
-    fingerprint: str = ""
+    filename: Word = ""
+    fingerprint: Word = ""
 
 
 class Bridge(Struct, gc=False):
     """An item of ``GET /nodes/{node}/network?type=any_bridge``."""
 
-    iface: str
+    iface: Word
 
 
 class AgentAddress(Struct, gc=False, rename="kebab"):
     """An address that the guest agent reports."""
 
-    ip_address: str = ""
+    ip_address: Word = ""
 
 
 class AgentInterface(Struct, gc=False, rename="kebab"):
     """An interface that the guest agent reports."""
 
-    name: str = ""
+    name: Word = ""
     ip_addresses: list[AgentAddress] | None = None
 
 
@@ -128,6 +152,6 @@ class AgentInterfaces(Struct, gc=False):
 class Ticket(Struct, gc=False, rename={"csrf": "CSRFPreventionToken", "second_factor": "NeedTFA"}):
     """``POST /access/ticket``."""
 
-    ticket: str = ""
-    csrf: str = ""
+    ticket: Word = ""
+    csrf: Word = ""
     second_factor: int = 0

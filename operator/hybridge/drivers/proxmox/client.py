@@ -16,15 +16,16 @@ from proxmoxer.backends.https import (  # type: ignore[import-untyped]  # proxmo
 )
 from proxmoxer.core import ProxmoxResource, ResourceException  # type: ignore[import-untyped]  # as above
 
-from hybridge.core.errors import CloudError, Refused
+from hybridge.core.errors import Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Settings
-from hybridge.drivers.proxmox.answers import Ticket
-from hybridge.drivers.proxmox.errors import Answer, classify, transport
+from hybridge.drivers.proxmox.answers import Ticket, Upid
+from hybridge.drivers.proxmox.errors import Answer, classify, transport, unreadable
 from hybridge.drivers.proxmox.transport import Adapter, Login, TicketLogin, TokenLogin, Trust
 
 T = TypeVar("T")
-_UNAUTHORIZED = 401
+#: What decoding raises: RecursionError for what is nested too deeply.
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _Envelope(msgspec.Struct, Generic[T]):
@@ -49,7 +50,7 @@ class _Serializer:
     def loads_errors(self, response: requests.Response) -> Mapping[str, Any]:
         try:
             problem = msgspec.json.decode(response.content, type=_Problem, strict=False)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except _UNREADABLE:
             problem = _Problem()
         after = response.headers.get("Retry-After", "")
         return {
@@ -87,13 +88,8 @@ class Client:
 
     def get(self, operation: str, kind: type[T], *path: object, **parameters: object) -> T:
         """A read. Raises CloudError."""
-        content = self._send(operation, "GET", path, parameters)
-        wanted: Any = kind
-        try:
-            decoded: _Envelope[T] = _decoder(wanted).decode(content)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise CloudError(Reason.CLOUD_ERROR, f"{operation}: the answer was not understood: {error}") from error
-        return decoded.data
+        found: T = _decoded(operation, kind, self._send(operation, "GET", path, parameters))
+        return found
 
     def post(self, operation: str, *path: object, **parameters: object) -> str | None:
         """A change; the UPID of the task that does it, if it goes on in one. Raises CloudError."""
@@ -119,16 +115,8 @@ class Client:
             session.close()
 
     def _change(self, operation: str, method: str, path: tuple[object, ...], data: Mapping[str, object]) -> str | None:
-        content = self._send(operation, method, path, data)
-        try:
-            said = msgspec.json.decode(content, type=_Envelope[object]).data
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise CloudError(
-                Reason.CLOUD_ERROR,
-                f"{operation}: the answer was not understood: {error}",
-                took_effect_possible=True,
-            ) from error
-        return said if isinstance(said, str) and said.startswith("UPID:") else None
+        upid: str | None = _decoded(operation, Upid | None, self._send(operation, method, path, data), changing=True)
+        return upid
 
     def _send(self, operation: str, method: str, path: tuple[object, ...], data: Mapping[str, object]) -> bytes:
         try:
@@ -157,10 +145,10 @@ class Client:
             answer = Answer(
                 operation, error.status_code, words, said.get("fields", {}), changing, said.get("retry_after")
             )
-            raise classify(answer) from None
+            raise self._settings.hide(classify(answer)) from None
         except requests.RequestException as error:
             code, meaning = transport(operation, error, changing=changing)
-            raise meaning from error
+            raise self._settings.hide(meaning) from error
         finally:
             self._settings.meter(operation, code, time.monotonic() - began)
         return content
@@ -195,8 +183,16 @@ class Client:
 
     def _ticket(self, form: Mapping[str, object], anonymous: Login) -> Ticket:
         content = self._attempt("Login", "POST", ("access", "ticket"), form, anonymous)
-        ticket: Ticket = _decoder(Ticket).decode(content).data
+        ticket: Ticket = _decoded("Login", Ticket, content)
         return ticket
+
+
+def _decoded(operation: str, kind: Any, content: bytes, *, changing: bool = False) -> Any:
+    """What is in an answer of success. Raises CloudError for what is none."""
+    try:
+        return _decoder(kind).decode(content).data
+    except _UNREADABLE as error:
+        raise unreadable(operation, error, changing=changing) from error
 
 
 @cache

@@ -150,6 +150,12 @@ def classify(answer: Answer) -> CloudError:
     return CloudError(Reason.CLOUD_ERROR, message, took_effect_possible=answer.changing)
 
 
+def unreadable(operation: str, error: Exception, *, changing: bool) -> CloudError:
+    """An answer of success that is none."""
+    words = f"{operation}: the answer was not understood: {error}"
+    return CloudError(Reason.CLOUD_ERROR, words, took_effect_possible=changing)
+
+
 def reason_of(words: str) -> Reason | None:
     """The reason that the words of a failed task give, where they are known."""
     return next((meaning(words).reason for pattern, meaning in _WORDS if pattern.search(words)), None)

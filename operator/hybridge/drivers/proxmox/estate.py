@@ -10,7 +10,7 @@ from hybridge.drivers.base import Settings
 from hybridge.drivers.proxmox.answers import AgentInterfaces, PendingItem, Resource, Status
 from hybridge.drivers.proxmox.client import Client
 from hybridge.drivers.proxmox.details import Book
-from hybridge.drivers.proxmox.errors import Missing, Unlisted
+from hybridge.drivers.proxmox.errors import Missing, Unlisted, unreadable
 from hybridge.drivers.proxmox.guest import Configuration
 from hybridge.drivers.proxmox.mapping import Details, addresses, details, machine, power
 from hybridge.drivers.proxmox.picture import Picture
@@ -70,10 +70,12 @@ class Estate:
 
     def read_at(self, node: str, vmid: str) -> Configuration:
         """A fresh reading of a guest's configuration on a node. Raises Missing and CloudError."""
-        configuration = Configuration.read(
-            self.client.get("ReadGuest", list[PendingItem], "nodes", node, "qemu", vmid, "pending")
-        )
-        self.learn(vmid, configuration)
+        answer = self.client.get("ReadGuest", list[PendingItem], "nodes", node, "qemu", vmid, "pending")
+        configuration = Configuration.read(answer)
+        try:
+            self.learn(vmid, configuration)
+        except ValueError as error:
+            raise unreadable("ReadGuest", error, changing=False) from error
         return configuration
 
     def learn(self, vmid: str, configuration: Configuration) -> Details:

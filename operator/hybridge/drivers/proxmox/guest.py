@@ -23,6 +23,10 @@ _CD_PLACES = ("ide2", "ide0", "sata5", "sata4", "sata3")
 _NOT_CONFIGURATION = {"digest", "snapshots"}
 #: What a running guest takes over at once, among the keys that are changed here.
 AT_ONCE = {"description", "name", "tags"}
+#: More CPUs, or MiB of memory, than any guest has.
+_MOST = 2**30
+#: Characters of a size.
+_LONGEST_SIZE = 16
 _TRUE = {"1", "on", "yes", "true"}
 
 Words = Mapping[str, str]
@@ -172,14 +176,21 @@ def net(value: str) -> Net:
 
 
 def cpus(words: Words) -> int:
-    """Virtual CPUs that the guest sees."""
-    return int(words.get("vcpus") or int(words.get("cores", 1)) * int(words.get("sockets", 1)))
+    """Virtual CPUs that the guest sees. Raises ValueError."""
+    return _whole(words.get("vcpus") or 0) or _whole(words.get("cores", 1)) * _whole(words.get("sockets", 1))
 
 
 def memory(words: Words) -> int:
-    """Bytes of memory; the value is in MiB, and newer versions of PVE may write ``current=…``."""
+    """Bytes of memory; the value is in MiB, and newer versions of PVE may write ``current=…``. Raises ValueError."""
     first, options = properties(words.get("memory", "512"), "current")
-    return int(first or options.get("current", "512")) * MIB
+    return _whole(first or options.get("current", "512")) * MIB
+
+
+def _whole(value: str | int) -> int:
+    number = int(value)
+    if not 0 <= number <= _MOST:
+        raise ValueError(f"{number} is out of range")
+    return number
 
 
 def smbios_uuid(words: Words) -> str | None:
@@ -212,8 +223,8 @@ def memory_hot_plugs(words: Words) -> bool:
 
 
 def parse_size(text: str) -> int | None:
-    """Bytes of a size such as ``8G``; None when there is none."""
-    found = _SIZE.fullmatch(text)
+    """Bytes of a size such as ``8G``; None when there is none that could be."""
+    found = _SIZE.fullmatch(text[:_LONGEST_SIZE])
     return int(float(found[1]) * _UNITS[found[2]]) if found else None
 
 

@@ -19,11 +19,11 @@ from xml.parsers.expat import ExpatError
 import certifi
 import urllib3
 
-from hybridge.core.errors import CloudError, Refused, Unreachable
+from hybridge.core.errors import CloudError, Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Settings
 from hybridge.drivers.vsphere import errors
-from hybridge.drivers.vsphere.sdk import soap, version_for, vim
+from hybridge.drivers.vsphere.sdk import may_be_nothing, soap, version_for, vim
 
 _CONNECT_TIMEOUT = 3.0
 _READ_TIMEOUT = 20.0
@@ -40,6 +40,20 @@ _BOUND = frozenset(
 )
 #: Calls at the end, when nobody hands out tokens of the rate limit any more.
 _FAREWELL = frozenset({"CancelWaitForUpdates", "Logout"})
+
+
+#: What every vCenter has, of what is used here.
+_CONTENT = (
+    "about",
+    "authorizationManager",
+    "customFieldsManager",
+    "propertyCollector",
+    "rootFolder",
+    "searchIndex",
+    "sessionManager",
+    "taskManager",
+    "viewManager",
+)
 
 
 #: Reads the answer to a call; the stub is for references in it.
@@ -90,6 +104,8 @@ class Session:
     def refresh_content(self) -> Any:
         """The ServiceContent, read now."""
         content = self.root.RetrieveServiceContent()
+        if missing := [name for name in _CONTENT if getattr(content, name) is None]:
+            raise errors.unreadable("RetrieveServiceContent", f"it has no {' and no '.join(missing)}")
         self._speak(str(content.about.apiVersion))
         self._content = content
         return content
@@ -204,7 +220,7 @@ class Stub:
         try:
             return self._parsed(operation, info, self._sent(operation, body, writer.versionId))
         except CloudError as error:
-            code = errors.code(error)
+            code = errors.code(settings.hide(error))
             raise
         finally:
             settings.meter(operation, code, time.monotonic() - started)
@@ -246,18 +262,15 @@ class Stub:
             if reply.status == 200 and operation in self._readers:
                 return self._readers[operation](reply.data, self)
             result = soap.SoapResponseDeserializer(self).Deserialize(reply.data, info.result)
-        except (ExpatError, ParseError, KeyError, TypeError, AttributeError, ValueError) as error:
-            raise _garbled(operation, f"{type(error).__name__}: {error}") from None
+            if result is None and not may_be_nothing(info):
+                raise ValueError("it holds nothing")
+        except (ExpatError, ParseError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+            raise errors.unreadable(operation, f"{type(error).__name__}: {error}") from None
         if reply.status == 500:
             if isinstance(result, Exception):
                 raise errors.classify(result, operation) from result
             raise errors.status(reply.status, operation, None)
         return result
-
-
-def _garbled(operation: str, why: str) -> Unreachable:
-    words = f"the answer to {operation} cannot be read: {why}"
-    return Unreachable(words, took_effect_possible=operation not in errors.READS)
 
 
 def _fingerprint(settings: Settings) -> str | None:

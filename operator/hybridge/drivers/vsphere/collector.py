@@ -10,10 +10,28 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hybridge.core.errors import CloudError
+from hybridge.core.reasons import Reason
+from hybridge.drivers.vsphere import errors
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.sdk import fault_name, moid, vim, vmodl
 
 _query = vmodl.query.PropertyCollector
+
+#: No number that a vCenter tells is beyond what a double holds exactly.
+_LARGEST = 2**53
+
+
+class Told(dict[str, Any]):
+    """The properties of an object that are set. One that is needed and was not told is an error of the cloud's."""
+
+    def __init__(self, of: str, pairs: Iterable[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.of = of
+
+    def __missing__(self, path: str) -> Any:
+        """Raises CloudError."""
+        raise CloudError(Reason.CLOUD_ERROR, f"the vCenter did not tell the {path} of {self.of}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +94,20 @@ def _pages(collector: Any, selections: Iterable[Any]) -> tuple[list[Found], bool
         for entry in page.objects:
             if any(fault_name(missing.fault) == "NotAuthenticated" for missing in entry.missingSet):
                 return [], False
-            found.append(Found(moid(entry.obj), kind_of(entry.obj), dict(_set(entry.propSet))))
+            if entry.obj is None:
+                raise errors.unreadable("RetrievePropertiesEx", "it tells of an object without saying of which")
+            told = Told(moid(entry.obj), _set(entry.propSet))
+            found.append(Found(told.of, kind_of(entry.obj), told))
         page = collector.ContinueRetrievePropertiesEx(page.token) if page.token else None
     return found, True
 
 
 def _set(properties: Iterable[Any]) -> Iterator[tuple[str, Any]]:
-    return ((str(entry.name), entry.val) for entry in properties if entry.val is not None)
+    for entry in properties:
+        if isinstance(entry.val, int) and abs(entry.val) > _LARGEST:
+            raise errors.unreadable("RetrievePropertiesEx", f"{entry.name} is out of range")
+        if entry.val is not None:
+            yield str(entry.name), entry.val
 
 
 def tree(reference: Any) -> Any:

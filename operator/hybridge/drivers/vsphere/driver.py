@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Capacity, Connection, Settings, Sweep, SweepRequest
-from hybridge.drivers.vsphere import capacity, permissions
+from hybridge.drivers.vsphere import capacity, errors, permissions
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory
@@ -60,7 +60,7 @@ class VsphereDriver:
                 raise Refused(Reason.AUTHENTICATION_FAILED, error.message) from None
             raise
         return Connection(
-            identity=f"vsphere:{about.instanceUuid}",
+            identity=f"vsphere:{_uuid(about)}",
             version=str(about.fullName),
             capabilities=("VirtualMachine",),
             capacity=capacity.total(layout.items.values()),
@@ -102,3 +102,11 @@ class VsphereDriver:
 def connect(settings: Settings) -> VsphereDriver:
     """A driver for these settings; nothing is sent before the first call."""
     return VsphereDriver(settings)
+
+
+def _uuid(about: Any) -> str:
+    """Who the vCenter is. Raises CloudError where it does not say so: what is recorded as its identity stays."""
+    uuid = str(about.instanceUuid or "")
+    if not uuid.isascii() or not uuid.replace("-", "").isalnum():
+        raise errors.unreadable("RetrieveServiceContent", "it does not tell the instanceUuid")
+    return uuid

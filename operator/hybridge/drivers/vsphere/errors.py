@@ -153,6 +153,12 @@ def transport(error: urllib3.exceptions.HTTPError, operation: str) -> CloudError
     return Unreachable(words, took_effect_possible=operation not in READS)
 
 
+def unreadable(operation: str, why: str) -> Unreachable:
+    """The error that an answer means which is none."""
+    words = f"the answer to {operation} cannot be read: {why}"
+    return Unreachable(words, took_effect_possible=operation not in READS)
+
+
 def code(error: CloudError) -> str:
     """A word for the metrics: the fault's name where there is one, else the reason."""
     return fault_name(error.__cause__) if error.__cause__ is not None else str(error.reason)

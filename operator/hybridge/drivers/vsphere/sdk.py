@@ -9,7 +9,7 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any, Final
 
-from pyVmomi import SoapAdapter
+from pyVmomi import SoapAdapter, VmomiSupport
 from pyVmomi import pbm as _pbm
 from pyVmomi import vim as _vim
 from pyVmomi import vmodl as _vmodl
@@ -36,6 +36,11 @@ def version_for(api_version: str) -> str:
     offered = tuple(int(part) for part in api_version.split(".") if part.isdecimal())
     known = [version for number, version in VERSIONS.items() if number <= offered]
     return known[-1] if known else VERSIONS[7, 0]
+
+
+def may_be_nothing(method: Any) -> bool:
+    """Whether the answer to a method, as pyvmomi describes it, may be without a result."""
+    return method.result is type(None) or bool(method.resultFlags & VmomiSupport.F_OPTIONAL)
 
 
 def fault_name(fault: object) -> str:

@@ -7,6 +7,7 @@ machines are described with become plain values, by C code for the most part, an
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -15,6 +16,11 @@ from xml.etree.ElementTree import Element, XMLPullParser, tostring
 
 from hybridge.drivers.vsphere.sdk import soap
 
+#: No number that a vCenter tells is beyond what a double holds exactly.
+_LARGEST: Final = 2**53
+_WORD: Final = re.compile(r"[A-Za-z]{1,64}")
+#: Source: TaskInfoState. A task has no others.
+_TASK_STATES: Final = frozenset({"queued", "running", "success", "error"})
 _VIM: Final = "{urn:vim25}"
 _TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
 
@@ -99,11 +105,34 @@ def _class(kind: str) -> Any:
 
 
 def _text(element: Element) -> str:
+    if len(element):
+        raise ValueError("a text holds something else")
     return element.text or ""
 
 
+def _word(element: Element) -> str:
+    """A value of an enumeration, which newer versions may extend."""
+    text = _text(element)
+    if not _WORD.fullmatch(text):
+        raise ValueError("a state is no word")
+    return text
+
+
+def _task_state(element: Element) -> str:
+    text = _text(element)
+    if text not in _TASK_STATES:
+        raise ValueError("a task is in no state")
+    return text
+
+
 def _whole(element: Element) -> int:
-    return int(element.text or 0)
+    return _bounded(int(element.text or 0))
+
+
+def _bounded(number: int) -> int:
+    if not -_LARGEST <= number <= _LARGEST:
+        raise ValueError("a number is out of range")
+    return number
 
 
 def _truth(element: Element) -> bool:
@@ -111,7 +140,7 @@ def _truth(element: Element) -> bool:
 
 
 def _number(element: Element, name: str, default: int = 0) -> int:
-    return int(element.findtext(f"{_VIM}{name}") or default)
+    return _bounded(int(element.findtext(f"{_VIM}{name}") or default))
 
 
 def _option(element: Element) -> SimpleNamespace:
@@ -178,10 +207,10 @@ _PLAIN: Final[Mapping[str, Callable[[Element], Any]]] = {
     "long": _whole,
     "short": _whole,
     "boolean": _truth,
-    "VirtualMachinePowerState": _text,
-    "VirtualMachineConnectionState": _text,
-    "HostSystemConnectionState": _text,
-    "TaskInfoState": _text,
+    "VirtualMachinePowerState": _word,
+    "VirtualMachineConnectionState": _word,
+    "HostSystemConnectionState": _word,
+    "TaskInfoState": _task_state,
     "OptionValue": _option,
     "VirtualDisk": _disk,
     **dict.fromkeys(_CARDS, _card),

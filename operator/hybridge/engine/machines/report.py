@@ -41,6 +41,8 @@ ADDRESS_DELAY = 1.0
 _MOST = 32
 #: How many fields ``status.drifted`` holds, and how long the name of a field is in a status.
 _MOST_DRIFTED, _MOST_FIELD = 64, 128
+#: Characters of what a cloud or a guest tells, in a status.
+_MOST_ADDRESS, _MOST_TYPE, _MOST_PLACE = 253, 64, 255
 
 
 def creating(
@@ -257,14 +259,21 @@ def _with_machine(status: VirtualMachineStatus, machine: Machine) -> VirtualMach
     return msgspec.structs.replace(
         status,
         power_state=machine.power,
-        addresses=tuple(AddressStatus(type=found.type, address=found.address) for found in machine.addresses[:64]),
+        addresses=tuple(
+            AddressStatus(type=found.type, address=clip(found.address, _MOST_ADDRESS))
+            for found in machine.addresses[:64]
+        ),
         cpus=machine.cpus,
         memory=None if machine.memory is None else format_bytes(machine.memory),
-        instance_type=machine.instance_type,
-        host=machine.host,
-        zone=machine.zone,
+        instance_type=_clipped(machine.instance_type, _MOST_TYPE),
+        host=_clipped(machine.host, _MOST_PLACE),
+        zone=_clipped(machine.zone, _MOST_PLACE),
         guest_agent=machine.agent,
     )
+
+
+def _clipped(text: str | None, most: int) -> str | None:
+    return None if text is None else clip(text, most)
 
 
 def _plan(story: Story) -> tuple[PlanEntry, ...]:

@@ -66,6 +66,19 @@ class _Door(BaseHTTPRequestHandler):
         pass
 
 
+def success(action: str) -> str:
+    """An answer without content, as EC2 writes it: its list is there, and empty."""
+    lists = {
+        "DescribeIamInstanceProfileAssociations": "iamInstanceProfileAssociationSet",
+        "DescribeImages": "imagesSet",
+        "DescribeInstanceTypes": "instanceTypeSet",
+        "DescribeInstances": "reservationSet",
+        "DescribeSubnets": "subnetSet",
+    }
+    inside = f"<{lists[action]}/>" if action in lists else ""
+    return f"<{action}Response>{inside}</{action}Response>"
+
+
 E = TypeVar("E", bound=Endpoint)
 
 

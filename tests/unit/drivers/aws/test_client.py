@@ -18,6 +18,7 @@ from lab.pki import Authority, KeyPair
 from lab.process import free_port
 from tests.unit.drivers.aws.endpoint import Asked, Endpoint, served
 
+_STATE = "<instanceState><name>running</name></instanceState>"
 KEYS = {"accessKeyID": "AKIAEXAMPLE", "secretAccessKey": "swordfish"}
 
 
@@ -30,8 +31,9 @@ class Ec2(Endpoint):
                 return None
             case "DescribeInstances":
                 more = "" if asked.words.get("NextToken") == ["two"] else "<nextToken>two</nextToken>"
-                item = "<item><instancesSet><item><instanceId>i-1</instanceId></item></instancesSet></item>"
-                return 200, f"<R><reservationSet>{item}</reservationSet>{more}</R>"
+                item = f"<item><instancesSet><item><instanceId>i-1</instanceId>{_STATE}</item></instancesSet></item>"
+                told = f"<reservationSet>{item}</reservationSet>{more}"
+                return 200, f"<DescribeInstancesResponse>{told}</DescribeInstancesResponse>"
             case _:
                 return 200, "no XML"
 
@@ -71,7 +73,7 @@ def test_every_page_is_a_request_that_is_counted(start: Start) -> None:
     metered: list[tuple[str, str]] = []
     aws = client(start(None), metered=metered)
     pages = list(aws.pages("DescribeInstances", "Reservations", size=5))
-    assert pages == [[{"Instances": [{"InstanceId": "i-1"}]}]] * 2
+    assert pages == [[{"Instances": [{"InstanceId": "i-1", "State": {"Name": "running"}}]}]] * 2
     assert metered == [("DescribeInstances", "200")] * 2
     assert aws.sent == 2
 

@@ -57,7 +57,7 @@ FULL = one(
     "i-2",
     tags={"Name": "web", "hybridge.io/owner": "c/u", "a<b>": 'x & "y"', "empty": ""},
     more="<privateIpAddress>10.0.0.1</privateIpAddress><privateDnsName>ip-10-0-0-1</privateDnsName><networkInterfaceSet>"
-    "<item><privateIpAddressesSet><item><privateIpAddress>10.0.0.1</privateIpAddress><association>"
+    "<item><networkInterfaceId>eni-1</networkInterfaceId><privateIpAddressesSet><item><privateIpAddress>10.0.0.1</privateIpAddress><association>"
     "<publicIp>192.0.2.1</publicIp></association></item></privateIpAddressesSet><ipv6AddressesSet><item>"
     "<ipv6Address>2001:db8::1</ipv6Address></item></ipv6AddressesSet></item></networkInterfaceSet>",
 )

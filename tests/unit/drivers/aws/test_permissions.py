@@ -9,7 +9,7 @@ import pytest
 from hybridge.drivers.aws import permissions
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.base import Settings
-from tests.unit.drivers.aws.endpoint import Asked, Endpoint, served
+from tests.unit.drivers.aws.endpoint import Asked, Endpoint, served, success
 
 KEYS = {"accessKeyID": "AKIAEXAMPLE", "secretAccessKey": "swordfish"}
 
@@ -27,7 +27,7 @@ class Careless(Endpoint):
         if "DryRun" in asked.words and self.honest:
             self.honest -= 1
             return 412, "<R><Errors><Error><Code>DryRunOperation</Code></Error></Errors></R>"
-        return 200, "<R></R>"
+        return 200, success(asked.action)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hybridge.core.errors import Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.base import Settings
-from tests.unit.drivers.aws.endpoint import Asked, Endpoint, served
+from tests.unit.drivers.aws.endpoint import Asked, Endpoint, served, success
 
 KEYS = {"accessKeyID": "AKIABASE", "secretAccessKey": "swordfish"}
 ROLE = {"arn": "arn:aws:iam::210987654321:role/hybridge", "externalID": "shop"}
@@ -31,7 +31,7 @@ class Sts(Endpoint):
         if asked.action == "AssumeRole":
             return self._assume(asked)
         self.keys.append(asked.key)
-        return 200, "<R></R>"
+        return 200, success(asked.action)
 
     def _assume(self, asked: Asked) -> tuple[int, str]:
         if self.denied:
@@ -44,7 +44,10 @@ class Sts(Endpoint):
             f"<AccessKeyId>{key}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>"
             f"<Expiration>{ends:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
         )
-        return 200, f"<A><AssumeRoleResult><Credentials>{given}</Credentials></AssumeRoleResult></A>"
+        return (
+            200,
+            f"<AssumeRoleResponse><AssumeRoleResult><Credentials>{given}</Credentials></AssumeRoleResult></AssumeRoleResponse>",
+        )
 
 
 @pytest.fixture
