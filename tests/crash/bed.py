@@ -85,20 +85,23 @@ class CrashBed:
 
 
 @contextmanager
-def crash_bed(folder: Path, cloud: Cloud) -> Iterator[CrashBed]:
-    """A bed with a Ready Provider, which is looked at every second; all of it is ended afterwards."""
-    with crash_beds(folder, [cloud]) as beds:
+def crash_bed(folder: Path, cloud: Cloud, options: Sequence[str] = ()) -> Iterator[CrashBed]:
+    """A bed with a Ready Provider, which is looked at every second; all of it is ended afterwards.
+
+    ``options`` are added to ``hybridge run``.
+    """
+    with crash_beds(folder, [cloud], options) as beds:
         yield beds[cloud]
 
 
 @contextmanager
-def crash_beds(folder: Path, clouds: Sequence[Cloud]) -> Iterator[dict[Cloud, CrashBed]]:
+def crash_beds(folder: Path, clouds: Sequence[Cloud], options: Sequence[str] = ()) -> Iterator[dict[Cloud, CrashBed]]:
     """Beds of several clouds with one operator and one API server."""
     with (
         Lab(folder, clouds=clouds, prometheus=False) as lab,
         before(lab.controlplane, folder) as door,
     ):
-        bed = OperatorBed(lab, folder, OPTIONS, before_kubernetes=door)
+        bed = OperatorBed(lab, folder, (*OPTIONS, *options), before_kubernetes=door)
         try:
             bed.operator.start().wait()
             beds = {
