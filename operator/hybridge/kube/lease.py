@@ -102,7 +102,7 @@ class Lease:
         try:
             taken = await self._take()
         except (ClusterUnavailable, Conflict) as error:
-            log.info("the Lease could not be renewed: %s", error or "somebody else was faster")
+            log.info("the Lease could not be renewed: %s", str(error) or "somebody else was faster")
             return False
         self._renewed = sent if taken else float("-inf")
         self._led = sent if taken else self._led
