@@ -22,6 +22,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos")
     group.addoption("--seed", type=int, help="the seed of what is left to chance")
     group.addoption("--write", type=Path, help="put the figures into this page: docs/reliability.md")
+    group.addoption("--minutes", type=int, default=60, help="how long the storm of a soak lasts")
+    group.addoption("--machines", type=int, default=1000, help="how many machines a soak has")
     group.addoption("--most", type=int, help="so many blows for each cloud and row of crashes, chosen by the seed")
     group.addoption(
         "--blow", help="only blows that match this glob, as they are told: 'create: kill after: aws ec2:Run*'"

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
 from kubernetes.aio.config import ConfigException
 
 from hybridge.api.kinds import KINDS
-from hybridge.engine.cluster import ClusterUnavailable, Conflict
+from hybridge.engine.cluster import Body, ClusterUnavailable, Conflict
 from hybridge.engine.machines.kind import MachineKind
 from hybridge.engine.outcome import Kind
 from hybridge.engine.providers import ProviderKind
@@ -55,6 +55,7 @@ async def operate(options: Options) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     metrics = Metrics()
+    metrics.follow_loop(loop)
     try:
         kubernetes = Kubernetes(await configure(), metrics.kubernetes_write)
     except ConfigException as error:
@@ -147,7 +148,7 @@ class _Operator:
         # Before anything is done: who needs a Provider would be told that it does not exist, and what an object has on
         # record, such as a machine that it is taking over, has to be known to all others.
         for kind in KINDS:
-            for body in await self._kubernetes.list(kind.kind):
+            for body in await self._listed(kind.kind):
                 watch.receive(kind.kind, None, body)
         self._started = True
         try:
@@ -170,6 +171,15 @@ class _Operator:
         if self._providers is not None:
             await self._providers.close()
         await self._lease.release()
+
+    async def _listed(self, kind: str) -> Sequence[Body]:
+        """All objects of a kind, once the API server tells them."""
+        while True:
+            try:
+                return await self._kubernetes.list(kind)
+            except ClusterUnavailable as error:
+                log.warning("waiting: the API server does not answer: %s", error)
+            await asyncio.sleep(1.0)
 
     async def _wait_for_cluster(self) -> str:
         """The cluster id, once the API server answers and the CRDs are there."""

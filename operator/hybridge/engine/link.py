@@ -26,6 +26,8 @@ QUICK, SLOWEST_QUICK = 0.2, 5.0
 PUSH_PAUSE = 0.1
 #: How many ended tasks are remembered that nobody has asked for yet.
 MOST_EARLY = 1000
+#: Seconds until the next sweep after one that the cloud refused or did not answer, at first; at most as after a good one.
+ERROR_FIRST = 1.0
 #: Seconds until the next sweep after one that ended with an error of ours, at first and at most.
 MISTAKE_FIRST, MISTAKE_MOST = 1.0, 300.0
 #: Sweeps are overdue when so many should have ended and none has; but never before so many seconds.
@@ -87,6 +89,7 @@ class Link:
         self._monotonic = monotonic
         self._interval = interval
         self._mistakes = Backoff(MISTAKE_FIRST, MISTAKE_MOST)
+        self._errors = Backoff(ERROR_FIRST, max(ERROR_FIRST, interval))
         self._swept_at = monotonic()
         self._on_change = on_change
         self._on_error = on_error
@@ -247,12 +250,13 @@ class Link:
         except CloudError as error:
             self.error = error
             self._on_error(self, error)
-            return max(error.retry_after or 0.0, self.bulkhead.breaker.retry_in, 1.0)
+            return max(error.retry_after or 0.0, self.bulkhead.breaker.retry_in, self._errors.next(self.name))
         finally:
             self._refresh |= refresh
         duration = self._monotonic() - started
         self._take(sweep, began, duration)
         self._mistakes.reset(self.name)
+        self._errors.reset(self.name)
         if self.driver.push:
             return PUSH_PAUSE
         # From begin to begin; but never sweep more than two thirds of the time, however large the cloud is.

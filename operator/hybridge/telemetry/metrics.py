@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -81,6 +83,13 @@ class Metrics:
         """Exports the queue's depth and age, asked at each scrape."""
         self._gauge("queue_depth", "Keys that are due and not in work.").set_function(depth)
         self._gauge("queue_oldest_age_seconds", "How long the longest-waiting key has waited.").set_function(oldest)
+
+    def follow_loop(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Exports how many tasks and threads there are, asked at each scrape, which has to come on this loop."""
+        self._gauge("asyncio_tasks", "Tasks of the event loop that have not ended.").set_function(
+            lambda: len(asyncio.all_tasks(loop))
+        )
+        self._gauge("threads", "Threads of the process that Python knows.").set_function(threading.active_count)
 
     def kubernetes_write(self, verb: str, status: int) -> None:
         """One write to the API server was answered."""

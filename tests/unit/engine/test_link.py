@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge.core.errors import CloudError
+from hybridge.core.errors import CloudError, Throttled
 from hybridge.core.machine import Task, TaskState
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Connection, Driver, Sweep, SweepRequest
@@ -29,9 +29,10 @@ class Cloud:
 
     push = False
 
-    def __init__(self, seconds: float, mistakes: int = 0) -> None:
+    def __init__(self, seconds: float, mistakes: int = 0, refusals: int = 0) -> None:
         self.seconds = seconds
         self.mistakes = mistakes
+        self.refusals = refusals
         self.asked: list[float] = []
         self.requests: list[SweepRequest] = []
 
@@ -41,6 +42,9 @@ class Cloud:
         if self.mistakes:
             self.mistakes -= 1
             raise RuntimeError("dictionary changed size during iteration")
+        if self.refusals:
+            self.refusals -= 1
+            raise Throttled("Rate exceeded")
         return Sweep({}, full=True, requests=1)
 
 
@@ -159,6 +163,15 @@ def test_mistakes_in_a_row_come_at_growing_distances() -> None:
 
     assert len(cloud.asked) < 15
     assert told[-1].reason is Reason.SWEEP_FAILED
+
+
+def test_a_cloud_that_refuses_is_soon_asked_no_more_often_than_one_that_answers() -> None:
+    cloud, _, told = watched(Cloud(0.01, refusals=1000), 900.0)
+
+    gaps = [later - earlier for earlier, later in pairwise(cloud.asked)]
+    assert gaps[0] < 2.0
+    assert min(gaps[-10:]) > INTERVAL * 0.7
+    assert {error.reason for error in told} == {Reason.THROTTLED}
 
 
 def test_sweeps_that_do_not_end_are_told() -> None:

@@ -25,6 +25,7 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, DeferredRefreshableCredentials
 from botocore.httpsession import where
+from botocore.loaders import Loader
 from botocore.model import OperationModel, StructureShape
 from botocore.parsers import ResponseParserError
 from botocore.session import Session
@@ -47,6 +48,18 @@ _MAKING = threading.Lock()
 
 #: Everything that botocore or urllib3 raise for a call that did not succeed.
 _FAILURES = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError, ResponseParserError)
+
+
+class _Models(Loader):
+    """What botocore reads of its files, once for all sessions: 8 MB that each would read and keep for itself."""
+
+    @property
+    def search_paths(self) -> list[str]:
+        """A copy, because every session of boto3 adds a folder."""
+        return list(super().search_paths)
+
+
+_MODELS = _Models([str(subset.DATA)])
 
 
 class Client:
@@ -224,7 +237,7 @@ class _AssumedRole(CredentialProvider):
 
 def _session() -> Session:
     session = Session()
-    session.set_config_variable("data_path", str(subset.DATA))
+    session.register_component("data_loader", _MODELS)
     return session
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import ssl
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -172,3 +173,18 @@ def test_answers_are_remembered_for_their_age_and_failures_are_not() -> None:
     assert known.get("image", 10.0, look_up) == 2
     now[0] = 10.5
     assert known.get("image", 10.0, look_up) == 3
+
+
+def test_what_the_sdk_reads_of_its_files_is_kept_once(start: Start) -> None:
+    """Connections come and go with each change of a Provider; each would bring 8 MiB that the collector finds late."""
+    endpoint = start(None)
+    client(endpoint)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = [client(endpoint) for _ in range(3)]
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (after - before) / len(kept) < 3 * 2**20

@@ -1,0 +1,264 @@
+"""Three clouds with hundreds of machines and the whole engine around them, in virtual time, to the last thread."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, cast
+
+import pytest
+
+from hybridge.core.errors import CloudError
+from hybridge.drivers.base import Connection, Driver, Settings, Sweep, SweepRequest
+from hybridge.engine import bulkhead, clouds
+from hybridge.engine.cluster import Body, Cluster, Secret
+from hybridge.engine.keys import Key
+from hybridge.engine.machines.kind import MachineKind
+from hybridge.engine.meter import ProviderMeter
+from hybridge.engine.outcome import Kind
+from hybridge.engine.providers import ProviderKind
+from hybridge.engine.queue import WorkQueue
+from hybridge.engine.reconciler import Reconciler
+from hybridge.engine.store import Store
+from hybridge.engine.world import World
+from hybridge.kube.handlers import Watch
+from tests.unit.engine.machine_bed import ApiServer, Cloud, Silent
+from tests.unit.engine.virtual_threads import ThreadedLoop
+
+RATE, BURST, INTERVAL = 10, 20, 30.0
+#: Seconds that a cloud takes for an answer, and until a request that has none is given up.
+ANSWER, PATIENCE = 0.05, 20.0
+#: Unix seconds when the virtual time is 0.
+EPOCH = 1_800_000_000.0
+_DRIVER = "tests.unit.engine.estate_driver"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What becomes of requests: each fails so after some seconds."""
+
+    error: Callable[[], CloudError]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``time``: when it was sent, in virtual seconds."""
+
+    time: float
+    operation: str
+
+
+class Remote(Cloud):
+    """A cloud at the other end of a line: each request waits for the rate limit, takes its time, and may fail."""
+
+    def __init__(self, loop: ThreadedLoop) -> None:
+        super().__init__()
+        self._loop = loop
+        self._acquire: Callable[[], None] = lambda: None
+        self.trouble: Trouble | None = None
+        self.log: list[Request] = []
+
+    def connect(self, settings: Settings) -> Driver:
+        """As a driver's module has it."""
+        self._acquire = settings.acquire
+        return cast("Driver", self)
+
+    def check(self) -> Connection:
+        self._request("check")
+        return Connection("cloud:1", "1")
+
+    def sweep(self, request: SweepRequest) -> Sweep:
+        self._request("sweep")
+        return super().sweep(request)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def __getattribute__(self, name: str) -> Any:
+        found = object.__getattribute__(self, name)
+        if name not in _OPERATIONS:
+            return found
+
+        def asked(*args: Any, **kwargs: Any) -> Any:
+            self._request(name)
+            return found(*args, **kwargs)
+
+        return asked
+
+    def _request(self, operation: str) -> None:
+        self._acquire()
+        self.log.append(Request(self._loop.time(), operation))
+        if self.trouble is not None:
+            self._loop.wait(self.trouble.seconds)
+            raise self.trouble.error()
+        self._loop.wait(ANSWER)
+
+
+#: Methods of a MachineDriver that send something.
+_OPERATIONS = frozenset({"prepare", "create", "find", "get", "configure", "mark", "set_power", "delete"})
+
+
+class Objects(ApiServer):
+    """Lists too, and lets objects go whose last finalizer went."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watch: Watch | None = None
+
+    async def list(self, kind: str) -> list[Body]:
+        return [body for key, body in self.objects.items() if key.kind == kind]
+
+    def put(self, key: Key, body: Body) -> None:
+        """An object, or a new version of it."""
+        body = {**body, "metadata": {**body["metadata"], "resourceVersion": self.version()}}
+        self.objects[key] = body
+        assert self.watch is not None
+        self.watch.receive(key.kind, "MODIFIED", body)
+
+    async def set_finalizers(self, key: Key, finalizers: Collection[str], *, resource_version: str | None) -> Body:
+        body = await super().set_finalizers(key, finalizers, resource_version=resource_version)
+        if not finalizers and body["metadata"].get("deletionTimestamp"):
+            del self.objects[key]
+            assert self.watch is not None
+            asyncio.get_running_loop().call_soon(self.watch.receive, key.kind, "DELETED", body)
+        return body
+
+
+class Estate:
+    """What runs. ``clouds`` by name of their Provider."""
+
+    def __init__(self, loop: ThreadedLoop, names: Collection[str]) -> None:
+        self._loop = loop
+        self.api = Objects()
+        self.clouds = {name: Remote(loop) for name in names}
+        self.ready_at: dict[str, float] = {}
+        self._numbers = itertools.count(1)
+        self.world = World(
+            Store(), WorkQueue(loop.time), cast("Cluster", self.api), lambda: EPOCH + loop.time(), "cluster",
+            lambda: True, monotonic=loop.time,
+        )  # fmt: skip
+        self.api.watch = Watch(self.world)
+        meter = cast("ProviderMeter", Silent())
+        kinds: dict[str, Kind] = {
+            "Provider": ProviderKind(self.world, meter),
+            "VirtualMachine": MachineKind(self.world, cast("Any", meter)),
+        }
+        self.reconciler = Reconciler(self.world.queue, kinds, cast("Any", meter), clock=loop.time)
+
+    def provide(self) -> None:
+        """A Provider for each cloud."""
+        self.api.secrets["s"] = Secret("s", "uid-s", "1", {})
+        for name in self.clouds:
+            spec = {
+                name: _BLOCKS[name],
+                "credentials": {"secretRef": {"namespace": "n", "name": "s"}},
+                "allowedNamespaces": {"names": ["*"]},
+                "limits": {"requestsPerSecond": RATE, "burst": BURST},
+                "sweepInterval": f"{INTERVAL:.0f}s",
+            }
+            self._make(Key("Provider", "", name), spec)
+
+    def make(self, name: str, cloud: str) -> None:
+        """A machine."""
+        spec = {"providerRef": {"name": cloud}, "image": {"id": "debian"}, "cpus": 2, "memory": "1Gi"}
+        self._make(Key("VirtualMachine", "shop", name), spec)
+
+    def change(self, name: str, **spec: object) -> None:
+        """Another spec."""
+        key = Key("VirtualMachine", "shop", name)
+        body = self.api.objects[key]
+        metadata = {**body["metadata"], "generation": body["metadata"]["generation"] + 1}
+        self.api.put(key, {**body, "metadata": metadata, "spec": {**body["spec"], **spec}})
+
+    def delete(self, name: str) -> None:
+        """What a user does with kubectl delete."""
+        key = Key("VirtualMachine", "shop", name)
+        body = self.api.objects[key]
+        self.api.put(key, {**body, "metadata": {**body["metadata"], "deletionTimestamp": "2027-01-02T00:00:00Z"}})
+
+    def unsettled(self, cloud: str) -> list[str]:
+        """Machines of a cloud that are not as their newest spec wants them, or should be gone."""
+        return [key.name for key in self.world.store.users(cloud) if not _is_settled(self.api.objects[key])]
+
+    async def settle(self, cloud: str, within: float) -> float:
+        """Waits until all machines of the cloud are settled; the virtual time then. AssertionError after too long."""
+        deadline = self._loop.time() + within
+        while left := self.unsettled(cloud):
+            assert self._loop.time() < deadline, f"{len(left)} of {cloud} are not settled, such as {self.told(left[0])}"
+            await asyncio.sleep(0.25)
+        return self._loop.time()
+
+    def told(self, name: str) -> str:
+        """An object's status."""
+        return str(self.api.objects[Key("VirtualMachine", "shop", name)])
+
+    def _make(self, key: Key, spec: Mapping[str, object]) -> None:
+        metadata: dict[str, object] = {
+            "name": key.name,
+            "uid": f"{next(self._numbers):08}-0000",
+            "generation": 1,
+            "creationTimestamp": "2027-01-01T00:00:00Z",
+            "finalizers": [],
+        }
+        if key.namespace:
+            metadata["namespace"] = key.namespace
+        self.api.put(key, {"kind": key.kind, "metadata": metadata, "spec": spec, "status": {}})
+
+
+@asynccontextmanager
+async def estate(loop: ThreadedLoop, names: Collection[str]) -> AsyncIterator[Estate]:
+    """The engine at work, with a Provider for each cloud."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bulkhead, "threading", loop.threading())
+        made = Estate(loop, names)
+        for name, cloud in made.clouds.items():
+            module = ModuleType(f"{_DRIVER}_{name}")
+            module.connect = cloud.connect  # type: ignore[attr-defined]
+            patch.setitem(sys.modules, module.__name__, module)
+            patch.setitem(cast("dict[str, str]", clouds.CLOUDS), name, module.__name__)
+        made.provide()
+        working = asyncio.create_task(made.reconciler.run())
+        telling = asyncio.create_task(made.world.chronicle.run())
+        try:
+            yield made
+        finally:
+            for task in (telling, working):
+                task.cancel()
+            await asyncio.wait({telling, working})
+            for link in made.world.links():
+                await link.close()
+
+
+def within(log: Collection[Request]) -> float:
+    """By how many requests a log stays below the rate limit in the time where it comes nearest; negative: above."""
+    least, room, before = float("inf"), float(BURST), 0.0
+    for request in log:
+        room = min(float(BURST), room + (request.time - before) * RATE) - 1
+        least, before = min(least, room), request.time
+    return least
+
+
+def _is_settled(body: Body) -> bool:
+    told = {one["type"]: one for one in body["status"].get("conditions", ())}
+    if body["metadata"].get("deletionTimestamp"):
+        return False
+    return all(
+        name in told
+        and told[name]["status"] == "True"
+        and told[name]["observedGeneration"] == body["metadata"]["generation"]
+        for name in ("Ready", "Synced")
+    )
+
+
+#: What a Provider needs for each cloud.
+_BLOCKS: Mapping[str, Mapping[str, object]] = {
+    "aws": {"region": "eu-central-1"},
+    "proxmox": {"endpoint": "https://pve"},
+    "vsphere": {"endpoint": "https://vc", "datacenter": "DC0"},
+}
