@@ -72,6 +72,21 @@ before the clone, the marker goes with it, and before each change and deletion g
 remains is the moment between that reading and the request: PVE has no condition on a deletion. A guest that is destroyed by
 hand and replaced within that moment (milliseconds) is not told from the one before.""",
     )
+    STALE = Words(
+        "stale cluster",
+        """\
+One story is told undisturbed, and then once for each kind of fault and for all of them at once. In it Providers are made,
+changed, and made again under their names; machines of every cloud are made, changed, restarted, deleted, deleted at once,
+deleted and made again under the same name, and imported; and the operator is killed and started once. The proxy before the
+API server answers reads as it did before (time travel), refuses the first three patches of each object and of each status
+with a conflict, and has watches lose events, tell them twice, tell them late and out of order, break, end with 410, and
+break whenever an object goes, so that it goes and comes again in a gap.
+
+In the end all objects (spec, finalizers, conditions, what the status tells but for times and ids) and all machines of the
+clouds have to be what they are in the undisturbed story, without a second machine, and with nothing left behind. A watch
+that has lost an event for good is found out by lists that are held against it; the operator is then not healthy, and puts
+it right. It holds such lists every two minutes, here every two seconds (`--audit-interval`).""",
+    )
     RIVALS = Words(
         "two leaders",
         """\

@@ -1,4 +1,4 @@
-"""Two leaders, restored and rebuilt clusters, in small: ``make chaos`` does it at length."""
+"""Two leaders, stale and broken watches, restored and rebuilt clusters, in small: ``make chaos`` does it at length."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hybridge.api.kinds import KINDS
 from tests.cluster.accidents import accidents
 from tests.cluster.herd import TOLD
 from tests.cluster.rivals import rivals
+from tests.cluster.stale import ALL, differences, stories
 
 SEED = int(os.environ.get("HYBRIDGE_SEED") or 1)
 
@@ -37,3 +38,17 @@ def test_a_cluster_is_restored_and_rebuilt(tmp_path: Path) -> None:
 
     assert found == []
     assert lab.orphans
+
+
+@pytest.mark.timeout(400)
+def test_what_the_api_server_tells_is_stale_and_spoilt(tmp_path: Path) -> None:
+    """In the end objects and clouds are as they are without that."""
+    print(f"HYBRIDGE_SEED={SEED}")
+    with stories(tmp_path) as telling:
+        reference, wrong, _ = telling.tell()
+        assert wrong == []
+        state, wrong, spoilt = telling.tell(ALL, SEED)
+
+    assert wrong == []
+    assert differences(reference, state) == []
+    assert spoilt
