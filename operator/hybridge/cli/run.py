@@ -7,6 +7,7 @@ import gc
 import os
 import socket
 import sys
+import threading
 from enum import StrEnum
 from typing import Annotated
 from uuid import uuid4
@@ -17,6 +18,9 @@ import uvloop
 from hybridge.cli.process import Options, Trouble, operate
 from hybridge.kube.audit import INTERVAL
 from hybridge.telemetry import logs
+
+#: Seconds after the operator's end in which its process may tidy up.
+END_PATIENCE = 5.0
 
 
 class LogFormat(StrEnum):
@@ -77,7 +81,19 @@ def run(
     gc.set_threshold(20_000, 20, 20)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(operate(options))
+            code = 1
+            try:
+                runner.run(operate(options))
+                code = 0
+            finally:
+                _end_at_last(code)
     except Trouble as trouble:
         typer.echo(f"hybridge: {trouble}", err=True)
         sys.exit(1)
+
+
+def _end_at_last(code: int) -> None:
+    """All is disconnected and the Lease given back: what others of this process still wait for does not keep it alive."""
+    last = threading.Timer(END_PATIENCE, os._exit, (code,))
+    last.daemon = True
+    last.start()
