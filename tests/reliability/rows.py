@@ -101,7 +101,7 @@ it, and none for those that were deleted. A Lease cannot call back a request tha
 on **AWS** a creation carries a ClientToken made of the object's uid and the number of the attempt, so that it gives the
 same instance whoever repeats it; all else names an instance by an id that is never used again. On **Proxmox VE** a clone
 names the VMID that was put on record before, so that the second one is refused; other requests name the VMID, which the
-next leader does not give to another machine as long as requests of the last one may be under way. On **vSphere** a clone
+next leader, who has seen it in use, gives to no other machine until its whole range was given out. On **vSphere** a clone
 has a name and an instanceUuid that are made of the uid and the attempt, and the second one of that name in the folder is
 refused; all else names a machine by its reference, which is never used again. A late stop or start is seen and corrected.
 What cannot be ruled out: a creation that is under way for longer than the cloud's visibility (minutes), after its object
