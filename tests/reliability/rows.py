@@ -190,6 +190,25 @@ rest in this way: after half of the storm, of which it has lived through a sixth
 memory may have grown by less than 5 % in between; asyncio tasks, threads and open files not at all. Each is the least of
 twelve looks within as many seconds.""",
     )
+    DECEIT = Words(
+        "deceit about what is whose",
+        """\
+Three objects of a cloud, of which one is deleted, one is deleted with `onDelete: Detach`, and one has `onLost: Recreate`,
+are in a state where it cannot be proven whose their machines are: the marker is gone, is garbage, names another cluster or
+another object; each machine has a copy that carries its marker; the Provider leads to another account, cluster or vCenter;
+lists and looks are empty, forbidden, answered with 404, or half of them by chance with the cloud's own word that there
+is no such machine; everything is forbidden; on Proxmox VE a stranger's guest has the VMID. Each of these alone, and pairs of
+them that the seed chooses, half of those with kill -9 in between.
+
+While the marker is wrong, or the account is another one, not one request is sent that may change something, the finalizer
+holds, and a condition tells why; only what is to be let go, and whose marker names nobody here, is let go as it is. While
+requests fail, what was proven before may be acted on, and no object goes before its machine. No stranger's machine is
+changed or gone at any time. When all is true again the machine of the first object is gone and that of the second is without
+a marker, the objects with them, and the third has its one machine.
+
+EC2 never gives an id again, and a vCenter gives a new one to what is registered anew, so that only Proxmox VE has strangers
+with an id on record.""",
+    )
 
 
 #: Rows by their title.
