@@ -26,7 +26,7 @@ WISHES: Mapping[str, tuple[Mapping[str, Any], bool]] = {
     "again": ({"onLost": "Recreate"}, False),
 }
 #: Looks of the operator at a cloud that deceives it.
-_LOOKS = 6
+_LOOKS = 2
 _PATIENCE = 120.0
 
 
