@@ -90,3 +90,16 @@ def test_what_lost_its_marker_meanwhile_is_left_alone(bed: Bed, driver: Driver, 
         change(driver, machine, spec)
 
     assert bed.machines()[machine.id] == before
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["none", "another"])
+def test_what_lost_its_marker_meanwhile_is_not_deleted(bed: Bed, driver: Driver, eye: Eye, *, another: bool) -> None:
+    """On no cloud: whoever takes the marker off, or puts another on, takes the machine from its object at once."""
+    machine = eye.make(bed.spec(power=Power.STOPPED), bed.marker())
+    with bed.connected() as other:
+        Eye(bed, other).finish(other.machines.mark(machine, bed.marker() if another else None))
+
+    with pytest.raises(NotProven, match="now carries"):
+        driver.machines.delete(machine)
+
+    assert machine.id in bed.machines()

@@ -174,7 +174,8 @@ class MachineDriver(Protocol):
     """Machines of one cloud.
 
     Methods that change something take the machine as last seen, with its identity proven by the plan. Where ids are
-    reused (Proxmox) the driver proves it again with a read of its own, just before, and raises NotProven.
+    reused (Proxmox) the driver proves it again with a read of its own, just before, and raises NotProven; ``delete`` does so
+    on every cloud.
     """
 
     traits: Traits

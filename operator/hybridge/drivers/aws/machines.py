@@ -21,6 +21,7 @@ from hybridge.drivers.aws.mapping import JOURNAL, Seen
 from hybridge.drivers.aws.placement import Placement
 from hybridge.drivers.aws.zones import Zones
 from hybridge.drivers.base import Prepared, Started
+from hybridge.drivers.marked import prove
 
 PAGE = 1000
 
@@ -180,8 +181,15 @@ class Machines:
         return _changed(machine, answer.get("StoppingInstances", []))
 
     def delete(self, machine: Machine) -> Started:
-        """TerminateInstances; its disks and interfaces go with it, as they were asked to when they were made."""
-        self._release(machine)
+        """TerminateInstances; its disks and interfaces go with it, as they were asked to when they were made.
+
+        DescribeInstances comes first: the picture may be as old as the last sweep, and what is terminated stays so.
+        """
+        seen = self._describe(machine.id)
+        if seen is None or seen.machine.power is Power.GONE:
+            return Started(machine.id)
+        prove(machine, seen.machine.marker)
+        self._release(machine, seen)
         try:
             answer = self._client.call("TerminateInstances", InstanceIds=[machine.id])
         except Refused as refused:
@@ -220,12 +228,9 @@ class Machines:
             raise Refused(Reason.NOT_FOUND, f"{machine_id} does not exist")
         return seen
 
-    def _release(self, machine: Machine) -> None:
+    def _release(self, machine: Machine, seen: Seen) -> None:
         """Only an instance of several interfaces, or one whose interfaces were being changed, can leave some behind."""
-        if machine.marker is None or len(machine.ports or ()) <= 1:
-            return
-        seen = self._describe(machine.id)
-        if seen is not None and seen.machine.power is not Power.GONE:
+        if machine.marker is not None and len(machine.ports or ()) > 1:
             self._interfaces.release(seen, machine.marker)
 
 

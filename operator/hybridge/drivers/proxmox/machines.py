@@ -15,6 +15,7 @@ from hybridge.core.identity import Marker, replace_notes, write_notes
 from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
+from hybridge.drivers.marked import same_owner
 from hybridge.drivers.proxmox import changes, seed, tags
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
@@ -23,7 +24,7 @@ from hybridge.drivers.proxmox.limits import normalize
 from hybridge.drivers.proxmox.mapping import UNFINISHED, details
 from hybridge.drivers.proxmox.moves import Moves
 from hybridge.drivers.proxmox.placement import Placement
-from hybridge.drivers.proxmox.proof import compare, confirm_absence, is_being_made, marker_of, same_owner, unclear
+from hybridge.drivers.proxmox.proof import compare, confirm_absence, is_being_made, marker_of, unclear
 from hybridge.drivers.proxmox.seed import Seed
 from hybridge.drivers.proxmox.seeds import Seeds
 from hybridge.drivers.proxmox.settings import CHANGES, NODE, POOL, RENDERED

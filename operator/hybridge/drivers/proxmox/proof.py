@@ -6,6 +6,7 @@ from hybridge.core.errors import Busy, CloudError, Disposition, NotProven
 from hybridge.core.identity import Marker, read_notes
 from hybridge.core.machine import Machine
 from hybridge.core.reasons import Reason
+from hybridge.drivers.marked import same_owner
 from hybridge.drivers.proxmox.answers import Member
 from hybridge.drivers.proxmox.errors import Missing, Unlisted
 from hybridge.drivers.proxmox.estate import Estate
@@ -16,11 +17,6 @@ from hybridge.drivers.proxmox.mapping import UNFINISHED, held
 def marker_of(configuration: Configuration) -> Marker | None:
     """The marker in a guest's notes."""
     return read_notes(configuration.current.get("description", ""))
-
-
-def same_owner(carried: Marker | None, marker: Marker | None) -> bool:
-    """Whether both name the same object, or neither names any."""
-    return carried is None if marker is None else carried is not None and carried.owner == marker.owner
 
 
 def is_being_made(configuration: Configuration) -> bool:

@@ -13,6 +13,7 @@ from hybridge.core.identity import KEYS, Marker
 from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Settings, Started
+from hybridge.drivers.marked import prove
 from hybridge.drivers.vsphere import clone, collector, placement, proof, seen
 from hybridge.drivers.vsphere.changes import FOLDER, OFF, POLICIES, RELOCATION, Changes, Wish
 from hybridge.drivers.vsphere.client import Session
@@ -170,10 +171,15 @@ class VsphereMachines:
             raise
 
     def delete(self, machine: Machine) -> Started:
-        """Destroy_Task: the machine and all its disks.
+        """Destroy_Task: the machine and all its disks. It is read right before: what was pushed may be as old as a moment,
+        and what is destroyed does not come back.
 
         Whether somebody disabled it is not to be known before: ``disabledMethod`` of every running machine holds it.
         """
+        present = self.get(machine.id)
+        if present is None:
+            return Started(id=machine.id, machine=replace(machine, power=Power.GONE))
+        prove(machine, present.marker)
         try:
             return self._started(machine.id, self._vm(machine.id).Destroy_Task(), "Destroy")
         except CloudError as error:

@@ -1,0 +1,19 @@
+"""The proof right before a deletion: what is deleted carries the marker with which it was seen still, or again."""
+
+from __future__ import annotations
+
+from hybridge.core.errors import NotProven
+from hybridge.core.identity import Marker
+from hybridge.core.machine import Machine
+
+
+def same_owner(carried: Marker | None, marker: Marker | None) -> bool:
+    """Whether both name the same object, or neither names any."""
+    return carried is None if marker is None else carried is not None and carried.owner == marker.owner
+
+
+def prove(machine: Machine, carried: Marker | None) -> None:
+    """Nothing, when a fresh reading shows the machine with the marker of ``machine``. Raises NotProven."""
+    if not same_owner(carried, machine.marker):
+        what = f"the marker of {carried.owner}" if carried else "no marker"
+        raise NotProven(f"{machine.id} ({machine.name}) now carries {what}")
