@@ -16,6 +16,7 @@ from hybridge.api.selectors import NamespaceGrant
 from hybridge.api.shared import IntentStatus, TaskStatus, clip
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec
 from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power, PowerOff, SecretVersion, Task
+from hybridge.core.printable import printable
 
 UID = "1a2b3c4d-0000-4000-8000-000000000000"
 LEAST = {"providerRef": {"name": "p"}, "cpus": 2, "memory": "4Gi", "image": {"id": "debian-12"}}
@@ -197,4 +198,5 @@ def test_a_grant_to_namespaces(grant: dict[str, Any], namespace: str, labels: di
 def test_clipped_text_fits(text: str, most: int) -> None:
     clipped = clip(text, most)
     assert len(clipped) <= most
-    assert clipped == text or clipped.endswith("…")
+    assert clipped == printable(text) or clipped.endswith("…")
+    assert clipped.isprintable()
