@@ -46,17 +46,18 @@ class Authority:
         """The CA certificate as PEM text, as ``Provider.spec.tls.caBundle`` takes it."""
         return self.bundle.read_text()
 
-    def issue(self, name: str) -> KeyPair:
-        """A server certificate for localhost, 127.0.0.1 and ``name``, in two files named after it."""
+    def issue(self, name: str, *, loopback: bool = True, expired: bool = False) -> KeyPair:
+        """A server certificate for ``name`` and, with ``loopback``, localhost and 127.0.0.1, in two files named after it.
+
+        One that has ``expired`` did so a minute ago.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        hosts = [
-            x509.DNSName("localhost"),
-            x509.DNSName(name),
-            x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
-        ]
+        here = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        hosts = [x509.DNSName(name), *(here if loopback else [])]
+        lifetime = dt.timedelta(minutes=-1) if expired else _LIFETIME
         certificate = (
-            self._builder(subject, key.public_key())
+            self._builder(subject, key.public_key(), lifetime)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(signing=False), critical=True)
             .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
@@ -75,7 +76,9 @@ class Authority:
         )
         return pair
 
-    def _builder(self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, public_key: ec.EllipticCurvePublicKey, lifetime: dt.timedelta = _LIFETIME
+    ) -> x509.CertificateBuilder:
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
@@ -84,7 +87,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(minutes=5))
-            .not_valid_after(now + _LIFETIME)
+            .not_valid_after(now + lifetime)
         )
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -25,6 +26,8 @@ TIMEOUT = (3.0, 20.0)
 _RENEW_AFTER = 3600.0
 #: Seconds in which a ticket cannot have become bad by itself.
 YOUNG = 3.0
+#: The hundreds of the status by which an answer sends whoever asks to another place.
+_ELSEWHERE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,18 @@ class Adapter(HTTPAdapter):
             assert_fingerprint=self._trust.fingerprint,
             **options,
         )
+
+    def send(self, *given: Any, **words: Any) -> requests.Response:
+        """See requests: one request and its answer. Raises TooManyRedirects.
+
+        An endpoint that has moved is told, and not followed: credentials are for the one that the Provider names.
+        """
+        answer = super().send(*given, **words)
+        if answer.status_code // 100 == _ELSEWHERE:
+            answer.close()
+            target = answer.headers.get("Location", "no other place")
+            raise requests.TooManyRedirects(f"it answers {answer.status_code} and names {target}", response=answer)
+        return answer
 
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
         """Nothing: requests would add its own authorities to the context."""
