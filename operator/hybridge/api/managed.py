@@ -81,6 +81,10 @@ class ManagedSpec(Model, frozen=True, kw_only=True):
                 "self.all(key, !key.startsWith('hybridge.io/') && !key.startsWith('aws:'))",
                 "tags that start with hybridge.io/ or aws: are reserved",
             ),
+            Rule(
+                "self.all(key, !(key + self[key]).matches('\\\\p{C}'))",
+                "keys and values of tags have no characters that cannot be printed",
+            ),
             Rule("self.all(key, key.size() >= 1 && key.size() <= 128)", "keys of tags have 1 to 128 characters"),
         ),
     ] = msgspec.field(default_factory=dict)

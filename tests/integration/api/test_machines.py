@@ -126,6 +126,8 @@ REFUSED: list[tuple[Body, str]] = [
     ),
     ({"tags": {"hybridge.io/owner": "me"}}, "tags that start with hybridge.io/ or aws: are reserved"),
     ({"tags": {"aws:cloudformation": "me"}}, "tags that start with hybridge.io/ or aws: are reserved"),
+    ({"tags": {"note": "\x1b[31m"}}, "keys and values of tags have no characters that cannot be printed"),
+    ({"tags": {"gnp\u202eexe": "x"}}, "keys and values of tags have no characters that cannot be printed"),
     ({"tags": {"k" * 129: "v"}}, "keys of tags have 1 to 128 characters"),
     ({"tags": {f"k{n}": "" for n in range(41)}}, "spec.tags: Too many"),
     ({"aws": {}, "proxmox": {}}, "at most one of aws, proxmox and vsphere can be set"),

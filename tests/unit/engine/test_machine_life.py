@@ -356,3 +356,16 @@ def test_what_is_observed_is_not_shown_any_more_where_the_namespace_may_not_use_
 
     assert bed.told("Synced")[1] == "NotPermitted"
     assert "192.0.2.8" not in str(bed.status)
+
+
+def test_a_tag_that_an_older_schema_admitted_is_refused_before_a_cloud_hears_of_it(bed: MachineBed) -> None:
+    calls = list(bed.cloud.calls)
+
+    bed.edit(tags={"note": "a\x1b[31mb"})
+    bed.settle()
+
+    assert bed.told("Synced")[1:] == ("InvalidSpec", "spec.tags[note] has characters that cannot be printed")
+    assert bed.cloud.calls == calls
+    bed.delete()
+    bed.settle()
+    assert bed.cloud.there == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hybridge.api.desired import foreign_blocks, machine_spec
@@ -120,8 +121,8 @@ class MachineKind:
             )
         link = self._link(provider.metadata.name)
         spec = replace(machine_spec(machine, provider.spec.type), within=within(provider.spec))
-        if any(name.startswith(PREFIX) for name in spec.tags):
-            raise Refused(Reason.INVALID_SPEC, f"spec.tags may not begin with {PREFIX}")
+        if not deleting:
+            _check_tags(spec.tags)
         marker = Marker(
             self._world.cluster_id, machine.metadata.uid, key.kind, machine.metadata.namespace, machine.metadata.name
         )
@@ -318,3 +319,11 @@ class MachineKind:
                 case.link.expect(key)
             return Failed(error.reason.value, after=min(PATIENCE, memo.attempts.patience()))
         return Failed(error.reason.value, after=error.retry_after)
+
+
+def _check_tags(tags: Mapping[str, str]) -> None:
+    """Raises Refused where the schema would not have admitted tags, as an older one may have."""
+    if any(name.startswith(PREFIX) for name in tags):
+        raise Refused(Reason.INVALID_SPEC, f"spec.tags may not begin with {PREFIX}")
+    if odd := next((name for name, text in tags.items() if not f"{name}{text}".isprintable()), None):
+        raise Refused(Reason.INVALID_SPEC, f"spec.tags[{odd}] has characters that cannot be printed")
