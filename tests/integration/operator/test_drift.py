@@ -25,6 +25,8 @@ def test_drift_that_is_to_be_reported_is_itemised_and_left(scene: Scene) -> None
     scene.person.power(machine.id, on=False)
 
     scene.wait("web", "Drifted", "True")
+    # It may have been looked at while it was stopping.
+    scene.until(lambda: scene.status()["drift"][0]["found"] != "Stopping", "it is shown as stopped")
     body = scene.body()
     (entry,) = body["status"]["drift"]
     assert (entry["field"], entry["want"], entry["found"]) == ("powerState", "Running", "Stopped")
