@@ -20,8 +20,9 @@ from uuid import uuid4
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from hybridge.core.attempt import Intent
 from hybridge.core.identity import Marker, machine_uuid, token
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
+from hybridge.core.machine import CloudInit, MachineSpec, Nic
 from hybridge.drivers.base import Driver, Prepared, Right, Settings
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer, Cloud, FaultProxy

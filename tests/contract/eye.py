@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task, TaskState
+from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.machine_diff import differences, driver_field
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Driver, Started, Sweep, SweepRequest
 from tests.contract.bed import Bed
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, Disposition, Unreachable
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, TaskState
+from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.reasons import Reason
+from hybridge.core.task import TaskState
 from hybridge.drivers.base import Driver, Started
 from lab.faultproxy import Answer, LoseAnswer, Loss, Reset, Rule
 from tests.contract.bed import Bed

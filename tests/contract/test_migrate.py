@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.errors import CloudError, Refused
-from hybridge.core.machine import Machine, MachineSpec, Power, TaskState
+from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.machine_diff import differences
 from hybridge.core.plan import Verb
 from hybridge.core.reasons import Reason
+from hybridge.core.task import TaskState
 from hybridge.drivers.base import Driver
 from lab.faultproxy import Answer, LoseAnswer, Rule
 from tests.contract.bed import Bed, with_choice

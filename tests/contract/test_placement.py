@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import Machine, MachineSpec, Placed, Power, Within
+from hybridge.core.machine import Machine, MachineSpec, Power
+from hybridge.core.place import Placed, Within
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Driver
 from tests.contract.bed import GIB, Bed, Requests

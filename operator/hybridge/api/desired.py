@@ -27,9 +27,12 @@ from hybridge.api.virtualmachine import (
     VirtualMachine,
     VirtualMachineSpec,
 )
+from hybridge.core.attempt import Intent, SecretVersion
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA
 from hybridge.core.lifecycle import Import
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Placed, Power, Restart, SecretVersion, Task
+from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power, Restart
+from hybridge.core.place import Placed
+from hybridge.core.task import Task
 from hybridge.core.units import format_time, parse_duration, parse_quantity, parse_time
 
 _CLOUDS = ("aws", "proxmox", "vsphere")

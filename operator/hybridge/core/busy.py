@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hybridge.core.cloudobject import CloudObject
-from hybridge.core.machine import Task, TaskState
 from hybridge.core.plan import Wait
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task, TaskState
 
 
 def locked(found: CloudObject) -> Wait:

@@ -1,4 +1,4 @@
-"""What a machine should be, what it is, and what is on record of making it. Sizes are bytes, times Unix seconds."""
+"""What a machine should be, and what it is. Sizes are bytes, times Unix seconds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from hybridge.core.identity import Marker
 from hybridge.core.lifecycle import Drift, Guarantees, Import
-from hybridge.core.reasons import Reason
+from hybridge.core.place import Within
 
 
 class Power(StrEnum):
@@ -60,14 +60,6 @@ class CloudInit:
 
 
 @dataclass(frozen=True, slots=True)
-class Within:
-    """Where a machine may be, whoever chooses the place: names of hosts and of zones. None: anywhere."""
-
-    hosts: frozenset[str] | None = None
-    zones: frozenset[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class MachineSpec:
     """What the user wants. None means *chosen at create, not managed afterwards*.
 
@@ -100,7 +92,7 @@ class MachineSpec:
     drift: Drift = Drift.CORRECT
     restart_token: str | None = None
     group: str | None = None
-    within: Within = Within()
+    within: Within = field(default_factory=Within)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,42 +168,6 @@ class Machine:
         return "a template, not a machine" if self.template else ""
 
 
-@dataclass(frozen=True, slots=True)
-class SecretVersion:
-    """Which version of a Secret an intent used. Never its content, nor a digest of it."""
-
-    name: str
-    uid: str
-    resource_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """The write-ahead record of one attempt to create a machine.
-
-    ``id`` is set where the operator chooses it (the Proxmox VMID). ``parameters`` are the exact words of the coming
-    call, as JSON values, without secrets. ``rejected`` means that the cloud proved this attempt to be without effect.
-    ``repeated_at``: when its request was last about to be sent once more; None while it was sent only once.
-    """
-
-    attempt: int
-    token: str
-    name: str
-    uuid: str
-    provider_identity: str
-    started_at: float
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    id: str | None = None
-    secrets: tuple[SecretVersion, ...] = ()
-    rejected: bool = False
-    repeated_at: float | None = None
-
-    @property
-    def asked_at(self) -> float:
-        """When its newest request was about to be sent, in Unix seconds: what it made may be as young as that."""
-        return self.started_at if self.repeated_at is None else self.repeated_at
-
-
 class RestartPhase(StrEnum):
     """How far an asked-for restart is: the machine is being stopped, it is started again, all is done."""
 
@@ -226,15 +182,6 @@ class Restart:
 
     token: str
     phase: RestartPhase = RestartPhase.DONE
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a machine is, or is going to be. ``why`` tells people how the place was chosen, where it was not given."""
-
-    host: str | None = None
-    zone: str | None = None
-    why: str = ""
 
 
 class Change(StrEnum):
@@ -266,29 +213,3 @@ class Traits(Guarantees):
     block: str = ""
     changes: Mapping[str, Change] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
-
-
-class TaskState(StrEnum):
-    """How far a task of the cloud is. ``UNKNOWN``: the cloud no longer knows it."""
-
-    RUNNING = "Running"
-    SUCCEEDED = "Succeeded"
-    FAILED = "Failed"
-    UNKNOWN = "Unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A long operation of the cloud. ``progress`` in percent; ``result`` is the id of what it made, if it says so.
-
-    ``error`` and ``reason`` tell why a FAILED task failed.
-    """
-
-    id: str
-    operation: str
-    started_at: float
-    state: TaskState = TaskState.RUNNING
-    progress: int | None = None
-    error: str = ""
-    result: str | None = None
-    reason: Reason | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hybridge.core.busy import locked, progress, running
-from hybridge.core.machine import Machine, Power, PowerOff, Task
+from hybridge.core.machine import Machine, Power, PowerOff
 from hybridge.core.machine_situation import Situation
 from hybridge.core.plan import Action, Do, Step, Verb, Wait
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task
 
 
 def busy(machine: Machine, task: Task | None) -> Step | None:

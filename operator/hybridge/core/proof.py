@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from hybridge.core.attempt import Intent
 from hybridge.core.busy import locked, progress, running
 from hybridge.core.cloudobject import CloudObject, Wanted
-from hybridge.core.machine import Intent
 from hybridge.core.plan import Action, Bind, Do, Look, Refuse, Search, Step, Verb, Wait
 from hybridge.core.reasons import Reason
 from hybridge.core.situation import AnySituation, Situation

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeAlias, TypeVar
 
+from hybridge.core.attempt import Intent
 from hybridge.core.cloudobject import CloudObject, Wanted
 from hybridge.core.identity import Marker
 from hybridge.core.lifecycle import Guarantees
-from hybridge.core.machine import Intent, Task
+from hybridge.core.task import Task
 
 W_co = TypeVar("W_co", bound=Wanted, covariant=True)
 C_co = TypeVar("C_co", bound=CloudObject, covariant=True)

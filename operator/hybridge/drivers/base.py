@@ -11,9 +11,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, Task, Traits
+from hybridge.core.machine import Machine, MachineSpec, Power, Traits
+from hybridge.core.place import Placed
+from hybridge.core.task import Task
 
 #: Called by a driver once for every request it sends: (operation, code, seconds). Code is an HTTP status or a fault name.
 Meter = Callable[[str, str, float], None]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from hybridge.core.errors import CloudError
-from hybridge.core.machine import Task, TaskState
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task, TaskState
 from hybridge.core.units import format_time
 from hybridge.drivers.base import Capacity, Connection, Driver, Sweep, SweepRequest, Usage
 from hybridge.engine.backoff import Backoff

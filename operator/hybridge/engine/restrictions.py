@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator
 
 from hybridge.api.provider import ProviderSpec, Restrict
 from hybridge.api.virtualmachine import VirtualMachineSpec
-from hybridge.core.machine import Known, Machine, Placed, Within
+from hybridge.core.machine import Known, Machine
+from hybridge.core.place import Placed, Within
 
 
 def beyond(spec: VirtualMachineSpec, provider: ProviderSpec) -> str | None:

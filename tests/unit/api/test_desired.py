@@ -15,8 +15,10 @@ from hybridge.api.provider import Provider
 from hybridge.api.selectors import NamespaceGrant
 from hybridge.api.shared import IntentStatus, TaskStatus, clip
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power, PowerOff, SecretVersion, Task
+from hybridge.core.attempt import Intent, SecretVersion
+from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power, PowerOff
 from hybridge.core.printable import printable
+from hybridge.core.task import Task
 
 UID = "1a2b3c4d-0000-4000-8000-000000000000"
 LEAST = {"providerRef": {"name": "p"}, "cpus": 2, "memory": "4Gi", "image": {"id": "debian-12"}}

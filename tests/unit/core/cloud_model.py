@@ -12,8 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from hybridge.core.attempt import Intent
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, PowerOff, Task, TaskState, Traits
+from hybridge.core.machine import Machine, MachineSpec, Power, PowerOff, Traits
+from hybridge.core.task import Task, TaskState
 
 MINE = Marker("cluster-1", "uid-1", "VirtualMachine", "shop", "web-1")
 PREDECESSOR = replace(MINE, uid="uid-0")

@@ -10,11 +10,13 @@ import itertools
 from dataclasses import dataclass, field, replace
 
 from hybridge.core import machine_plan, proof
+from hybridge.core.attempt import Intent
 from hybridge.core.identity import machine_uuid, token
 from hybridge.core.imports import matches
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Restart, RestartPhase, Task, TaskState
+from hybridge.core.machine import Machine, MachineSpec, Power, Restart, RestartPhase
 from hybridge.core.machine_situation import Record, Sight, Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
+from hybridge.core.task import Task, TaskState
 from tests.unit.core.cloud_model import MINE, Cloud, Crash, NoEffect, TokenSpent, Unanswered, Violation
 
 IDENTITY = "account-1"

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from hybridge.core.attempt import Intent
 from hybridge.core.identity import Marker
 from hybridge.core.lifecycle import Drift, Import
 from hybridge.core.machine import (
     Change,
-    Intent,
     Machine,
     MachineSpec,
     Nic,
@@ -19,11 +19,10 @@ from hybridge.core.machine import (
     PowerOff,
     Restart,
     RestartPhase,
-    Task,
-    TaskState,
     Traits,
 )
 from hybridge.core.machine_situation import Record, Sight, Situation
+from hybridge.core.task import Task, TaskState
 
 MINE = Marker("cluster-1", "uid-1", "VirtualMachine", "shop", "web-1")
 EARLIER = replace(MINE, uid="uid-0")

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from hybridge.core.attempt import Intent
 from hybridge.core.imports import matches, near
 from hybridge.core.lifecycle import Drift, Import, digest
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Restart, RestartPhase, Traits
+from hybridge.core.machine import Machine, MachineSpec, Power, Restart, RestartPhase, Traits
 from hybridge.core.machine_plan import plan
 from hybridge.core.machine_situation import Record, Sight, Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Verb, Wait

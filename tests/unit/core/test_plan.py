@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge.core.machine import Intent, Machine, MachineSpec, Nic, Port, Power, PowerOff, Task, Traits
+from hybridge.core.attempt import Intent
+from hybridge.core.machine import Machine, MachineSpec, Nic, Port, Power, PowerOff, Traits
 from hybridge.core.machine_diff import differences
 from hybridge.core.machine_plan import plan
 from hybridge.core.machine_situation import Record, Sight, Situation
 from hybridge.core.plan import Action, Do, Plan, Refuse, Release, Rest, Verb, Wait
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task
 from tests.unit.core.situations import IDENTITY, MINE, NOW, UUID, proven
 
 STOPPED = Machine("101", "web", Power.STOPPED)

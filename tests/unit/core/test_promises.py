@@ -9,13 +9,14 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 
 from hybridge.core.lifecycle import Drift, Import
-from hybridge.core.machine import Machine, MachineSpec, Port, Power, RestartPhase, TaskState, Traits
+from hybridge.core.machine import Machine, MachineSpec, Port, Power, RestartPhase, Traits
 from hybridge.core.machine_diff import differences
 from hybridge.core.machine_plan import plan
 from hybridge.core.machine_situation import Situation
 from hybridge.core.plan import CONFIGURING, Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
 from hybridge.core.proof import Absent, locate
 from hybridge.core.reasons import Reason
+from hybridge.core.task import TaskState
 from tests.unit.core.situations import IDENTITY, MINE, UUID, machines, proven, situations, specs, traits
 
 often = settings(max_examples=10 * settings().max_examples)

@@ -8,21 +8,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import CloudError
 from hybridge.core.identity import Marker
-from hybridge.core.machine import (
-    Address,
-    Change,
-    Intent,
-    Machine,
-    MachineSpec,
-    Placed,
-    Power,
-    Task,
-    TaskState,
-    Traits,
-)
+from hybridge.core.machine import Address, Change, Machine, MachineSpec, Power, Traits
+from hybridge.core.place import Placed
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Connection, Driver, Prepared, Started, Sweep, SweepRequest
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.cluster import Body, Cluster, Conflict, Secret

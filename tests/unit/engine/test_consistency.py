@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused, Unreachable
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power
+from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws.machines import Machines as Ec2
 from hybridge.drivers.base import Started, Sweep, SweepRequest

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge.core.errors import CloudError, Throttled
-from hybridge.core.machine import Task, TaskState
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Connection, Driver, Sweep, SweepRequest
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.keys import Key

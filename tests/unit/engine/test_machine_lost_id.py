@@ -7,11 +7,13 @@ import time
 from typing import cast
 
 from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, Disposition, IdTaken, Unreachable
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task, TaskState
+from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.plan import Action, Do, Verb
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Connection, Driver, Prepared, Started
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.cluster import Cluster

@@ -12,9 +12,10 @@ import pytest
 
 from hybridge.api.provider import ProviderSpec
 from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, IdTaken, Refused, Throttled, Unreachable
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, MachineSpec
+from hybridge.core.machine import MachineSpec
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Connection, Driver, Prepared, Started
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket

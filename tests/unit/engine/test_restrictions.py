@@ -10,7 +10,8 @@ import pytest
 
 from hybridge.api.provider import ProviderSpec
 from hybridge.api.virtualmachine import VirtualMachineSpec
-from hybridge.core.machine import Machine, Placed, Port, Power
+from hybridge.core.machine import Machine, Port, Power
+from hybridge.core.place import Placed
 from hybridge.engine.restrictions import beyond, misplaced, outside
 
 CLOUDS = {

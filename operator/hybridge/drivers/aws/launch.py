@@ -7,10 +7,11 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
+from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import render
 from hybridge.core.errors import Refused
 from hybridge.core.identity import PREFIX, Marker
-from hybridge.core.machine import Intent, MachineSpec, Nic
+from hybridge.core.machine import MachineSpec, Nic
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.aws import mapping

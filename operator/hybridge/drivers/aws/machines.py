@@ -6,10 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import CloudError, Refused, Unreachable
 from hybridge.core.identity import KEYS, OWNER, Marker
-from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, Power, PowerOff, Traits
+from hybridge.core.machine import Change, Machine, MachineSpec, Power, PowerOff, Traits
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch, mapping
 from hybridge.drivers.aws.catalogue import Catalogue

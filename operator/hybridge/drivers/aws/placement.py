@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import MachineSpec, Placed
+from hybridge.core.machine import MachineSpec
 from hybridge.core.names import not_found
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws.mapping import Subnet
 from hybridge.drivers.aws.zones import Zones

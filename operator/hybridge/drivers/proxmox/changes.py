@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from urllib.parse import quote
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
-from hybridge.core.machine import Intent, MachineSpec, Nic
+from hybridge.core.machine import MachineSpec, Nic
 from hybridge.core.machine_diff import wanted_settings
 from hybridge.core.reasons import Reason
 from hybridge.drivers.proxmox import tags

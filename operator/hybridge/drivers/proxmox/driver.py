@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from hybridge.core.errors import CloudError, Refused, Throttled, Unreachable
-from hybridge.core.machine import Machine, Power, Task, TaskState
+from hybridge.core.machine import Machine, Power
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest, Usage
 from hybridge.drivers.proxmox import permissions
 from hybridge.drivers.proxmox.answers import Certificate, Member, Resource, Version

@@ -10,10 +10,13 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Busy, CloudError, IdTaken, NotProven, Refused
 from hybridge.core.identity import Marker, replace_notes, write_notes
-from hybridge.core.machine import Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
+from hybridge.core.machine import Machine, MachineSpec, Power, PowerOff, Traits
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.marked import same_owner
 from hybridge.drivers.proxmox import changes, seed, tags

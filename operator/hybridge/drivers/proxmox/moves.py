@@ -6,9 +6,9 @@ Each begins with the guest's identity proven by the caller.
 from __future__ import annotations
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import Task
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task
 from hybridge.drivers.proxmox.errors import AlreadySo
 from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.guest import Configuration, Drive, drives

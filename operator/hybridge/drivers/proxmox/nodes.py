@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import MachineSpec, Placed
+from hybridge.core.machine import MachineSpec
 from hybridge.core.names import not_found
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.proxmox.picture import Node, Picture

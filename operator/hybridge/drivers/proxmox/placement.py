@@ -7,9 +7,11 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
-from hybridge.core.machine import Intent, MachineSpec, Nic, Placed
+from hybridge.core.machine import MachineSpec, Nic
 from hybridge.core.names import not_found
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.base import Prepared, Settings

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from hybridge.core.errors import CloudError
-from hybridge.core.machine import MachineSpec, TaskState
+from hybridge.core.machine import MachineSpec
 from hybridge.core.reasons import Reason
+from hybridge.core.task import TaskState
 from hybridge.drivers.proxmox import seed
 from hybridge.drivers.proxmox.client import Client
 from hybridge.drivers.proxmox.errors import Missing, NoStorage

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from hybridge.core.machine import MachineSpec, Power, PowerOff, Task
+from hybridge.core.machine import MachineSpec, Power, PowerOff
+from hybridge.core.task import Task
 from hybridge.drivers.base import Started
 from hybridge.drivers.proxmox.errors import AlreadySo
 from hybridge.drivers.proxmox.estate import Estate

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from hybridge.core.errors import CloudError, Throttled, Unreachable
-from hybridge.core.machine import Task, TaskState
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.proxmox.answers import LogLine, TaskRow, TaskStatus
 from hybridge.drivers.proxmox.client import Client
 from hybridge.drivers.proxmox.errors import Missing, reason_of

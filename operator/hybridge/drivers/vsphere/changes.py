@@ -10,11 +10,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import Busy, CloudError, IdTaken, Refused
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Intent, Machine, MachineSpec, Power, Task
+from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task
 from hybridge.drivers.base import Started
 from hybridge.drivers.vsphere import clone, collector, guestinfo, placement, proof, seen, versions
 from hybridge.drivers.vsphere.attributes import Attributes

@@ -10,9 +10,10 @@ from dataclasses import replace
 from math import gcd
 from typing import Any, Final
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
 from hybridge.core.identity import Marker
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power
+from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere import guestinfo, versions
 from hybridge.drivers.vsphere.inventory import Layout

@@ -8,10 +8,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Busy, CloudError, NotProven, Refused
 from hybridge.core.identity import KEYS, Marker
-from hybridge.core.machine import Change, Intent, Machine, MachineSpec, Placed, Power, PowerOff, Task, Traits
+from hybridge.core.machine import Change, Machine, MachineSpec, Power, PowerOff, Traits
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.marked import prove
 from hybridge.drivers.vsphere import clone, collector, placement, proof, seen

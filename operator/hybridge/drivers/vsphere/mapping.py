@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Address, Known, Machine, Port, Power, Task, TaskState
+from hybridge.core.machine import Address, Known, Machine, Port, Power
 from hybridge.core.machine_diff import setting_text, without
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.vsphere import guestinfo
 from hybridge.drivers.vsphere.errors import classify, describe
 from hybridge.drivers.vsphere.places import Places

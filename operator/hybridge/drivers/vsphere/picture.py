@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from hybridge.core.machine import Machine, Power, Task, TaskState
+from hybridge.core.machine import Machine, Power
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.vsphere import mapping, seen
 from hybridge.drivers.vsphere.mapping import TaskSeen
 from hybridge.drivers.vsphere.places import Places

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import MachineSpec, Placed
+from hybridge.core.machine import MachineSpec
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.vsphere import hosts, inventory

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hybridge.core.errors import CloudError, Throttled, Unreachable
-from hybridge.core.machine import Task, TaskState
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Sweep, SweepRequest
 from hybridge.drivers.vsphere import collector, mapping, places, proof, seen, updates
 from hybridge.drivers.vsphere.client import Session, Stub

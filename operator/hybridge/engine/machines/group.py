@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hybridge.api.virtualmachine import VirtualMachine
-from hybridge.core.machine import Placed
+from hybridge.core.place import Placed
 from hybridge.engine.cluster import Body
 from hybridge.engine.link import Link
 from hybridge.engine.machines.case import Case

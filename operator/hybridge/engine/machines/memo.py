@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from hybridge.api import desired
 from hybridge.api.virtualmachine import VirtualMachine
-from hybridge.core.machine import Intent, Machine, Task
+from hybridge.core.attempt import Intent
+from hybridge.core.machine import Machine
 from hybridge.core.machine_situation import Record
 from hybridge.core.plan import Do
+from hybridge.core.task import Task
 from hybridge.core.units import parse_time
 from hybridge.engine.machines.attempts import Attempts
 

@@ -12,12 +12,14 @@ from hybridge.api.provider import Provider
 from hybridge.api.shared import DriftEntry, Management, PlanEntry, clip
 from hybridge.api.virtualmachine import AddressStatus, Phase, RestartStatus, VirtualMachine, VirtualMachineStatus
 from hybridge.core import machine_status
+from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import described
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
 from hybridge.core.lifecycle import digest
-from hybridge.core.machine import CloudInit, Intent, Machine, MachineSpec, Placed, Restart
+from hybridge.core.machine import CloudInit, Machine, MachineSpec, Restart
 from hybridge.core.machine_status import Story
+from hybridge.core.place import Placed
 from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Verb
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes, format_time, parse_duration, parse_time

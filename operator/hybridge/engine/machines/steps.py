@@ -11,21 +11,13 @@ import msgspec
 
 from hybridge.api import desired
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineStatus
+from hybridge.core.attempt import Intent, SecretVersion
 from hybridge.core.cloudinit import described
 from hybridge.core.errors import CloudError, NotProven, Refused, TokenMismatch
 from hybridge.core.identity import machine_uuid, token
-from hybridge.core.machine import (
-    CloudInit,
-    Intent,
-    Machine,
-    MachineSpec,
-    Placed,
-    Power,
-    Restart,
-    RestartPhase,
-    SecretVersion,
-)
+from hybridge.core.machine import CloudInit, Machine, MachineSpec, Power, Restart, RestartPhase
 from hybridge.core.machine_diff import driver_field
+from hybridge.core.place import Placed
 from hybridge.core.plan import Do, Verb
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Started

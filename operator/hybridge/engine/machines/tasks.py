@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hybridge.core.errors import CloudError, Disposition, IdTaken
-from hybridge.core.machine import Machine, Power, Task, TaskState
+from hybridge.core.machine import Machine, Power
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task, TaskState
 from hybridge.engine.machines.case import Case
 
 

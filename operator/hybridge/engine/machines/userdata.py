@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from hybridge.core.attempt import SecretVersion
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA, described
 from hybridge.core.errors import Refused
-from hybridge.core.machine import MachineSpec, SecretVersion
+from hybridge.core.machine import MachineSpec
 from hybridge.core.reasons import Reason
 from hybridge.core.units import parse_duration
 from hybridge.drivers.base import Started

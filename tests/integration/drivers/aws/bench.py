@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
+from hybridge.core.attempt import Intent
 from hybridge.core.identity import Marker, token
-from hybridge.core.machine import Intent, Machine, MachineSpec, Placed
+from hybridge.core.machine import Machine, MachineSpec
+from hybridge.core.place import Placed
 from hybridge.drivers.aws.driver import Driver
 from hybridge.drivers.base import Prepared, Settings
 from lab.aws import REGION, AwsCloud

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.identity import token
-from hybridge.core.machine import Intent, Nic, Placed
+from hybridge.core.machine import Nic
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from lab.aws import REGION, AwsCloud
 from tests.integration.drivers.aws.bench import SPEC, Bench

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from hybridge.core.attempt import Intent
 from hybridge.core.identity import Marker, machine_uuid
-from hybridge.core.machine import Intent, Machine, MachineSpec, Nic
+from hybridge.core.machine import Machine, MachineSpec, Nic
 from hybridge.drivers.base import Settings, Started, SweepRequest
 from hybridge.drivers.proxmox.driver import Driver
 from lab.pki import Authority

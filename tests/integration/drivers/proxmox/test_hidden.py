@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hybridge.core.machine import TaskState
 from hybridge.core.reasons import Reason
+from hybridge.core.task import TaskState
 from hybridge.drivers.base import SweepRequest
 from tests.integration.drivers.proxmox.bench import Bench, Lab, marker
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import Power, TaskState
+from hybridge.core.machine import Power
 from hybridge.core.machine_diff import differences
 from hybridge.core.reasons import Reason
+from hybridge.core.task import TaskState
 from hybridge.drivers.base import SweepRequest
 from tests.integration.drivers.proxmox.bench import Bench, Lab, marker
 

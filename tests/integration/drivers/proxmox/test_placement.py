@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from hybridge.core.errors import Refused
-from hybridge.core.machine import CloudInit, Placed
+from hybridge.core.machine import CloudInit
+from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from tests.integration.drivers.proxmox.bench import GIB, Bench, Lab
 

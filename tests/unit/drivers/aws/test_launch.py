@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
 from hybridge.core.identity import Marker
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
+from hybridge.core.machine import CloudInit, MachineSpec, Nic
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch
 from hybridge.drivers.aws.mapping import Disk

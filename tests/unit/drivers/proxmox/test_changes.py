@@ -1,6 +1,7 @@
 """The words of changes."""
 
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
+from hybridge.core.attempt import Intent
+from hybridge.core.machine import CloudInit, MachineSpec, Nic
 from hybridge.drivers.proxmox import changes
 from hybridge.drivers.proxmox.interfaces import interfaces
 

@@ -6,8 +6,9 @@ import json
 import pytest
 from pycdlib import PyCdlib
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic
+from hybridge.core.machine import CloudInit, MachineSpec, Nic
 from hybridge.drivers.proxmox import seed
 from hybridge.drivers.proxmox.seed import Seed
 

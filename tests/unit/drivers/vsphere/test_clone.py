@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
 from hybridge.core.identity import Marker
-from hybridge.core.machine import CloudInit, Intent, MachineSpec, Nic, Power
+from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere import clone
 from hybridge.drivers.vsphere.collector import Found

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Address, Machine, Port, Power, Task, TaskState
+from hybridge.core.machine import Address, Machine, Port, Power
 from hybridge.core.machine_diff import without
 from hybridge.core.reasons import Reason
+from hybridge.core.task import Task, TaskState
 from hybridge.drivers.vsphere import mapping, seen
 from hybridge.drivers.vsphere.places import Places
 from hybridge.drivers.vsphere.sdk import vim

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hybridge.core.machine import Task
+from hybridge.core.task import Task
 from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.sdk import vim
 
