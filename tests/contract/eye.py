@@ -15,6 +15,7 @@ from hybridge.core.machine_diff import differences, driver_field
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Driver, Started, Sweep, SweepRequest
 from tests.contract.bed import Bed
+from tests.sweeps import machines
 
 #: Seconds after which what did not come will not come.
 PATIENCE = 30.0
@@ -41,13 +42,14 @@ class Eye:
     ) -> Sweep:
         """One sweep, taken into the picture."""
         sweep = self.driver.sweep(SweepRequest(tasks=tasks, refresh=refresh, max_age=max_age or {}, wait=wait))
-        if sweep.full:
-            self.machines = dict(sweep.machines)
+        seen = machines(sweep)
+        if seen.full:
+            self.machines = dict(seen.objects)
         else:
-            self.machines.update(sweep.machines)
-            for machine_id in sweep.gone:
+            self.machines.update(seen.objects)
+            for machine_id in seen.gone:
                 self.machines.pop(machine_id, None)
-        self.settled = self.settled or sweep.settled
+        self.settled = self.settled or seen.settled
         self.sweeps.append(sweep)
         return sweep
 

@@ -8,6 +8,7 @@ from hybridge.drivers.base import Driver
 from lab.faultproxy import Rule
 from tests.contract.bed import GIB, Bed, Requests
 from tests.contract.eye import Eye, error_of
+from tests.sweeps import machines
 
 
 def test_everything_is_listed(bed: Bed, eye: Eye) -> None:
@@ -19,7 +20,7 @@ def test_everything_is_listed(bed: Bed, eye: Eye) -> None:
         whole.settle()
         whole.until(lambda: stranger in whole.machines, "the stranger")
 
-    assert whole.sweeps[0].full
+    assert machines(whole.sweeps[0]).full
     assert bed.machines().keys() <= whole.machines.keys()
     assert whole.machines[machine.id].marker == marker
     assert whole.machines[stranger].marker is None

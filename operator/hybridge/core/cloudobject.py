@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, Self
 
 from hybridge.core.identity import Marker
 from hybridge.core.lifecycle import Drift, Import
@@ -104,6 +104,10 @@ class CloudObject(Protocol):
     @property
     def gone(self) -> bool:
         """The cloud says that it is deleted for good."""
+        ...
+
+    def unlocked(self) -> Self:
+        """The same, with the end of the task that held it."""
         ...
 
     @property

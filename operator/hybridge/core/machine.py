@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Self
 
 from hybridge.core.identity import Marker
 from hybridge.core.lifecycle import Drift, Guarantees, Import
@@ -161,6 +162,10 @@ class Machine:
     def gone(self) -> bool:
         """The cloud says that it is deleted for good."""
         return self.power is Power.GONE
+
+    def unlocked(self) -> Self:
+        """The same, with the end of the task that held it."""
+        return replace(self, lock=None)
 
     @property
     def unfit(self) -> str:

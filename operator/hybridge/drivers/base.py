@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from hybridge.core.attempt import Intent
+from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import CloudError
 from hybridge.core.identity import Marker
+from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine, MachineSpec, Power, Traits
 from hybridge.core.place import Placed
 from hybridge.core.task import Task
+
+C_co = TypeVar("C_co", bound=CloudObject, covariant=True)
 
 #: Called by a driver once for every request it sends: (operation, code, seconds). Code is an HTTP status or a fault name.
 Meter = Callable[[str, str, float], None]
@@ -111,21 +115,31 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Portion(Generic[C_co]):
+    """What one sweep saw of the cloud objects of one kind, by id.
+
+    ``full``: they are all that the Provider can see, so what is missing is suspect (but not proven gone).
+    Otherwise they are those that changed, and ``gone`` those that the cloud itself reported as removed.
+    ``settled``: every one that could carry one of our markers has been read in detail since the driver started.
+    """
+
+    objects: Mapping[str, C_co]
+    full: bool
+    gone: Collection[str] = ()
+    settled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Sweep:
     """One bulk look at a cloud.
 
-    ``full``: ``machines`` are all that the Provider can see, so what is missing is suspect (but not proven gone).
-    Otherwise they are those that changed, and ``gone`` those that the cloud itself reported as removed.
-    ``settled``: every machine that could carry one of our markers has been read in detail since the driver started.
+    ``portions``: what was seen of each kind; of a kind that is not there nothing is known anew.
     ``usage``: what machines use, where the bulk list shows it.
     ``tasks`` holds the state of tasks asked for, by id, as far as known. ``requests`` is what the sweep cost.
     ``capacity``: what the cloud could hold now, where the sweep saw it; None: as before.
     """
 
-    machines: Mapping[str, Machine]
-    full: bool
-    gone: Collection[str] = ()
-    settled: bool = True
+    portions: Mapping[CloudKind, Portion[CloudObject]]
     tasks: Mapping[str, Task] = field(default_factory=dict)
     usage: Mapping[str, Usage] = field(default_factory=dict)
     requests: int = 0
@@ -136,11 +150,13 @@ class Sweep:
 class SweepRequest:
     """What a sweep should do besides listing.
 
-    ``tasks``: tasks that somebody waits for. ``refresh``: ids whose details are wanted now. ``max_age``: seconds after
-    which details have to be read again, by id, for machines that objects own (others: ``default_max_age``). ``wait``:
-    seconds that a driver with push may block until something changes.
+    ``kinds``: which kinds to look at; machines always are. ``tasks``: tasks that somebody waits for. ``refresh``: ids, of
+    whatever kind, whose details are wanted now. ``max_age``: seconds after which details have to be read again, by id, for
+    what objects own (others: ``default_max_age``). ``wait``: seconds that a driver with push may block until something
+    changes.
     """
 
+    kinds: Collection[CloudKind] = (CloudKind.MACHINE,)
     tasks: Collection[Task] = ()
     refresh: Collection[str] = ()
     max_age: Mapping[str, float] = field(default_factory=dict)

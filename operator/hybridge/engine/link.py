@@ -7,16 +7,19 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hybridge.core.errors import CloudError
+from hybridge.core.kinds import CloudKind
+from hybridge.core.machine import Machine
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
 from hybridge.core.units import format_time
 from hybridge.drivers.base import Capacity, Connection, Driver, Sweep, SweepRequest, Usage
 from hybridge.engine.backoff import Backoff
 from hybridge.engine.bulkhead import Bulkhead, Closed
-from hybridge.engine.inventory import Inventory
 from hybridge.engine.keys import Clock, Key
+from hybridge.engine.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ MOST_EARLY = 1000
 ERROR_FIRST = 1.0
 #: Seconds until the next sweep after one that ended with an error of ours, at first and at most.
 MISTAKE_FIRST, MISTAKE_MOST = 1.0, 300.0
+#: Seconds between two looks at the kinds that no object of the Provider has.
+ALL_KINDS = 600.0
 #: Sweeps are overdue when so many should have ended and none has; but never before so many seconds.
 OVERDUE, LEAST_OVERDUE = 3.0, 60.0
 
@@ -45,9 +50,11 @@ class LastSweep:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a sweep brought: ids whose picture changed and tasks that ended. ``first``: the picture is whole now."""
+    """What a sweep brought: ids whose picture changed, by kind, and tasks that ended. ``first``: the picture, or that of
+    one more kind, is whole now.
+    """
 
-    ids: Collection[str]
+    ids: Mapping[CloudKind, Collection[str]]
     tasks: Collection[Task]
     first: bool = False
     recovered: bool = False
@@ -55,7 +62,7 @@ class Change:
 
 class Link:
     """One Provider's live side. ``on_change`` is called after each sweep that brought something, ``on_error`` after
-    each that failed; both on the event loop.
+    each that failed; both on the event loop. ``kinds``: the kinds that its objects have.
     """
 
     def __init__(
@@ -68,6 +75,7 @@ class Link:
         clock: Clock,
         monotonic: Clock,
         interval: float,
+        kinds: Callable[[], Collection[CloudKind]],
         on_change: Callable[[Link, Change], None],
         on_error: Callable[[Link, CloudError], None],
     ) -> None:
@@ -76,18 +84,15 @@ class Link:
         self.connection = connection
         self.capacity: Capacity = connection.capacity
         self.bulkhead = bulkhead
-        self.inventory = Inventory()
+        self._shelves: dict[CloudKind, Shelf[Any]] = {}
         self.last_sweep: LastSweep | None = None
         self.error: CloudError | None = None
         self.usage: Mapping[str, Usage] = {}
-        self.owners: dict[str, Key] = {}
-        self._observers: dict[str, set[Key]] = {}
-        self._bound: dict[Key, tuple[str, bool]] = {}
-        self._seekers: set[Key] = set()
-        self.max_age: dict[str, float] = {}
         self._clock = clock
         self._monotonic = monotonic
         self._interval = interval
+        self._kinds = kinds
+        self._all_at: float | None = None
         self._mistakes = Backoff(MISTAKE_FIRST, MISTAKE_MOST)
         self._errors = Backoff(ERROR_FIRST, max(ERROR_FIRST, interval))
         self._swept_at = monotonic()
@@ -115,52 +120,23 @@ class Link:
         await asyncio.to_thread(self.driver.close)
         self.bulkhead.close()
 
-    def bind(self, machine_id: str, key: Key, max_age: float, *, observed: bool = False) -> None:
-        """This is the machine that the object has on record, and no other any more: its changes concern the object, and its
-        details may be ``max_age`` seconds old.
-        """
-        if self._bound.get(key) != (machine_id, observed):
-            self.release(key)
-            self._bound[key] = (machine_id, observed)
-        if observed:
-            self._observers.setdefault(machine_id, set()).add(key)
-            self.max_age[machine_id] = min(max_age, self.max_age.get(machine_id, max_age))
-            return
-        self.owners[machine_id] = key
-        self.max_age[machine_id] = max_age
+    @property
+    def machines(self) -> Shelf[Machine]:
+        """What is known of the machines, which every Provider has."""
+        return self.shelf(CloudKind.MACHINE)
 
-    def seek(self, key: Key, *, seeking: bool) -> None:
-        """Whether every change of the inventory concerns this object, because it looks for a machine to import."""
-        if seeking:
-            self._seekers.add(key)
-        else:
-            self._seekers.discard(key)
+    @property
+    def settled(self) -> bool:
+        """Whether a whole sweep has ended since the Provider was connected."""
+        return self.machines.inventory.settled
 
-    def concerned(self, machine_ids: Collection[str]) -> set[Key]:
-        """The objects that changes of these machines concern, as far as they are bound or seek one."""
-        found = set(self._seekers) if machine_ids else set()
-        for machine_id in machine_ids:
-            found |= self._observers.get(machine_id, set())
-            if machine_id in self.owners:
-                found.add(self.owners[machine_id])
-        return found
-
-    def release(self, key: Key) -> None:
-        """The object has no machine on record: what it was bound to is free for others."""
-        machine_id, _ = self._bound.pop(key, ("", False))
-        if self.owners.get(machine_id) == key:
-            del self.owners[machine_id]
-        observers = self._observers.get(machine_id, set())
-        observers.discard(key)
-        if not observers:
-            self._observers.pop(machine_id, None)
-            if machine_id not in self.owners:
-                self.max_age.pop(machine_id, None)
+    def shelf(self, kind: CloudKind) -> Shelf[Any]:
+        """What is known of the cloud objects of this kind."""
+        return self._shelves.setdefault(kind, Shelf())
 
     def unbind(self, key: Key) -> None:
-        """The object is gone, or has no machine here any more: nothing here concerns it."""
-        self.release(key)
-        self._seekers.discard(key)
+        """The object is gone, or has nothing here any more: nothing here concerns it."""
+        self.shelf(CloudKind(key.kind)).unbind(key)
         self.settle(key)
 
     def expect(self, key: Key, *, refresh: str | None = None) -> None:
@@ -234,14 +210,16 @@ class Link:
 
     async def _sweep_once(self) -> float:
         """One sweep; seconds until the next one is due."""
-        began = self.inventory.begin()
+        kinds = self._due_kinds()
+        began = {kind: self.shelf(kind).inventory.begin() for kind in kinds}
         started = self._monotonic()
         refresh, self._refresh = self._refresh, set()
         # The sweep has a thread of its own: what it is given must not change while it reads.
         request = SweepRequest(
+            kinds=kinds,
             tasks=[task for task in self._tasks.values() if task.state is TaskState.RUNNING],
             refresh=refresh,
-            max_age=dict(self.max_age),
+            max_age={one: age for shelf in self._shelves.values() for one, age in shelf.max_age.items()},
             wait=self._interval,
         )
         try:
@@ -263,10 +241,11 @@ class Link:
         wanted = self._quick if self._expecting else self._interval - duration
         return max(wanted, duration / 2)
 
-    def _take(self, sweep: Sweep, began: int, duration: float) -> None:
+    def _take(self, sweep: Sweep, began: Mapping[CloudKind, int], duration: float) -> None:
         recovered, self.error = self.error is not None, None
-        was_settled = self.inventory.settled
-        ids = self.inventory.apply(sweep, began)
+        whole = self._whole()
+        seen = sweep.portions.items()
+        ids = {kind: self.shelf(kind).inventory.apply(portion, began.get(kind, 0)) for kind, portion in seen}
         self.usage = sweep.usage
         ended = []
         for task in sweep.tasks.values():
@@ -283,9 +262,21 @@ class Link:
             self.capacity = sweep.capacity
         self._swept_at = self._monotonic()
         self.last_sweep = LastSweep(self._clock(), duration, sweep.requests)
-        first = self.inventory.settled and not was_settled
-        self._quick = QUICK if ids or ended else min(self._quick * 1.5, SLOWEST_QUICK)
+        first = self._whole() != whole
+        self._quick = QUICK if any(ids.values()) or ended else min(self._quick * 1.5, SLOWEST_QUICK)
         self._on_change(self, Change(ids, ended, first=first, recovered=recovered))
+
+    def _due_kinds(self) -> Collection[CloudKind]:
+        """The kinds that objects have; now and then all there are, because what nobody has is told as well."""
+        now = self._monotonic()
+        if self._all_at is not None and now - self._all_at < ALL_KINDS:
+            return {CloudKind.MACHINE, *self._kinds()}
+        self._all_at = now
+        return set(CloudKind)
+
+    def _whole(self) -> set[CloudKind]:
+        """The kinds of which a whole picture was seen."""
+        return {kind for kind, shelf in self._shelves.items() if shelf.inventory.settled}
 
     async def _pause(self, seconds: float) -> None:
         deadline = self._monotonic() + seconds

@@ -119,6 +119,7 @@ class Connections:
             clock=self._world.clock,
             monotonic=self._world.monotonic,
             interval=parse_duration(provider.spec.sweep_interval),
+            kinds=lambda: self._world.store.kinds_of(name),
             on_change=self._on_change,
             on_error=self._on_error,
         )

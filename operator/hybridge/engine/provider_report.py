@@ -49,7 +49,7 @@ class ProviderReporter:
             return
         if error is not None:
             told = provider_conditions.failed(error, since=self._since(key.name, link))
-        elif link is None or not link.inventory.settled:
+        elif link is None or not link.settled:
             told = provider_conditions.connecting()
         else:
             told = provider_conditions.connected(link.connection, provider)
@@ -70,7 +70,7 @@ class ProviderReporter:
     @staticmethod
     def _is_restarting(provider: Provider, link: Link | None) -> bool:
         """Whether the first sweep of a new connection is under way to what was Ready: that is no news."""
-        settled = link is not None and link.inventory.settled
+        settled = link is not None and link.settled
         known = provider.status.observed_generation == provider.metadata.generation
         return not settled and known and conditions.is_true(provider.status.conditions, Type.READY)
 
@@ -87,7 +87,7 @@ class ProviderReporter:
         )
         status = self._with_capacity(status, link)
         sweep = link.last_sweep
-        if sweep is None or not link.inventory.settled:
+        if sweep is None or not link.settled:
             return status
         owned, strays, orphans = self._count(link)
         inventory = InventoryStatus(virtual_machines=owned, unmanaged=strays, orphans=len(orphans))
@@ -118,7 +118,7 @@ class ProviderReporter:
         owned = strays = 0
         orphans: list[Machine] = []
         users = self._world.store.users(link.name)
-        for machine in link.inventory.machines():
+        for machine in link.machines.inventory.all():
             if machine.template or machine.power is Power.GONE:
                 continue
             marker = machine.marker

@@ -6,6 +6,7 @@ import asyncio
 import logging
 
 from hybridge.api.provider import Provider
+from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import CloudError, Disposition, Refused
 from hybridge.core.reasons import Reason
 from hybridge.core.units import parse_duration
@@ -16,6 +17,7 @@ from hybridge.engine.outcome import Again, Done, Failed, Outcome
 from hybridge.engine.provider_connection import Connections
 from hybridge.engine.provider_report import ProviderReporter
 from hybridge.engine.queue import Priority
+from hybridge.engine.shelf import Shelf
 from hybridge.engine.store import provider_of
 from hybridge.engine.world import Failure, World
 
@@ -84,18 +86,20 @@ class ProviderKind:
         if change.first or change.recovered:
             world.enqueue_users(link.name)
             world.enqueue(Key("Provider", "", link.name), Priority.SWEEP)
-        concerned = link.concerned(change.ids)
-        # What carries our marker and is not bound yet has been found by this sweep.
-        found = (self._owner(link, machine_id) for machine_id in change.ids if machine_id not in link.owners)
-        waiting = (link.waiting_for(task.id) for task in change.tasks)
-        for key in concerned.union(filter(None, found), filter(None, waiting)):
+        waiting = {link.waiting_for(task.id) for task in change.tasks}
+        for kind, ids in change.ids.items():
+            shelf = link.shelf(kind)
+            # What carries our marker and is not bound yet has been found by this sweep.
+            found = {self._owner(shelf, known_id) for known_id in ids if known_id not in shelf.owners}
+            waiting |= shelf.concerned(ids) | found
+        for key in filter(None, waiting):
             world.enqueue(key, Priority.SWEEP)
 
-    def _owner(self, link: Link, machine_id: str) -> Key | None:
-        machine = link.inventory.get(machine_id)
-        if machine is None or machine.marker is None:
+    def _owner(self, shelf: Shelf[CloudObject], known_id: str) -> Key | None:
+        found = shelf.inventory.get(known_id)
+        if found is None or found.marker is None:
             return None
-        return self._world.store.by_uid(machine.marker.uid)
+        return self._world.store.by_uid(found.marker.uid)
 
     def _lost(self, link: Link, error: CloudError) -> None:
         """A sweep failed. Objects are told when the breaker has opened, so that one lost answer makes no noise."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from hybridge.core.kinds import CloudKind
 from hybridge.engine.cluster import Body
 from hybridge.engine.keys import Key
 
@@ -48,6 +49,7 @@ class Store:
         self._bodies: dict[Key, dict[str, Any]] = {}
         self._uids: dict[str, Key] = {}
         self._users: defaultdict[str, set[Key]] = defaultdict(set)
+        self._kinds: defaultdict[str, Counter[CloudKind]] = defaultdict(Counter)
 
     def put(self, key: Key, body: Body) -> bool:
         """Keeps the body; True when something besides its status and version changed, or its status lost what it told."""
@@ -62,6 +64,7 @@ class Store:
         provider = provider_of(new)
         if provider:
             self._users[provider].add(key)
+            self._kinds[provider][CloudKind(key.kind)] += 1
         return old is None or _substance(old) != _substance(new) or _is_wiped(old["status"], new["status"])
 
     def drop(self, key: Key, uid: str | None = None) -> None:
@@ -84,6 +87,10 @@ class Store:
         """Objects whose spec.providerRef names this Provider."""
         return frozenset(self._users.get(provider, ()))
 
+    def kinds_of(self, provider: str) -> frozenset[CloudKind]:
+        """The kinds of these objects."""
+        return frozenset(self._kinds.get(provider, ()))
+
     def keys(self, kind: str | None = None) -> Iterator[Key]:
         """All keys, or those of one kind."""
         return (key for key in tuple(self._bodies) if kind is None or key.kind == kind)
@@ -97,6 +104,7 @@ class Store:
         provider = provider_of(body)
         if provider:
             self._users[provider].discard(key)
+            self._kinds[provider] -= Counter([CloudKind(key.kind)])
 
 
 def provider_of(body: Body) -> str:

@@ -129,7 +129,7 @@ class Metrics:
             self._sweep_seconds.labels(name).observe(sweep.duration)
             self._sweep_requests.labels(name).set(sweep.requests)
             self._swept_at.labels(name).set(sweep.time)
-        self._machines.labels(name).set(len(link.inventory))
+        self._machines.labels(name).set(len(link.machines.inventory))
         if capacity.cpus is not None:
             self._capacity_cpus.labels(name).set(capacity.cpus)
         if capacity.memory is not None:
@@ -143,7 +143,7 @@ class Metrics:
             self._capacity_storage.labels(name, storage.name).set(storage.total)
             self._used_storage.labels(name, storage.name).set(storage.used)
 
-        for machine_id, key in link.owners.items():
+        for machine_id, key in link.machines.owners.items():
             usage = link.usage.get(machine_id)
             if usage is not None:
                 self._cpu.labels(key.kind, key.namespace, key.name).set(usage.cpu)

@@ -12,6 +12,7 @@ from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import CloudError
 from hybridge.core.identity import Marker
+from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Address, Change, Machine, MachineSpec, Power, Traits
 from hybridge.core.place import Placed
 from hybridge.core.task import Task, TaskState
@@ -26,6 +27,7 @@ from hybridge.engine.outcome import Again, Done, Failed, Outcome
 from hybridge.engine.queue import WorkQueue
 from hybridge.engine.store import Store
 from hybridge.engine.world import World
+from tests.sweeps import shown
 
 KEY, PROVIDER = Key("VirtualMachine", "shop", "web"), Key("Provider", "", "pve")
 #: Turns after which something that has not settled never will.
@@ -167,7 +169,7 @@ class Cloud:
         return Started(machine.id)
 
     def sweep(self, _request: SweepRequest) -> Sweep:
-        return Sweep(dict(self.there), full=True, tasks=dict(self._tasks))
+        return Sweep({CloudKind.MACHINE: shown(self.there.values())}, tasks=dict(self._tasks))
 
     def change(self, machine_id: str, **words: Any) -> None:
         """What a person does in the cloud."""
@@ -218,7 +220,7 @@ class MachineBed:
         )
         self.link = Link(
             "pve", cast("Driver", self.cloud), Connection("pve:1", "1"), bulkhead, clock=clock, monotonic=clock,
-            interval=30.0, on_change=lambda *_: None, on_error=lambda *_: None,
+            interval=30.0, kinds=tuple, on_change=lambda *_: None, on_error=lambda *_: None,
         )  # fmt: skip
         self.world.providers["pve"] = self.link
         self.kind = MachineKind(self.world, cast("MachineMeter", Silent()))

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused, Unreachable
 from hybridge.core.identity import Marker
+from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws.machines import Machines as Ec2
 from hybridge.drivers.base import Started, Sweep, SweepRequest
+from tests.sweeps import shown
 from tests.unit.engine.machine_bed import KEY, Cloud, MachineBed
 
 #: Seconds for which the driver holds it possible that EC2 denies what it has made.
@@ -108,7 +110,7 @@ class ShyCloud(Cloud):
         return super().delete(machine) if self._shows(machine.id) else Started(machine.id)
 
     def sweep(self, _request: SweepRequest) -> Sweep:
-        return Sweep({one.id: one for one in self.there.values() if self._shows(one.id)}, full=True)
+        return Sweep({CloudKind.MACHINE: shown(one for one in self.there.values() if self._shows(one.id))})
 
     def _meet(self, machine_id: str) -> None:
         if not self._shows(machine_id):

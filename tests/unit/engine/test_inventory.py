@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Machine, Power
-from hybridge.drivers.base import Sweep
+from hybridge.drivers.base import Portion
 from hybridge.engine.inventory import Inventory
+from tests.sweeps import shown
 
 OURS = Marker("c", "u1", "VirtualMachine", "shop", "web")
 OTHERS = replace(OURS, uid="u2")
@@ -18,20 +19,20 @@ OLD = Machine("1", "web", Power.STOPPED, OURS)
 NEW = replace(OLD, power=Power.RUNNING)
 
 
-def full(*machines: Machine, settled: bool = True) -> Sweep:
-    return Sweep({machine.id: machine for machine in machines}, full=True, settled=settled)
+def full(*machines: Machine, settled: bool = True) -> Portion[Machine]:
+    return shown(machines, settled=settled)
 
 
-def pushed(*machines: Machine, gone: tuple[str, ...] = ()) -> Sweep:
-    return Sweep({machine.id: machine for machine in machines}, full=False, gone=gone)
+def pushed(*machines: Machine, gone: tuple[str, ...] = ()) -> Portion[Machine]:
+    return shown(machines, full=False, gone=gone)
 
 
-def taken(inventory: Inventory, sweep: Sweep) -> set[str]:
+def taken(inventory: Inventory[Machine], sweep: Portion[Machine]) -> set[str]:
     return inventory.apply(sweep, inventory.begin())
 
 
 def test_a_sweep_tells_whose_picture_changed() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     other = replace(OLD, id="2")
     assert taken(inventory, full(OLD, other)) == {"1", "2"}
     assert taken(inventory, full(OLD, other)) == set()
@@ -42,7 +43,7 @@ def test_a_sweep_tells_whose_picture_changed() -> None:
 
 
 def test_a_slow_list_does_not_take_back_what_a_faster_answer_told() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     taken(inventory, full(OLD))
     began = inventory.begin()
     inventory.see(NEW)
@@ -51,7 +52,7 @@ def test_a_slow_list_does_not_take_back_what_a_faster_answer_told() -> None:
 
 
 def test_a_slow_list_does_not_remove_what_came_after_its_begin() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     began = inventory.begin()
     inventory.see(NEW)
     assert inventory.apply(full(), began) == set()
@@ -60,7 +61,7 @@ def test_a_slow_list_does_not_remove_what_came_after_its_begin() -> None:
 
 
 def test_what_is_pushed_is_always_the_newest() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     began = inventory.begin()
     inventory.see(OLD)
     assert inventory.apply(pushed(NEW), began) == {"1"}
@@ -72,14 +73,14 @@ def test_what_is_pushed_is_always_the_newest() -> None:
 
 
 def test_a_partial_sweep_says_nothing_of_the_rest() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     taken(inventory, full(OLD))
     assert taken(inventory, pushed(replace(OLD, id="2"))) == {"2"}
     assert inventory.get("1") == OLD
 
 
 def test_it_is_settled_once_a_sweep_was_whole_and_stays_so() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     known = []
     for settled in (False, True, False):
         taken(inventory, full(OLD, settled=settled))
@@ -88,7 +89,7 @@ def test_it_is_settled_once_a_sweep_was_whole_and_stays_so() -> None:
 
 
 def test_the_end_of_a_task_unlocks_its_machine() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     inventory.see(replace(OLD, lock="clone"))
     inventory.unlock("1")
     inventory.unlock("unknown")
@@ -116,7 +117,7 @@ changes = st.lists(
 
 @given(changes)
 def test_owners_always_agree_with_the_machines(story: list[tuple[str, list[Machine]]]) -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     for what, found in story:
         if what in {"full", "pushed"}:
             taken(inventory, full(*found) if what == "full" else pushed(*found))
@@ -126,16 +127,16 @@ def test_owners_always_agree_with_the_machines(story: list[tuple[str, list[Machi
             elif what == "forget":
                 inventory.forget(machine.id)
     for marker in (OURS, OTHERS):
-        owned = [machine for machine in inventory.machines() if machine.marker == marker]
+        owned = [machine for machine in inventory.all() if machine.marker == marker]
         assert sorted(owned, key=lambda machine: machine.id) == list(inventory.owned_by(marker.owner))
-    assert all(inventory.get(machine.id) == machine for machine in inventory.machines())
+    assert all(inventory.get(machine.id) == machine for machine in inventory.all())
 
 
 @given(lists, lists, st.booleans())
 def test_after_any_sweep_the_picture_is_that_of_the_sweep(
     before: list[Machine], after: list[Machine], late: bool
 ) -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     taken(inventory, full(*before))
     began = inventory.begin()
     if late and before:
@@ -144,11 +145,11 @@ def test_after_any_sweep_the_picture_is_that_of_the_sweep(
     expected = {machine.id: machine for machine in after}
     if late and before:
         expected[before[0].id] = replace(before[0], name="newer")
-    assert {machine.id: machine for machine in inventory.machines()} == expected
+    assert {machine.id: machine for machine in inventory.all()} == expected
 
 
 def test_a_slow_list_does_not_bring_back_what_was_forgotten_meanwhile() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     taken(inventory, full(OLD))
     began = inventory.begin()
     inventory.forget("1")
@@ -161,7 +162,7 @@ def test_a_slow_list_does_not_bring_back_what_was_forgotten_meanwhile() -> None:
 
 
 def test_a_push_that_confirms_is_newer_too() -> None:
-    inventory = Inventory()
+    inventory: Inventory[Machine] = Inventory()
     taken(inventory, full(OLD))
     began = inventory.begin()
     taken(inventory, pushed(OLD))

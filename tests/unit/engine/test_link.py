@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge.core.errors import CloudError, Throttled
+from hybridge.core.kinds import CloudKind
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Connection, Driver, Sweep, SweepRequest
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.keys import Key
 from hybridge.engine.link import QUICK, SLOWEST_QUICK, Link
+from tests.sweeps import shown
 from tests.unit.engine.virtual import now, run
 
 KEY = Key("VirtualMachine", "shop", "web")
@@ -45,7 +47,7 @@ class Cloud:
         if self.refusals:
             self.refusals -= 1
             raise Throttled("Rate exceeded")
-        return Sweep({}, full=True, requests=1)
+        return Sweep({CloudKind.MACHINE: shown(())}, requests=1)
 
 
 class Patient(Bulkhead):
@@ -75,7 +77,7 @@ def watched(
     async def tell() -> Link:
         link = Link(
             "cloud", cast("Driver", cloud), Connection("cloud:1", "1"), Patient(cloud), clock=now, monotonic=now,
-            interval=INTERVAL, on_change=lambda *_: None, on_error=lambda _, error: told.append(error),
+            interval=INTERVAL, kinds=tuple, on_change=lambda *_: None, on_error=lambda _, error: told.append(error),
         )  # fmt: skip
         sweeping = asyncio.create_task(link._run())
         await asyncio.sleep(INTERVAL / 2)
@@ -139,11 +141,11 @@ def test_a_task_that_failed_for_want_of_a_right_is_counted_once() -> None:
 
 def test_a_sweep_is_given_what_does_not_change_while_it_reads() -> None:
     def story(link: Link) -> None:
-        link.bind("i-1", KEY, 60.0)
+        link.machines.bind("i-1", KEY, 60.0)
 
     cloud, link, _ = watched(Cloud(0.01), INTERVAL * 1.5, story)
     given = cloud.requests[-1].max_age
-    link.bind("i-2", KEY._replace(name="db"), 60.0)
+    link.machines.bind("i-2", KEY._replace(name="db"), 60.0)
 
     assert given == {"i-1": 60.0}
 
@@ -192,33 +194,33 @@ def bound() -> tuple[Link, Key]:
 
 def test_an_object_has_one_machine_and_what_it_had_before_is_free() -> None:
     link, other = bound()
-    link.bind("101", KEY, 60.0)
-    link.bind("102", KEY, 60.0)
-    assert link.owners == {"102": KEY}
-    assert link.max_age == {"102": 60.0}
+    link.machines.bind("101", KEY, 60.0)
+    link.machines.bind("102", KEY, 60.0)
+    assert link.machines.owners == {"102": KEY}
+    assert link.machines.max_age == {"102": 60.0}
 
-    link.bind("101", other, 30.0)
-    link.release(KEY)
-    assert link.owners == {"101": other}
-    assert link.max_age == {"101": 30.0}
+    link.machines.bind("101", other, 30.0)
+    link.machines.release(KEY)
+    assert link.machines.owners == {"101": other}
+    assert link.machines.max_age == {"101": 30.0}
 
 
 def test_who_lost_a_machine_to_another_does_not_take_it_with_him() -> None:
     link, other = bound()
-    link.bind("101", KEY, 60.0)
-    link.bind("101", other, 60.0)
+    link.machines.bind("101", KEY, 60.0)
+    link.machines.bind("101", other, 60.0)
     link.unbind(KEY)
 
-    assert link.owners == {"101": other}
-    assert link.concerned(["101"]) == {other}
+    assert link.machines.owners == {"101": other}
+    assert link.machines.concerned(["101"]) == {other}
 
 
 def test_an_observer_that_becomes_the_owner_is_only_that() -> None:
     link, other = bound()
-    link.bind("101", KEY, 60.0, observed=True)
-    link.bind("101", other, 30.0, observed=True)
-    link.bind("101", KEY, 60.0)
-    assert link.owners == {"101": KEY}
-    link.release(KEY)
+    link.machines.bind("101", KEY, 60.0, observed=True)
+    link.machines.bind("101", other, 30.0, observed=True)
+    link.machines.bind("101", KEY, 60.0)
+    assert link.machines.owners == {"101": KEY}
+    link.machines.release(KEY)
 
-    assert link.concerned(["101"]) == {other}
+    assert link.machines.concerned(["101"]) == {other}

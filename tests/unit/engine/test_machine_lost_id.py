@@ -69,7 +69,7 @@ def told(*, lost: int = 0, vmid: str | None = "1000") -> tuple[CloudError, Case]
         )
         link = Link(
             "aws", cast("Driver", AcceptingCloud(lost, vmid)), Connection("aws:1:x", "1"), bulkhead, clock=time.time,
-            monotonic=time.monotonic, interval=30.0, on_change=lambda *_: None, on_error=lambda *_: None,
+            monotonic=time.monotonic, interval=30.0, kinds=tuple, on_change=lambda *_: None, on_error=lambda *_: None,
         )  # fmt: skip
         machine = world.decode(KEY, VirtualMachine)
         assert machine is not None
@@ -112,7 +112,7 @@ def test_the_attempt_is_over_and_the_next_one_chooses_anew() -> None:
     assert intent is not None
     assert intent.rejected
     assert (case.memo.id, case.machine.status.id) == (None, None)
-    assert case.link.inventory.get("1000") is None, "what was expected to come would be waited for"
+    assert case.link.machines.inventory.get("1000") is None, "what was expected to come would be waited for"
 
 
 def test_a_repeated_request_may_have_met_its_own_machine() -> None:

@@ -90,7 +90,7 @@ def rejected(error: CloudError, *, repeated: bool) -> bool:
         )
         link = Link(
             "aws", cast("Driver", RefusingCloud(error)), Connection("aws:1:x", "1"), bulkhead, clock=time.time,
-            monotonic=time.monotonic, interval=30.0, on_change=lambda *_: None, on_error=lambda *_: None,
+            monotonic=time.monotonic, interval=30.0, kinds=tuple, on_change=lambda *_: None, on_error=lambda *_: None,
         )  # fmt: skip
         machine = world.decode(KEY, VirtualMachine)
         assert machine is not None

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from xml.etree.ElementTree import ParseError
 
 from hybridge.core.errors import Unreachable
+from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine
 from hybridge.drivers.aws import disks, errors, permissions
 from hybridge.drivers.aws.catalogue import Catalogue
@@ -15,7 +16,7 @@ from hybridge.drivers.aws.machines import PAGE, Machines
 from hybridge.drivers.aws.mapping import Seen
 from hybridge.drivers.aws.pages import Pages
 from hybridge.drivers.aws.zones import Zones
-from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest
+from hybridge.drivers.base import Connection, Portion, Settings, Sweep, SweepRequest
 
 #: Version of the EC2 API.
 VERSION = "2016-11-15"
@@ -71,7 +72,8 @@ class Driver:
         for found in self._pages():
             self._disks.read({volume for seen in found if (volume := self._wanted(seen, due, request))})
             machines.update({machine.id: machine for machine in self.machines.complete(found)})
-        return Sweep(machines, full=True, requests=self._client.sent - before)
+        seen = Portion(machines, full=True)
+        return Sweep({CloudKind.MACHINE: seen}, requests=self._client.sent - before)
 
     def _wanted(self, seen: Seen, due: Collection[str], request: SweepRequest) -> str | None:
         """The root volume of an instance, when it is unknown, older than the instance's object accepts, or wanted now."""

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from hybridge.core.errors import CloudError, Refused, Throttled, Unreachable
+from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine, Power
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.base import Connection, Settings, Sweep, SweepRequest, Usage
+from hybridge.drivers.base import Connection, Portion, Settings, Sweep, SweepRequest, Usage
 from hybridge.drivers.proxmox import permissions
 from hybridge.drivers.proxmox.answers import Certificate, Member, Resource, Version
 from hybridge.drivers.proxmox.errors import Missing
@@ -87,9 +88,7 @@ class Driver:
             machines[vmid] = self._machine(vmid, picture.guests[vmid], picture, now)
         return Sweep(
             usage={vmid: Usage(row.cpu, row.mem) for vmid, row in picture.guests.items() if not row.template},
-            machines=machines,
-            full=True,
-            settled=not self._estate.book.unread(picture),
+            portions={CloudKind.MACHINE: Portion(machines, full=True, settled=not self._estate.book.unread(picture))},
             tasks=tasks,
             requests=self._client.sent - before + read + len(reached),
             capacity=picture.capacity,

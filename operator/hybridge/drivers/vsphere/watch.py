@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hybridge.core.errors import CloudError, Throttled, Unreachable
+from hybridge.core.kinds import CloudKind
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.base import Sweep, SweepRequest
+from hybridge.drivers.base import Portion, Sweep, SweepRequest
 from hybridge.drivers.vsphere import collector, mapping, places, proof, seen, updates
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.errors import caused_by
@@ -92,7 +93,7 @@ class Watch:
             tasks = self._other_tasks(request)
         except CloudError as error:
             if self._closed:
-                return Sweep({}, full=False)
+                return Sweep({})
             if not isinstance(error, Unreachable | Throttled):
                 self._filter = None
             raise
@@ -106,7 +107,8 @@ class Watch:
         if full:
             machines = {machine.id: machine for machine in self._picture.machines()}
         requests = self._requests - before
-        return Sweep(machines, full=full, gone=gone | missing, tasks=tasks, requests=requests)
+        seen = Portion(machines, full=full, gone=gone | missing)
+        return Sweep({CloudKind.MACHINE: seen}, tasks=tasks, requests=requests)
 
     def close(self) -> None:
         """A blocked sweep returns at once."""

@@ -15,7 +15,7 @@ from hybridge.engine.world import World
 
 def allow(case: Case, machine_id: str) -> None:
     """Raises Refused (NOT_PERMITTED) where the Provider's restrictions keep tenants from a machine to be imported."""
-    machine = case.link.inventory.get(machine_id)
+    machine = case.link.machines.inventory.get(machine_id)
     if machine is None or case.spec.imports is None or (machine.marker and machine.marker.owner == case.marker.owner):
         return
     named = outside(machine, case.provider)
@@ -30,13 +30,13 @@ def claim(world: World, case: Case, machine_id: str) -> None:
     """Reserves the machine for this object. Raises Refused: ALREADY_OWNED or NOT_PERMITTED."""
     link = case.link
     allow(case, machine_id)
-    owner = link.owners.get(machine_id)
+    owner = link.machines.owners.get(machine_id)
     if owner is None or owner == case.key or world.store.get(owner) is None:
         owner = _recorded(world, case, machine_id)
     if owner is not None:
         raise Refused(Reason.ALREADY_OWNED, f"{machine_id} is taken by {owner.kind} {owner.namespace}/{owner.name}")
     # From here to the binding nothing else runs, so that of two objects that want the same machine only one gets it.
-    link.bind(machine_id, case.key, parse_duration(case.machine.spec.sync_interval))
+    link.machines.bind(machine_id, case.key, parse_duration(case.machine.spec.sync_interval))
 
 
 def _recorded(world: World, case: Case, machine_id: str) -> Key | None:

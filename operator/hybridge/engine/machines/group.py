@@ -33,7 +33,7 @@ def neighbours(world: World, case: Case) -> Mapping[str, str]:
     if group is None:
         return {}
     members = [one for one in others(world, case.machine, group) if one.metadata.uid != case.machine.metadata.uid]
-    seen = ((case.link.inventory.get(one.status.id or ""), one.metadata.name) for one in members)
+    seen = ((case.link.machines.inventory.get(one.status.id or ""), one.metadata.name) for one in members)
     return {machine.host: name for machine, name in seen if machine is not None and machine.host is not None}
 
 
@@ -52,7 +52,7 @@ def _group(body: Body | None) -> object:
 
 def _place(link: Link, other: VirtualMachine) -> Placed | None:
     status = other.status
-    seen = link.inventory.get(status.id) if status.id and status.created_at else None
+    seen = link.machines.inventory.get(status.id) if status.id and status.created_at else None
     if seen is not None:
         return Placed(seen.host, seen.zone)
     planned = status.placement

@@ -177,7 +177,7 @@ class MachineKind:
         if recorded is not None and not case.spec.observed:
             return
         known = recorded or (imports.id if imports else None)
-        seen = case.link.inventory.get(known) if known else None
+        seen = case.link.machines.inventory.get(known) if known else None
         if known is None or seen is None:
             return
         asked = memo.unreadable_at is not None and self._world.clock() - memo.unreadable_at < sight.UNREADABLE
@@ -234,7 +234,7 @@ class MachineKind:
             case Search():
                 await self._search(case)
                 return Again(0.0)
-            case Wait() if not link.inventory.settled:
+            case Wait() if not link.machines.inventory.settled:
                 # The end of the first sweep calls everybody; a restart is no news.
                 return Done()
             case Wait(_, _, after, patient=False):
@@ -254,17 +254,17 @@ class MachineKind:
         machine = await case.link.bulkhead.call(case.link.driver.machines.get, machine_id)
         if machine is None:
             case.memo.deny(machine_id, self._world.clock())
-            case.link.inventory.forget(machine_id)
+            case.link.machines.inventory.forget(machine_id)
         else:
             case.memo.absent = None
             case.memo.unreadable_at = None if machine.detailed else self._world.clock()
-            case.link.inventory.see(machine)
+            case.link.machines.inventory.see(machine)
 
     async def _search(self, case: Case) -> None:
         link, began = case.link, self._world.clock()
         intent = case.memo.intent(case.machine)
         for machine in await link.bulkhead.call(link.driver.machines.find, case.marker, intent):
-            link.inventory.see(machine)
+            link.machines.inventory.see(machine)
         case.memo.searched_at = began
 
     async def _do(self, case: Case, plan: Plan, step: Do, mine: Machine | None) -> Outcome:

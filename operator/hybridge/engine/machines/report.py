@@ -86,7 +86,7 @@ class MachineReporter:
             return Again(0.0)  # Nothing is known yet of the spec that has come meanwhile.
         # What the cloud shows now is told, not what the step just taken will bring; and only of what is provably ours.
         ours = mine is not None or isinstance(plan.step, Do)
-        shown = case.link.inventory.get(memo.id) if ours and memo.id else None
+        shown = case.link.machines.inventory.get(memo.id) if ours and memo.id else None
         story = self._story(case, machine, plan, shown or mine)
         if isinstance(plan.step, Rest):
             memo.synced = memo.generation
@@ -118,7 +118,7 @@ class MachineReporter:
         if not told and error.reason not in _PROGRESS:
             self.warn(key, error)
         spec = case.spec if case else desired.machine_spec(machine, "")
-        shown = case.link.inventory.get(memo.id) if case and memo.id else self._seen(key, memo, machine, error)
+        shown = case.link.machines.inventory.get(memo.id) if case and memo.id else self._seen(key, memo, machine, error)
         story = Story(
             spec,
             None,
@@ -143,8 +143,8 @@ class MachineReporter:
         observed = machine.spec.lifecycle.management is Management.OBSERVED
         if observed and error.reason is Reason.NOT_PERMITTED:
             return None
-        link.bind(memo.id, key, parse_duration(machine.spec.sync_interval), observed=observed)
-        found = link.inventory.get(memo.id)
+        link.machines.bind(memo.id, key, parse_duration(machine.spec.sync_interval), observed=observed)
+        found = link.machines.inventory.get(memo.id)
         if found is None or not found.detailed or (observed and outside(found, provider.spec)):
             return None
         owner = f"{self._world.cluster_id}/{machine.metadata.uid}"
@@ -156,8 +156,8 @@ class MachineReporter:
         if link is None or memo.id is None or memo.created_at is None or link.bulkhead.breaker.open:
             return False
         lag = link.driver.machines.traits.lag
-        known = link.inventory.get(memo.id) is not None
-        return link.inventory.settled and not known and self._world.clock() - memo.created_at >= lag
+        known = link.machines.inventory.get(memo.id) is not None
+        return link.machines.inventory.settled and not known and self._world.clock() - memo.created_at >= lag
 
     def warn(self, key: Key, error: CloudError) -> None:
         """Tells of an error in the log and in an Event."""

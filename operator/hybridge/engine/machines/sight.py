@@ -25,20 +25,22 @@ def situation(world: World, case: Case) -> Situation:
     if world.visibility is not None:
         most = world.visibility
         traits = replace(traits, visibility=min(traits.visibility, most), lag=min(traits.lag, most))
-    inventory, imports = link.inventory, case.spec.imports
+    inventory, imports = link.machines.inventory, case.spec.imports
     intent_id = record.intent.id if record.intent and not record.intent.rejected else None
     known_id = record.id or intent_id
     if known_id:
-        link.bind(known_id, case.key, parse_duration(case.machine.spec.sync_interval), observed=case.spec.observed)
+        link.machines.bind(
+            known_id, case.key, parse_duration(case.machine.spec.sync_interval), observed=case.spec.observed
+        )
     else:
-        link.release(case.key)
+        link.machines.release(case.key)
     meant_id = known_id or (imports.id if imports else None)
     if meant_id and inventory.get(meant_id) is not None:
         memo.absent = None
     carriers = inventory.owned_by(case.marker.owner)
     seeking = imports is not None and not known_id and not carriers
-    link.seek(case.key, seeking=seeking)
-    within = [one for one in inventory.machines() if outside(one, case.provider) is None] if seeking else []
+    link.machines.seek(case.key, seeking=seeking)
+    within = [one for one in inventory.all() if outside(one, case.provider) is None] if seeking else []
     found = matches(imports, within) if imports else ()
     sight = Sight(
         settled=inventory.settled,
@@ -63,7 +65,7 @@ def situation(world: World, case: Case) -> Situation:
 def _predecessors(case: Case) -> tuple[Machine, ...]:
     return tuple(
         machine
-        for machine in case.link.inventory.machines()
+        for machine in case.link.machines.inventory.all()
         if machine.marker is not None
         and machine.marker.uid != case.marker.uid
         and machine.marker.names_same_object(case.marker)

@@ -46,7 +46,7 @@ class MachineSteps:
             target = mine.id if mine is not None else step.actions[0].after if step.verb is Verb.ADOPT else None
             if target is not None and (isinstance(error, NotProven) or error.reason is Reason.NOT_FOUND):
                 # What was seen is not what is there: forget the picture, so that the next plan asks the cloud.
-                case.link.inventory.forget(target)
+                case.link.machines.inventory.forget(target)
             raise
         self._keep(case, step, mine, started)
 
@@ -158,7 +158,7 @@ class MachineSteps:
         memo, intent = case.memo, case.memo.intent(case.machine)
         if intent is None or intent.id is None:
             return
-        case.link.inventory.forget(intent.id)
+        case.link.machines.inventory.forget(intent.id)
         memo.attempts.start_over()
         if not memo.asked_once:
             memo.token_spent = True
@@ -172,7 +172,7 @@ class MachineSteps:
     ) -> Intent:
         """Reads what the call needs, and writes down what is about to happen. Raises Conflict when we are stale."""
         world, link = self._world, case.link
-        taken = {machine_id for machine_id, owner in link.owners.items() if owner != case.key}
+        taken = {machine_id for machine_id, owner in link.machines.owners.items() if owner != case.key}
         async with self._alone(case):
             prepared = await link.bulkhead.call(link.driver.machines.prepare, spec, taken, apart(world, case))
             named = misplaced(prepared.placed, case.provider)
@@ -264,7 +264,7 @@ class MachineSteps:
         """The machine past every cache, still with the marker that it was chosen with: nowhere but on Proxmox VE would
         the cloud itself refuse to overwrite another one. Raises Conflict.
         """
-        inventory, before = case.link.inventory, case.link.inventory.get(machine_id)
+        inventory, before = case.link.machines.inventory, case.link.machines.inventory.get(machine_id)
         machine = await case.link.bulkhead.call(case.link.driver.machines.get, machine_id)
         if machine is None:
             inventory.forget(machine_id)
@@ -277,7 +277,7 @@ class MachineSteps:
 
     @staticmethod
     def _keep(case: Case, step: Do, mine: Machine | None, started: Started) -> None:
-        memo, inventory = case.memo, case.link.inventory
+        memo, inventory = case.memo, case.link.machines.inventory
         if started.id:
             memo.id = started.id
         memo.task = started.task

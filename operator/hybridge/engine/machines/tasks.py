@@ -52,7 +52,7 @@ def follow(case: Case) -> None:
 
 
 def _settle(case: Case, task: Task, after: Machine | None) -> None:
-    memo, inventory = case.memo, case.link.inventory
+    memo, inventory = case.memo, case.link.machines.inventory
     if task.result and memo.id is None:
         memo.id = task.result
     if memo.id:

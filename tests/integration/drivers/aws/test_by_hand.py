@@ -8,6 +8,7 @@ from typing import Any
 from hybridge.drivers.base import SweepRequest
 from lab.aws import AwsCloud
 from tests.integration.drivers.aws.bench import GIB, Bench
+from tests.sweeps import machines
 
 
 def test_what_people_made_is_shown_and_taken_over(bench: Bench, cloud: AwsCloud) -> None:
@@ -21,7 +22,7 @@ def test_what_people_made_is_shown_and_taken_over(bench: Bench, cloud: AwsCloud)
     ]
     ids = [ec2.run_instances(**words, **given)["Instances"][0]["InstanceId"] for given in odd]
 
-    seen = bench.driver.sweep(SweepRequest(refresh=ids)).machines
+    seen = machines(bench.driver.sweep(SweepRequest(refresh=ids))).objects
     assert [seen[one].root_disk for one in ids] == [8 * GIB] * 4
     assert [len(seen[one].ports or ()) for one in ids] == [1, 1, 2, 1]
     assert [seen[one].name for one in ids] == ["", "", "", 'größer & <b>\u2603</b> "q"']

@@ -16,6 +16,7 @@ from hybridge.drivers.aws.driver import connect
 from hybridge.drivers.base import SweepRequest
 from lab.aws import AwsCloud
 from tests.integration.drivers.aws.bench import GIB, SPEC, Bench, settings
+from tests.sweeps import machines
 
 
 def test_many_machines_from_one_image_cost_little_more_than_a_request_each(bench: Bench) -> None:
@@ -31,8 +32,9 @@ def test_many_machines_from_one_image_cost_little_more_than_a_request_each(bench
 def test_a_sweep_costs_a_request_a_page_and_disks_are_read_once_in_a_while(bench: Bench) -> None:
     machine = bench.make()
     first, second = bench.driver.sweep(SweepRequest()), bench.driver.sweep(SweepRequest())
-    assert first.machines[machine.id] == second.machines[machine.id] == machine
-    assert (second.requests, second.full, second.settled) == (1, True, True)
+    seen = machines(second)
+    assert machines(first).objects[machine.id] == seen.objects[machine.id] == machine
+    assert (second.requests, seen.full, seen.settled) == (1, True, True)
     third = bench.driver.sweep(SweepRequest(refresh=[machine.id]))
     assert third.requests == 2
 
@@ -53,7 +55,7 @@ def test_the_disk_of_a_machine_whose_create_had_no_answer_is_known(
     if found_by == "search":
         (found,) = bench.driver.machines.find(marker, intent)
     else:
-        found = bench.driver.sweep(SweepRequest()).machines[made.id]
+        found = machines(bench.driver.sweep(SweepRequest())).objects[made.id]
 
     assert found.root_disk == 20 * GIB
     assert bench.driver.sweep(SweepRequest()).requests == 1

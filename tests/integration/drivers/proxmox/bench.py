@@ -21,6 +21,7 @@ from lab.process import free_port
 from lab.proxmox import documents_of
 from lab.proxmox_cluster import Cluster
 from lab.proxmox_estate import OPERATOR, PERSON, READONLY, furnish
+from tests.sweeps import machines
 
 GIB = 2**30
 SPEC = MachineSpec("", image="debian-12", cpus=2, memory=2 * GIB, root_disk=20 * GIB, networks=(Nic("nic0", "vmbr1"),))
@@ -96,10 +97,10 @@ class Bench:
         """How the next sweep shows the machine."""
         assert started.id
         tasks = [started.task] if started.task else []
-        return self.driver.sweep(SweepRequest(tasks=tasks)).machines[started.id]
+        return machines(self.driver.sweep(SweepRequest(tasks=tasks))).objects[started.id]
 
     def look(self, machine_id: str, *, refresh: bool = False) -> Machine:
-        return self.driver.sweep(SweepRequest(refresh=[machine_id] if refresh else [])).machines[machine_id]
+        return machines(self.driver.sweep(SweepRequest(refresh=[machine_id] if refresh else []))).objects[machine_id]
 
 
 def marker() -> Marker:
