@@ -173,13 +173,6 @@ class VirtualMachineSpec(ManagedSpec, frozen=True, kw_only=True):
         required("image"),
         NAMED,
         kept("image", "image cannot be changed or removed: make another machine"),
-        Rule(
-            "!has(oldSelf.rootDisk) || !has(oldSelf.rootDisk.size) || (has(self.rootDisk) && has(self.rootDisk.size)"
-            " && (!isQuantity(string(self.rootDisk.size)) || !isQuantity(string(oldSelf.rootDisk.size))"
-            " || quantity(string(self.rootDisk.size)).compareTo(quantity(string(oldSelf.rootDisk.size))) >= 0))",
-            "rootDisk.size can grow, but neither shrink nor be removed",
-            path=".rootDisk",
-        ),
         at_most_one("aws", "proxmox", "vsphere", message="at most one of aws, proxmox and vsphere can be set"),
     )
 
@@ -270,10 +263,23 @@ class VirtualMachineStatus(ManagedStatus, frozen=True, kw_only=True):
     restart_required: Annotated[bool, note("Whether a change waits for the next power cycle.")] = False
 
 
+#: While the newest spec was not met, what it asks for can be taken back: a size that no cloud grants, too.
+_GROWS = Rule(
+    "!has(oldSelf.status) || !has(oldSelf.status.metGeneration) || !has(oldSelf.status.observedGeneration)"
+    " || oldSelf.status.metGeneration < oldSelf.status.observedGeneration"
+    " || !has(oldSelf.spec.rootDisk) || !has(oldSelf.spec.rootDisk.size)"
+    " || (has(self.spec.rootDisk) && has(self.spec.rootDisk.size)"
+    " && (!isQuantity(string(self.spec.rootDisk.size)) || !isQuantity(string(oldSelf.spec.rootDisk.size))"
+    " || quantity(string(self.spec.rootDisk.size)).compareTo(quantity(string(oldSelf.spec.rootDisk.size))) >= 0))",
+    "rootDisk.size can grow, but neither shrink nor be removed once the machine has it",
+    path=".spec.rootDisk",
+)
+
+
 class VirtualMachine(Model, frozen=True, kw_only=True):
     """A machine in one of the clouds."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (BOUND,)
+    RULES: ClassVar[tuple[Rule, ...]] = (BOUND, _GROWS)
 
     metadata: ObjectMeta
     spec: VirtualMachineSpec
