@@ -16,7 +16,7 @@ from tests.reliability.report import Report
 from tests.reliability.rows import Row
 
 TRANSITIONS = 1000
-OBJECTS = 10
+OBJECTS = 20
 
 
 @pytest.mark.timeout(4 * 3600)

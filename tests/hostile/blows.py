@@ -62,4 +62,6 @@ def mistakes(log: str) -> list[str]:
         told = json.loads(line)
         if "exception" in told:
             found[f"wrong: {told['message']}: {told['exception'].strip().splitlines()[-1][:300]}"] = None
+        elif told["level"] == "error" and told["logger"].startswith("hybridge"):
+            found[f"wrong: {told['message'][:500]}"] = None
     return list(found)

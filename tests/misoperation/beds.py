@@ -12,8 +12,9 @@ from lab.faultproxy import Cloud
 from tests.contract.clouds import BEDS
 from tests.crash import wishes
 from tests.crash.bed import CrashBed
+from tests.misoperation import truth
 from tests.misoperation.schema import FieldPath, Schema, fields, spec_schemas
-from tests.misoperation.walk import Walk, Walker
+from tests.misoperation.walk import Truth, Walk, Walker
 
 #: Every kind that there is.
 PLURALS = tuple(kind.plural for kind in KINDS)
@@ -22,6 +23,7 @@ PLURALS = tuple(kind.plural for kind in KINDS)
 def walk(bed: CrashBed, plural: str, number: int, seed: int) -> Walk:
     """So many objects of a kind, as they should be. KeyError for a kind that has no words here."""
     schema = spec_schemas()[plural]
+    so = _TRUTH[plural](bed)
     walkers = _MAKE[plural](bed, number)
     door = bed.doors[bed.cloud]
     made = Walk(
@@ -31,6 +33,7 @@ def walk(bed: CrashBed, plural: str, number: int, seed: int) -> Walk:
         walkers,
         door.mutating,
         door.reset_counts,
+        so,
         random.Random(seed),
     )
     made.begin()
@@ -50,8 +53,9 @@ def offers(schema: Schema, cloud: Cloud, good: Mapping[str, Any]) -> dict[FieldP
         path = tuple(words.split("."))
         if path == ("networks",):
             found[path] = [[{"name": "nic0", "id": value}] for value in values]
-        elif path in dict(fields(schema)):
-            found[path] = [list(value) if isinstance(value, tuple) else value for value in values]
+        elif (one := dict(fields(schema)).get(path)) is not None:
+            listed = one.get("type") == "array"
+            found[path] = [[value] if listed and isinstance(value, str) else value for value in values]
     return dict(found)
 
 
@@ -81,4 +85,8 @@ def _providers(bed: CrashBed, number: int) -> list[Walker]:
 _MAKE: Mapping[str, Callable[[CrashBed, int], list[Walker]]] = {
     "providers": _providers,
     "virtualmachines": _machines,
+}
+_TRUTH: Mapping[str, Callable[[CrashBed], Truth]] = {
+    "providers": truth.of_providers,
+    "virtualmachines": truth.of_machines,
 }

@@ -44,6 +44,10 @@ class Walker:
     undoing: bool = False
 
 
+#: What is not in the cloud as these bodies want it, by the name of the object; and what is there besides.
+Truth = Callable[[Mapping[str, Mapping[str, Any]]], list[str]]
+
+
 @dataclass
 class Walk:
     """Walks of several objects of one kind at once. ``offers``: values that this cloud has, by path."""
@@ -54,6 +58,7 @@ class Walk:
     walkers: list[Walker]
     mutations: Callable[[], int]
     forget: Callable[[], None]
+    truth: Truth
     source: random.Random
     steps: Counter[str] = field(default_factory=Counter)
     tried: Counter[FieldPath] = field(default_factory=Counter)
@@ -75,7 +80,8 @@ class Walk:
         self._settle([walker for walker in self.walkers if self._change(walker)])
         back = [walker for walker in self.walkers if walker.undoing]
         for walker in back:
-            self._apply(walker, _replacing(self._spec(walker), walker.good))
+            if refusal := self._apply(walker, _replacing(self._spec(walker), walker.good)):
+                self._note("stuck", walker, f"{walker.last}: cannot be taken back: {refusal}")
         self._settle(back)
         for walker in back:
             if walker.undoing:
@@ -145,11 +151,14 @@ class Walk:
             self._note("wrong", walker, f"{walker.last}: told as {reason}: {message}")
 
     def _rest(self) -> None:
-        """Nothing changes in the cloud once everything is as wanted."""
+        """Nothing changes in the cloud once everything is as wanted, and everything is so there, too."""
         if any(walker.undoing for walker in self.walkers):
             return
         self.forget()
         time.sleep(_STILL)
+        bodies = {walker.name: self.bed.get(walker.plural, walker.name, walker.namespace) for walker in self.walkers}
+        false = self.truth({name: body for name, body in bodies.items() if body is not None})
+        self.found += [one for one in false if one not in self.found]
         if number := self.mutations():
             words = ", ".join(walker.last for walker in self.walkers)
             self.found.append(f"wrong: {number} changing requests while all was as wanted, after {words}")

@@ -147,8 +147,9 @@ or to nothing. The next change is made when each of them stands.
 
 After each change the object is as its spec wants it, or a condition says why not, with a reason of the closed list; or
 the API server has refused it and named the field. Whatever was told is taken back, and the object is as it was before.
-While all are as wanted, no request changes anything in the cloud. In the end the operator is the same process, and has
-met no error that nobody has foreseen.""",
+While all are as wanted, no request changes anything in the cloud, and the cloud itself is asked: it has one machine for
+each object, of the power, size, tags and interfaces that its spec wants, nothing besides, and no stranger was touched.
+In the end the operator is the same process, and has met no error that nobody has foreseen.""",
     )
     SECRETS = Words(
         "secrets",

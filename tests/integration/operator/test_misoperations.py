@@ -28,10 +28,11 @@ def test_some_changes_of_each_kind(cloud: Cloud, tmp_path: Path) -> None:
     """As wanted, or told, and taken back."""
     print(f"HYBRIDGE_SEED={SEED}")
     with crash_bed(tmp_path, cloud) as bed:
-        walks = [walk(bed, plural, 5, SEED) for plural in PLURALS]
-        for one in walks:
+        found = []
+        for plural in PLURALS:
+            one = walk(bed, plural, 5, SEED)
             one.round()
-        found = [finding for one in walks for finding in one.found]
+            found += one.found
         besides = mistakes(bed.operator.log())
 
     assert (found, besides) == ([], [])
