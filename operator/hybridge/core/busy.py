@@ -5,6 +5,7 @@ from __future__ import annotations
 from hybridge.core.cloudobject import CloudObject
 from hybridge.core.plan import Wait
 from hybridge.core.reasons import Reason
+from hybridge.core.situation import AnySituation
 from hybridge.core.task import Task, TaskState
 
 
@@ -24,3 +25,8 @@ def progress(task: Task | None) -> str:
         return ""
     percent = f" ({task.progress} %)" if task.progress is not None else ""
     return f"{task.operation} is running in the cloud{percent}"
+
+
+def is_none_of_ours(situation: AnySituation, found: CloudObject) -> bool:
+    """Whether somebody else is at work, such as a backup: nothing has to wait for that which has nothing to do."""
+    return bool(found.lock) and situation.record.created and not running(situation.sight.task)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA, described
+from hybridge.core.difference import changing, name_change, setting_change, setting_text, setting_verb, tag_changes
 from hybridge.core.machine import Change, Machine, MachineSpec, Port, Traits
 from hybridge.core.plan import Action, Verb
 from hybridge.core.units import format_bytes
@@ -17,6 +18,7 @@ from hybridge.core.units import format_bytes
 FIRST_NETWORK, NETWORKS, MAC = "networks.first", "networks", "networks.mac"
 #: Fields of many parts, of which a driver brings all to the spec at once.
 _WHOLE = frozenset({"tags", NETWORKS})
+_NOUN = "machine"
 
 
 def differences(
@@ -33,10 +35,10 @@ def differences(
     Verb REPLACE stands for what no change of this machine can bring about.
     """
     changes = (
-        *_name(spec, machine, named=named),
+        *name_change(spec, machine, named=named),
         *_size(spec, machine, traits),
         *_disk(spec, machine),
-        *_tags(spec, machine),
+        *tag_changes(spec.tags, machine),
         *_networks(spec, machine, traits),
         *_settings(spec, machine, traits),
         *_cloud_init(spec, machine, traits, given),
@@ -75,20 +77,6 @@ def without(path: str, part: str) -> str:
     return f"{path} without {part}"
 
 
-def setting_text(value: object) -> str:
-    """A value of the spec in the form of ``Machine.settings``."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return ",".join(sorted(str(one) for one in value))
-    return str(value)
-
-
-def _name(spec: MachineSpec, machine: Machine, *, named: bool) -> Iterator[Action]:
-    if named and machine.detailed and machine.name != spec.name:
-        yield Action(Verb.RENAME, "name", machine.name, spec.name)
-
-
 def _size(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[Action]:
     wanted_type = spec.options.get("instanceType")
     if wanted_type is not None:
@@ -125,13 +113,6 @@ def _disk(spec: MachineSpec, machine: Machine) -> Iterator[Action]:
         yield Action(Verb.GROW_DISK, "rootDisk", format_bytes(machine.root_disk), format_bytes(spec.root_disk))
 
 
-def _tags(spec: MachineSpec, machine: Machine) -> Iterator[Action]:
-    if machine.detailed:
-        for key, value in sorted(spec.tags.items()):
-            if machine.tags.get(key) != value:
-                yield Action(Verb.RETAG, f"tags.{key}", machine.tags.get(key, ""), value)
-
-
 def _networks(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[Action]:
     """Interfaces by their order. A spec without networks leaves all as they are."""
     if not spec.networks or machine.ports is None:
@@ -145,10 +126,10 @@ def _networks(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[A
         if not same_mac and port is not None:
             before = f"{before} {port.mac}"
         change = _network_change(traits, index, other_mac=not same_mac)
-        yield _change(Verb.CONNECT, f"{NETWORKS}.{nic.name}", before, after, change)
+        yield changing(Verb.CONNECT, f"{NETWORKS}.{nic.name}", before, after, change, _NOUN)
     for index in range(len(spec.networks), len(machine.ports)):
         before = _port(machine.ports[index])
-        yield _change(Verb.CONNECT, f"{NETWORKS}[{index}]", before, "", _network_change(traits, index))
+        yield changing(Verb.CONNECT, f"{NETWORKS}[{index}]", before, "", _network_change(traits, index), _NOUN)
 
 
 def _port(port: Port | None) -> str:
@@ -169,12 +150,11 @@ def _settings(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[A
         found = machine.settings.get(without(path, part) if part in every else path)
         if found is None:
             continue
-        change, shown = traits.changes.get(path, Change.REPLACE), next(iter(found), "")
-        verb = Verb.MIGRATE if path.startswith("placement.") else Verb.RECONFIGURE
-        if wanted not in found:
-            yield _change(verb, path, shown, wanted, change)
+        change = setting_change(path, wanted, found, traits.changes.get(path, Change.REPLACE), _NOUN)
+        if change is not None:
+            yield change
         elif machine.pending.get(path, wanted) != wanted:
-            yield Action(verb, path, shown, wanted)
+            yield Action(setting_verb(path), path, next(iter(found), ""), wanted)
 
 
 def _cloud_init(
@@ -188,18 +168,12 @@ def _cloud_init(
         if path in machine.settings or before == wanted:
             continue
         change = Change.REPLACE if path == SSH_KEYS else traits.changes.get(path, Change.REPLACE)
-        action = _change(Verb.RECONFIGURE, path, before, wanted, change)
+        action = changing(Verb.RECONFIGURE, path, before, wanted, change, _NOUN)
         if change is not Change.REPLACE:
             patient = path == USER_DATA and not spec.cloud_init.certain
             words = "cloud-init reads it with the next start" + ("; it may be the same text" if patient else "")
             action = replace(action, reason=words, patient=patient)
         yield action
-
-
-def _change(verb: Verb, field: str, before: str, after: str, change: Change) -> Action:
-    if change is Change.REPLACE:
-        return Action(Verb.REPLACE, field, before, after, disruptive=True, reason="it takes another machine")
-    return Action(verb, field, before, after, disruptive=change is Change.STOPPED)
 
 
 def _with_pending(change: Action, coming: str | None) -> Action:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hybridge.core.busy import running
+from hybridge.core.busy import is_none_of_ours
 from hybridge.core.cloudinit import USER_DATA
+from hybridge.core.deletion import plan_deletion
+from hybridge.core.difference import counts_name, in_words, judge
 from hybridge.core.existence import ours
-from hybridge.core.lifecycle import Drift, digest
 from hybridge.core.machine import Machine, Power, RestartPhase
 from hybridge.core.machine_busy import await_shutdown, busy, shutdown
 from hybridge.core.machine_diff import differences
 from hybridge.core.machine_situation import Situation
-from hybridge.core.plan import CONFIGURING, Action, Do, Plan, Refuse, Rest, Step, Verb
+from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Step, Verb, together
 from hybridge.core.reasons import Reason
 
 _POWER = "powerState"
@@ -30,18 +31,11 @@ def plan(situation: Situation) -> Plan:
 
 
 def _plan_deletion(situation: Situation, machine: Machine) -> Plan:
-    action = Action(Verb.DETACH if situation.spec.detach else Verb.DELETE, "machine", machine.id, "")
-    if machine.protection and not situation.spec.detach:
-        return Plan(Refuse(Reason.DELETION_PROTECTED, machine.protection), (action,))
     # Nobody waits for a guest to shut down that is deleted anyway.
     wait = busy(machine, None if shutdown(situation) else situation.sight.task)
-    if wait:
-        return Plan(wait, (action,))
     stops = not situation.spec.detach and situation.traits.delete_needs_stop and machine.power is not Power.STOPPED
-    if stops:
-        stop = Action(Verb.SET_POWER, _POWER, machine.power, Power.STOPPED, disruptive=True, reason="deletion")
-        return Plan(Do((stop,), hard=True), (stop, action))
-    return Plan(Do((action,)), (action,))
+    stop = Action(Verb.SET_POWER, _POWER, machine.power, Power.STOPPED, disruptive=True, reason="deletion")
+    return plan_deletion(situation, machine, wait, Do((stop,), hard=True) if stops else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +58,14 @@ class _Open:
     @classmethod
     def of(cls, situation: Situation, machine: Machine) -> _Open:
         spec = situation.spec
-        named = spec.named or (situation.intent is not None and situation.intent.attempt > 0)
-        changes = differences(spec, machine, situation.traits, named=named, given=situation.record.given)
+        named, given = counts_name(situation), situation.record.given
+        changes = differences(spec, machine, situation.traits, named=named, given=given)
         power = _power_actions(situation, machine)
-        drifted = tuple(action for action in (*changes, *power) if _is_drift(situation, action))
-        if spec.drift is not Drift.CORRECT and not spec.observed:
-            changes = tuple(action for action in changes if action not in drifted)
-            power = tuple(action for action in power if action not in drifted)
+        together_with = _neighbour(situation, machine)
+        # Of user data it is the Secret that came to differ, not the cloud.
+        judged = judge(situation, (*changes, *power), never={USER_DATA}, besides=together_with)
+        changes = tuple(action for action in judged.left if action.field != _POWER)
         possible = [action for action in changes if action.verb is not Verb.REPLACE]
-        told = (*drifted, *_together(situation, machine))
         stopped, runs = machine.power is Power.STOPPED, spec.power is not Power.STOPPED
         refused = [one for one in possible if runs and one.disruptive and one.field in situation.sight.refused]
         possible = [action for action in possible if action not in refused]
@@ -81,9 +74,9 @@ class _Open:
             waiting=tuple(action for action in possible if action.disruptive and not stopped),
             refused=tuple(refused),
             impossible=tuple(action for action in changes if action.verb is Verb.REPLACE),
-            power=power,
-            drifted=drifted,
-            drift=() if spec.drift is Drift.IGNORE and not spec.observed else told,
+            power=tuple(action for action in judged.left if action.field == _POWER),
+            drifted=judged.drifted,
+            drift=judged.told,
         )
 
     @property
@@ -97,21 +90,13 @@ class _Open:
         return any(not action.patient for action in self.waiting)
 
 
-def _together(situation: Situation, machine: Machine) -> tuple[Action, ...]:
+def _neighbour(situation: Situation, machine: Machine) -> tuple[Action, ...]:
     """That the machine has come onto the host of another of its group. It is told; where both should go people decide."""
     other = situation.sight.neighbours.get(machine.host) if machine.host else None
     if other is None or not situation.record.created:
         return ()
     before = f"{machine.host}, as {other}"
     return (Action(Verb.MIGRATE, "placement.antiAffinityGroup", before, f"apart from {other}"),)
-
-
-def _is_drift(situation: Situation, action: Action) -> bool:
-    """Whether the cloud came to differ from a spec that it had met; or does since, and the spec wants the same still."""
-    record = situation.record
-    if action.field == USER_DATA:
-        return False  # Its Secret came to differ, not the cloud.
-    return record.created and (record.reached or record.drifted.get(action.field) == digest(action.after))
 
 
 def _plan_machine(situation: Situation, machine: Machine) -> Plan:
@@ -128,8 +113,8 @@ def _plan_machine(situation: Situation, machine: Machine) -> Plan:
         wait = await_shutdown(situation, machine, asked, wanted=stops) or busy(machine, None)
     else:
         wait = busy(machine, sight.task)
-    if wait and machine.lock and record.created and not (actions or running(sight.task)):
-        wait = None  # Somebody else is at work, such as a backup, and there is nothing for which it has to end.
+    if wait and not actions and is_none_of_ours(situation, machine):
+        wait = None
     step = wait or _next(situation, machine, open_, restart)
     if isinstance(step, Do):
         actions = (*(action for action in step.actions if action not in actions), *actions)
@@ -144,9 +129,7 @@ def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[A
     if restart and machine.power is not Power.STOPPED:
         return Do(restart)
     if now:
-        first = now[0].verb
-        together = CONFIGURING if first in CONFIGURING else {first}
-        return Do(tuple(action for action in now if action.verb in together))
+        return together(now)
     if open_.urgent and spec.disruption:
         if spec.power is None:
             # Nothing else would tell that it has to be started again.
@@ -158,16 +141,10 @@ def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[A
     if open_.refused:
         return situation.sight.refused[open_.refused[0].field]
     if open_.waiting:
-        return Refuse(Reason.RESTART_REQUIRED, f"a power cycle is needed for {_words(open_.waiting)}")
+        return Refuse(Reason.RESTART_REQUIRED, f"a power cycle is needed for {in_words(open_.waiting)}")
     if open_.impossible:
-        return Refuse(Reason.REPLACEMENT_REQUIRED, f"another machine is needed for {_words(open_.impossible)}")
+        return Refuse(Reason.REPLACEMENT_REQUIRED, f"another machine is needed for {in_words(open_.impossible)}")
     return Rest()
-
-
-def _words(actions: tuple[Action, ...]) -> str:
-    return ", ".join(
-        f"{action.field} {action.before or 'nothing'} to {action.after or 'nothing'}" for action in actions
-    )
 
 
 def _is_uninitialized(situation: Situation, machine: Machine) -> bool:

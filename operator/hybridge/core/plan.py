@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -63,6 +64,13 @@ class Do:
     def verb(self) -> Verb:
         """What kind of step it is; all its actions can be done by the same call."""
         return self.actions[0].verb
+
+
+def together(actions: Sequence[Action]) -> Do:
+    """The first of ``actions``, with those that the same call can bring about."""
+    first = actions[0].verb
+    verbs = CONFIGURING if first in CONFIGURING else {first}
+    return Do(tuple(action for action in actions if action.verb in verbs))
 
 
 @dataclass(frozen=True, slots=True)

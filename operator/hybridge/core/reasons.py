@@ -60,7 +60,7 @@ class Reason(StrEnum):
     RESTART_REQUIRED = "RestartRequired", "Stop the machine, or set spec.lifecycle.disruption to Allow."
     REPLACEMENT_REQUIRED = (
         "ReplacementRequired",
-        "This cannot be changed on a machine that exists: undo it in the spec, or make another machine.",
+        "This cannot be changed on what exists: undo it in the spec, or make another object.",
     )
     ALREADY_OWNED = (
         "AlreadyOwned",
@@ -98,6 +98,9 @@ class Reason(StrEnum):
     DELETION_PROTECTED = "DeletionProtected", "Take the protection away first."
     REJECTED = "Rejected", "The cloud refused the request; see its words."
     TASK_FAILED = "TaskFailed", "See the cloud's own log of the task."
-    HAS_DEPENDANTS = "HasDependants", "Delete the objects that are named first."
+    HAS_DEPENDANTS = (
+        "HasDependants",
+        "Delete what is named first, or have it use something else; this goes on by itself then.",
+    )
     DRIFTED = "Drifted", "The cloud differs from the spec; see status.drift."
     CLOUD_ERROR = "CloudError", "The cloud answered with an error of its own; it is tried again."

@@ -45,7 +45,9 @@ class Sight(Generic[C_co]):
     ``matches``: those that the import means; ``near``: in words, those that come close when there are none. ``task``: the
     task on record. ``searched_at``: when the last Search ended. ``token_spent``: the create on record is not to be
     repeated, because its token was refused as used otherwise, or because the cloud has refused or failed it.
-    ``unreadable``: the cloud was asked for its details just now, and gave none.
+    ``unreadable``: the cloud was asked for its details just now, and gave none. ``users``: in words, the objects that use
+    this one, such as ``VirtualMachine shop/web-1``. ``owners``: likewise the objects of this cluster, by the id of what is
+    theirs in the cloud, as far as it can use what this object stands for.
     """
 
     settled: bool
@@ -61,6 +63,8 @@ class Sight(Generic[C_co]):
     searched_at: float | None = None
     token_spent: bool = False
     unreadable: bool = False
+    users: tuple[str, ...] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

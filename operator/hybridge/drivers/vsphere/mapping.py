@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from hybridge.core.difference import setting_text
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Address, Known, Machine, Port, Power
-from hybridge.core.machine_diff import setting_text, without
+from hybridge.core.machine_diff import without
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.vsphere import guestinfo
