@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import msgspec
-
-from hybridge.api.fields import Model
-from hybridge.api.shared import (
-    Disruption,
-    IntentStatus,
-    Management,
-    ObjectMeta,
-    OnDelete,
-    OnLost,
-    SecretVersionStatus,
-    TaskStatus,
-    clip,
-)
-from hybridge.api.shared import Import as ImportOptions
+from hybridge.api.managed_desired import managed, options, size, words
+from hybridge.api.shared import IntentStatus, SecretVersionStatus, TaskStatus, clip
 from hybridge.api.virtualmachine import (
     GivenStatus,
     NetworkInterface,
@@ -29,23 +16,10 @@ from hybridge.api.virtualmachine import (
 )
 from hybridge.core.attempt import Intent, SecretVersion
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA
-from hybridge.core.lifecycle import Import
 from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power, Restart
 from hybridge.core.place import Placed
 from hybridge.core.task import Task
-from hybridge.core.units import format_time, parse_duration, parse_quantity, parse_time
-
-_CLOUDS = ("aws", "proxmox", "vsphere")
-_MOST_NAME = 63
-_UID_START = 8
-
-
-def machine_name(metadata: ObjectMeta, spec: VirtualMachineSpec) -> str:
-    """The name in the cloud: ``spec.name``, else the object's name, cut, and the first 8 characters of its uid."""
-    if spec.name:
-        return spec.name
-    room = _MOST_NAME - _UID_START - 1
-    return f"{metadata.name[:room].rstrip('-.')}-{metadata.uid[:_UID_START]}"
+from hybridge.core.units import format_time, parse_duration, parse_time
 
 
 def machine_spec(machine: VirtualMachine, cloud: str, user_data: str | None = None) -> MachineSpec:
@@ -54,40 +28,26 @@ def machine_spec(machine: VirtualMachine, cloud: str, user_data: str | None = No
     ``cloud`` is the type of the Provider, which picks the block of options; ``user_data`` is the content of the Secret
     that ``spec.cloudInit.userData`` names. ValueError when a quantity or duration cannot be read (the CRD refuses those).
     """
-    spec, lifecycle = machine.spec, machine.spec.lifecycle
-    disk, placement = spec.root_disk, dict(_words(spec.placement))
+    spec, disk = machine.spec, machine.spec.root_disk
+    placement = dict(words(spec.placement))
     group = placement.pop("antiAffinityGroup", None)
-    options: Model | None = getattr(spec, cloud) if cloud in _CLOUDS else None
     return MachineSpec(
-        name=machine_name(machine.metadata, spec),
+        **managed(machine.metadata, spec),
         image=str(spec.image.id) if spec.image and spec.image.id is not None else None,
         cpus=spec.cpus,
-        memory=_size(spec.memory),
-        root_disk=_size(disk.size) if disk else None,
+        memory=size(spec.memory),
+        root_disk=size(disk.size) if disk else None,
         root_disk_class=disk.class_ if disk else None,
         networks=tuple(_nic(network) for network in spec.networks if network.id is not None),
         power=_power(spec),
         power_off=spec.power_off.mode,
         power_off_timeout=parse_duration(spec.power_off.timeout),
-        tags=spec.tags,
         placement={key: str(value) for key, value in placement.items()},
-        options=_words(options) if options else {},
+        options=options(spec, cloud),
         cloud_init=CloudInit(spec.cloud_init.hostname, spec.cloud_init.ssh_keys, user_data),
-        disruption=lifecycle.disruption is Disruption.ALLOW,
-        recreate_lost=lifecycle.on_lost is OnLost.RECREATE,
-        detach=lifecycle.on_delete is OnDelete.DETACH,
-        named=spec.name is not None,
-        observed=lifecycle.management is Management.OBSERVED,
-        imports=_import(lifecycle.import_),
-        drift=lifecycle.drift,
         restart_token=spec.restart_token,
         group=None if group is None else str(group),
     )
-
-
-def foreign_blocks(spec: VirtualMachineSpec, cloud: str) -> tuple[str, ...]:
-    """The blocks of options that belong to another cloud than ``cloud``."""
-    return tuple(other for other in _CLOUDS if other != cloud and getattr(spec, other) is not None)
 
 
 def intent_status(intent: Intent) -> IntentStatus:
@@ -159,8 +119,8 @@ def given_status(given: Mapping[str, str]) -> GivenStatus:
 
 def given(status: GivenStatus) -> Mapping[str, str]:
     """What ``status.cloudInit`` records, by path."""
-    words = {USER_DATA: status.user_data, SSH_KEYS: status.ssh_keys, HOSTNAME: status.hostname}
-    return {path: word for path, word in words.items() if word is not None}
+    told = {USER_DATA: status.user_data, SSH_KEYS: status.ssh_keys, HOSTNAME: status.hostname}
+    return {path: word for path, word in told.items() if word is not None}
 
 
 def placed_status(placed: Placed) -> PlacedStatus | None:
@@ -177,24 +137,6 @@ def _power(spec: VirtualMachineSpec) -> Power | None:
     return Power.RUNNING if spec.lifecycle.import_ is None else None
 
 
-def _import(wanted: ImportOptions | None) -> Import | None:
-    if wanted is None:
-        return None
-    if wanted.filter is not None:
-        return Import(name=wanted.filter.name, tags=wanted.filter.tags)
-    return Import(id=wanted.id)
-
-
 def _nic(network: NetworkInterface) -> Nic:
     mac = network.mac.lower() if network.mac else None
     return Nic(network.name, network.id or "", mac, network.addresses)
-
-
-def _size(value: int | str | None) -> int | None:
-    return None if value is None else parse_quantity(value)
-
-
-def _words(block: Model) -> Mapping[str, object]:
-    """The block as JSON values, so that it is the same after it was stored and read again."""
-    words: Mapping[str, object] = msgspec.json.decode(msgspec.json.encode(block))
-    return words

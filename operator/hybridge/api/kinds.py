@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hybridge.api.fields import Model
 from hybridge.api.provider import Provider, ProviderSpec, ProviderStatus
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
+from hybridge.api.volume import Volume, VolumeSpec, VolumeStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,15 @@ class Kind:
 
 _PROVIDER = Column("PROVIDER", ".spec.providerRef.name")
 _ID = Column("ID", ".status.id")
+
+VOLUME = Kind(
+    "Volume", "volumes", "hvol", True, Volume, VolumeSpec, VolumeStatus,
+    (Column("PHASE", ".status.phase"), Column("SIZE", ".status.size"), _PROVIDER, _ID,
+     Column("CLASS", ".status.class", wide=True)),
+)  # fmt: skip
+
+#: Kinds whose models are whole, and which nothing serves yet: clusters do not get to know them.
+COMING = (VOLUME,)
 
 KINDS = (
     Kind(

@@ -59,6 +59,26 @@ def required(field: str) -> Rule:
     )
 
 
+def grows(path: str, message: str) -> Rule:
+    """A rule of an object: a quantity of its spec, by its dotted path, neither shrinks nor is removed.
+
+    While the newest spec was not met, what it asks for can be taken back: a size that no cloud grants, too.
+    """
+    first, *more = path.split(".")
+    below = [".".join((first, *more[:end])) for end in range(len(more) + 1)]
+    absent = " || ".join(f"!has(oldSelf.spec.{one})" for one in below)
+    present = " && ".join(f"has(self.spec.{one})" for one in below)
+    new, old = f"string(self.spec.{path})", f"string(oldSelf.spec.{path})"
+    return Rule(
+        "!has(oldSelf.status) || !has(oldSelf.status.metGeneration) || !has(oldSelf.status.observedGeneration)"
+        " || oldSelf.status.metGeneration < oldSelf.status.observedGeneration"
+        f" || {absent} || ({present} && (!isQuantity({new}) || !isQuantity({old})"
+        f" || quantity({new}).compareTo(quantity({old})) >= 0))",
+        message,
+        path=f".spec.{first}",
+    )
+
+
 class ManagedSpec(Model, frozen=True, kw_only=True):
     """What every managed kind's spec has."""
 

@@ -28,7 +28,7 @@ from hybridge.api.fields import (
     unique,
 )
 from hybridge.api.machine_options import AWSOptions, ProxmoxOptions, VSphereOptions
-from hybridge.api.managed import BOUND, NAMED, ManagedSpec, ManagedStatus, required
+from hybridge.api.managed import BOUND, NAMED, ManagedSpec, ManagedStatus, grows, required
 from hybridge.api.shared import (
     API_VERSION,
     LocalRef,
@@ -263,23 +263,13 @@ class VirtualMachineStatus(ManagedStatus, frozen=True, kw_only=True):
     restart_required: Annotated[bool, note("Whether a change waits for the next power cycle.")] = False
 
 
-#: While the newest spec was not met, what it asks for can be taken back: a size that no cloud grants, too.
-_GROWS = Rule(
-    "!has(oldSelf.status) || !has(oldSelf.status.metGeneration) || !has(oldSelf.status.observedGeneration)"
-    " || oldSelf.status.metGeneration < oldSelf.status.observedGeneration"
-    " || !has(oldSelf.spec.rootDisk) || !has(oldSelf.spec.rootDisk.size)"
-    " || (has(self.spec.rootDisk) && has(self.spec.rootDisk.size)"
-    " && (!isQuantity(string(self.spec.rootDisk.size)) || !isQuantity(string(oldSelf.spec.rootDisk.size))"
-    " || quantity(string(self.spec.rootDisk.size)).compareTo(quantity(string(oldSelf.spec.rootDisk.size))) >= 0))",
-    "rootDisk.size can grow, but neither shrink nor be removed once the machine has it",
-    path=".spec.rootDisk",
-)
-
-
 class VirtualMachine(Model, frozen=True, kw_only=True):
     """A machine in one of the clouds."""
 
-    RULES: ClassVar[tuple[Rule, ...]] = (BOUND, _GROWS)
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        BOUND,
+        grows("rootDisk.size", "rootDisk.size can grow, but neither shrink nor be removed once the machine has it"),
+    )
 
     metadata: ObjectMeta
     spec: VirtualMachineSpec

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from hybridge.core.cloudobject import CloudObject
 from hybridge.core.lifecycle import Import
-from hybridge.core.plan import Bind, Look, Plan, Refuse, Step, Wait
+from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Step, Wait
 from hybridge.core.proof import C, take
 from hybridge.core.reasons import Reason
 from hybridge.core.situation import AnySituation
@@ -37,7 +37,8 @@ def near(wanted: Import, seen: Iterable[CloudObject]) -> tuple[str, ...]:
 
 def plan_import(situation: AnySituation) -> Plan:
     """What is to be done while nothing is bound yet: never a creation."""
-    return Plan(_seek(situation))
+    step = _seek(situation)
+    return Plan(step, step.actions if isinstance(step, Do) else ())
 
 
 def absent_import(situation: AnySituation) -> Plan:

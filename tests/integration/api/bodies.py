@@ -17,6 +17,11 @@ def machine(name: str, /, **spec: Any) -> Body:
     return _body("VirtualMachine", name, least | spec)
 
 
+def volume(name: str, /, **spec: Any) -> Body:
+    """A Volume with the least that is needed, and ``spec`` over it; None takes a field away."""
+    return _body("Volume", name, {"providerRef": {"name": "aws-prod"}, "size": "20Gi"} | spec)
+
+
 def aws(name: str, /, **spec: Any) -> Body:
     """A Provider of type AWS."""
     return _provider(name, {"aws": {"region": "eu-central-1"}} | spec)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge.api import desired
+from hybridge.api.managed_desired import foreign_blocks
 from hybridge.api.notyet import NOT_YET, not_yet
 from hybridge.api.provider import Provider
 from hybridge.api.selectors import NamespaceGrant
@@ -75,8 +76,8 @@ def test_options_are_those_of_the_own_cloud_and_plain_json() -> None:
     wanted = machine(aws={"securityGroupIDs": ["sg-1"]})
     assert desired.machine_spec(wanted, "aws").options == {"securityGroupIDs": ["sg-1"]}
     assert desired.machine_spec(wanted, "vsphere").options == {}
-    assert desired.foreign_blocks(wanted.spec, "vsphere") == ("aws",)
-    assert desired.foreign_blocks(wanted.spec, "aws") == ()
+    assert foreign_blocks(wanted.spec, "vsphere") == ("aws",)
+    assert foreign_blocks(wanted.spec, "aws") == ()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hybridge.api.desired import foreign_blocks, machine_spec
+from hybridge.api.desired import machine_spec
+from hybridge.api.managed_desired import foreign_blocks
 from hybridge.api.notyet import not_yet
 from hybridge.api.shared import FINALIZER, SYNC_NOW, Management
 from hybridge.api.virtualmachine import VirtualMachine

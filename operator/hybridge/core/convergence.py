@@ -1,0 +1,62 @@
+"""The plan for what has no power to be cycled: everything but machines."""
+
+from __future__ import annotations
+
+from hybridge.core.busy import is_none_of_ours, locked, progress, running
+from hybridge.core.difference import in_words, judge
+from hybridge.core.managed import ManagedObject, State
+from hybridge.core.plan import Action, Plan, Refuse, Rest, Step, Verb, Wait, together
+from hybridge.core.proof import doing
+from hybridge.core.reasons import Reason
+from hybridge.core.situation import AnySituation
+
+
+def busy(situation: AnySituation, found: ManagedObject) -> Step | None:
+    """What has to end first; None when it can be changed, or deleted. What has failed, or is only half made, can go."""
+    deleting, task = situation.record.deleting, situation.sight.task
+    if running(task):
+        return Wait(doing(situation), progress(task))
+    if found.lock:
+        return locked(found)
+    match found.state:
+        case State.DELETING:
+            return Wait(Reason.DELETING, f"{found.id} is being deleted in the cloud")
+        case State.UNKNOWN:
+            return Wait(Reason.HOST_DOWN, f"the cloud cannot tell how {found.id} is", patient=True)
+        case State.PENDING if not deleting:
+            return Wait(Reason.CREATING, f"{found.id} is being made")
+        case State.FAILED if not deleting:
+            words = f": {found.ended}" if found.ended else ""
+            return Refuse(Reason.TASK_FAILED, f"{found.id} has failed in the cloud{words}")
+    return None
+
+
+def converge(
+    situation: AnySituation, found: ManagedObject, changes: tuple[Action, ...], in_use: Step | None = None
+) -> Plan:
+    """The plan to bring what is provably ours to its spec, from which it differs by ``changes``.
+
+    ``in_use``: what a disruptive change has to wait for; None where nothing uses it. Verb REPLACE stands for what cannot
+    be brought about.
+    """
+    judged = judge(situation, changes)
+    impossible = tuple(action for action in judged.left if action.verb is Verb.REPLACE)
+    possible = tuple(action for action in judged.left if action.verb is not Verb.REPLACE)
+    waiting = tuple(action for action in possible if action.disruptive) if in_use else ()
+    now = tuple(action for action in possible if action not in waiting)
+    actions = (*now, *waiting, *impossible)
+    wait = busy(situation, found)
+    if wait and not actions and is_none_of_ours(situation, found):
+        wait = None
+    if wait:
+        step = wait
+    elif now:
+        step = together(now)
+    elif waiting and in_use:
+        step = in_use
+    elif impossible:
+        words = f"another {situation.noun} is needed for {in_words(impossible)}"
+        step = Refuse(Reason.REPLACEMENT_REQUIRED, words)
+    else:
+        step = Rest()
+    return Plan(step, actions, judged.told, judged.drifted)

@@ -1,0 +1,228 @@
+"""Arbitrary situations of the kinds that have no power: whatever may be wanted, on record and seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from hypothesis import strategies as st
+
+from hybridge.core import volume_plan
+from hybridge.core.attempt import Intent
+from hybridge.core.identity import Marker
+from hybridge.core.lifecycle import Drift, Import
+from hybridge.core.machine import Change
+from hybridge.core.managed import State
+from hybridge.core.plan import Plan
+from hybridge.core.situation import AnySituation, Record, Sight
+from hybridge.core.task import Task, TaskState
+from hybridge.core.volume import Attachment, Volume, VolumeSpec, VolumeTraits
+from tests.unit.core.situations import IDENTITY, NOW
+
+#: Any object of the core. Strategies of several kinds have no closer type in common.
+Whatever = Any
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kind: its plan, what a situation of it is made from, and what it looks like where it is as wanted."""
+
+    noun: str
+    plan: Callable[[Whatever], Plan]
+    situation: Callable[..., Whatever]
+    specs: st.SearchStrategy[Whatever] = field(repr=False)
+    objects: st.SearchStrategy[Whatever] = field(repr=False)
+    traits: st.SearchStrategy[Whatever] = field(repr=False)
+    met: Callable[[Whatever, Whatever], Whatever] = field(repr=False)
+
+    def marker(self, uid: str = "uid-1") -> Marker:
+        """The marker of the object that the test is about."""
+        return Marker("cluster-1", uid, self.noun.capitalize(), "shop", "data")
+
+
+ids = st.sampled_from(["a-1", "a-2", "a-3"])
+sizes = st.sampled_from([None, 1, 2, 4])
+tags = st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["", "1", "2"]), max_size=2)
+machine_ids = st.sampled_from(["m-1", "m-2", "m-9"])
+
+
+def wanted(**more: st.SearchStrategy[Whatever]) -> dict[str, st.SearchStrategy[Whatever]]:
+    """Strategies for what all specs have, and ``more``."""
+    return {
+        "name": st.just("data"),
+        "tags": tags,
+        "named": st.booleans(),
+        "observed": st.sampled_from([False, False, False, True]),
+        "imports": st.sampled_from([None, None, None, Import(id="a-1"), Import(name="data")]),
+        "detach": st.booleans(),
+        "drift": st.sampled_from([Drift.CORRECT, *Drift]),
+        "recreate_lost": st.booleans(),
+        **more,
+    }
+
+
+def shown(**more: st.SearchStrategy[Whatever]) -> dict[str, st.SearchStrategy[Whatever]]:
+    """Strategies for what all cloud objects have, and ``more``."""
+    return {
+        "id": ids,
+        "name": st.sampled_from(["data", "other"]),
+        "state": st.sampled_from([*State, State.READY, State.READY]),
+        "tags": tags,
+        "lock": st.sampled_from([None, None, None, "backup"]),
+        "protection": st.sampled_from(["", "", "", "the option is on"]),
+        "unfit": st.sampled_from(["", "", "", "no such thing"]),
+        "detailed": st.sampled_from([True, True, False]),
+        **more,
+    }
+
+
+def guaranteed(**more: st.SearchStrategy[Whatever]) -> dict[str, st.SearchStrategy[Whatever]]:
+    """Strategies for what all traits have, and ``more``."""
+    return {
+        "visibility": st.sampled_from([0.0, 300.0]),
+        "lag": st.sampled_from([0.0, 60.0]),
+        "token_lifetime": st.sampled_from([0.0, 600.0]),
+        **more,
+    }
+
+
+def _volume_met(spec: VolumeSpec, volume: Volume) -> Volume:
+    return replace(
+        volume,
+        size=max(spec.size or 0, volume.size or 0),
+        iops=spec.iops,
+        throughput=spec.throughput,
+        encrypted=spec.encrypted,
+        settings={
+            **({"class": (spec.class_,)} if spec.class_ else {}),
+            **{f"placement.{key}": (value,) for key, value in spec.placement.items()},
+            **{f"x.{key}": (str(value),) for key, value in spec.options.items()},
+        },
+    )
+
+
+VOLUME = Case(
+    "volume",
+    volume_plan.plan,
+    volume_plan.Situation,
+    st.builds(
+        VolumeSpec,
+        **wanted(
+            size=sizes,
+            class_=st.sampled_from([None, "fast", "slow"]),
+            iops=sizes,
+            throughput=sizes,
+            encrypted=st.sampled_from([None, True, False]),
+            placement=st.sampled_from([{}, {"zone": "z1"}]),
+            options=st.sampled_from([{}, {"key": "k1"}]),
+        ),
+    ),
+    st.builds(
+        Volume,
+        **shown(
+            size=sizes,
+            iops=sizes,
+            throughput=sizes,
+            encrypted=st.sampled_from([None, True, False]),
+            settings=st.sampled_from([{}, {"class": ("fast",), "placement.zone": ("z2",), "x.key": ("k2",)}]),
+            attachments=st.lists(st.builds(Attachment, machine_ids), max_size=2).map(tuple),
+        ),
+    ),
+    st.builds(
+        VolumeTraits,
+        **guaranteed(
+            block=st.just("x"),
+            changes=st.sampled_from([{}, {"size": Change.ONLINE, "class": Change.STOPPED, "iops": Change.ONLINE}]),
+        ),
+    ),
+    _volume_met,
+)
+
+CASES = (VOLUME,)
+
+intents = st.builds(
+    Intent,
+    attempt=st.integers(0, 3),
+    token=st.just("token"),
+    name=st.just("data"),
+    uuid=st.just(""),
+    provider_identity=st.sampled_from([IDENTITY, IDENTITY, IDENTITY, IDENTITY, "account-2"]),
+    started_at=st.sampled_from([NOW - seconds for seconds in (0, 30, 100, 299, 301, 1000)]),
+    id=st.one_of(st.none(), ids),
+    rejected=st.sampled_from([False, False, False, True]),
+)
+tasks = st.builds(
+    Task,
+    id=st.just("task-1"),
+    operation=st.just("Copy"),
+    started_at=st.just(NOW - 60),
+    state=st.sampled_from([*TaskState, TaskState.RUNNING]),
+)
+records = st.builds(
+    Record,
+    id=st.one_of(st.none(), ids),
+    intent=st.one_of(st.none(), intents, intents),
+    created=st.booleans(),
+    deleting=st.booleans(),
+    protected=st.sampled_from([False, False, True]),
+    reached=st.booleans(),
+    drifted=st.just({}),
+)
+
+
+@st.composite
+def situations(draw: st.DrawFn, case: Case) -> AnySituation:
+    """Only what Sight promises is kept: carriers carry our marker, what is on record has the id on record,
+    and what was seen has an id.
+    """
+    mine = case.marker()
+    others = (replace(mine, cluster="cluster-2"), replace(mine, uid="uid-0", name="other"))
+    markers = st.sampled_from([None, mine, mine, mine, case.marker("uid-0"), *others])
+    objects = st.builds(lambda found, marker: replace(found, marker=marker), case.objects, markers)
+    situation = case.situation(
+        draw(case.specs), draw(records), Sight(settled=True), draw(case.traits), mine, IDENTITY, NOW
+    )
+    if situation.id is None:
+        situation = replace(situation, record=replace(situation.record, created=False))
+    seen = draw(st.lists(objects, max_size=3, unique_by=lambda found: found.id))
+    recorded = draw(st.one_of(st.none(), objects))
+    marked = [found for found in seen if found.detailed and found.marker]
+    sight = Sight(
+        settled=draw(st.booleans()),
+        recorded=replace(recorded, id=situation.id) if recorded and situation.id else None,
+        absent=draw(st.booleans()),
+        carriers=tuple(found for found in marked if found.marker == mine),
+        predecessors=tuple(found for found in marked if found.marker != mine),
+        matches=tuple(seen) if situation.spec.imports else (),
+        task=draw(st.one_of(st.none(), st.none(), tasks)),
+        searched_at=draw(st.sampled_from([None, NOW - 600, NOW - 1, NOW])),
+        token_spent=draw(st.booleans()),
+        users=draw(st.sampled_from([(), (), ("VirtualMachine shop/web",)])),
+        owners=draw(st.sampled_from([{}, {"m-1": "VirtualMachine shop/web", "m-2": "VirtualMachine shop/db"}])),
+    )
+    return _with(situation, sight)
+
+
+def _with(situation: Whatever, sight: Sight[Whatever]) -> AnySituation:
+    """The situation with what its kind sees besides left as it was."""
+    kept = {one.name: getattr(situation.sight, one.name) for one in fields(situation.sight)}
+    new = {one.name: getattr(sight, one.name) for one in fields(sight)}
+    made: AnySituation = replace(situation, sight=type(situation.sight)(**(kept | new)))
+    return made
+
+
+def proven(case: Case, spec: Whatever, found: Whatever, traits: Whatever, *, created: bool = True) -> AnySituation:
+    """What is provably ours, whole, ready and seen in detail."""
+    mine = replace(found, marker=case.marker(), lock=None, detailed=True, state=State.READY)
+    intent = Intent(1, "token", spec.name, "", IDENTITY, NOW - 9999)
+    situation: AnySituation = case.situation(
+        spec,
+        Record(mine.id, intent, created=created),
+        Sight(settled=True, recorded=mine),
+        traits,
+        case.marker(),
+        IDENTITY,
+        NOW,
+    )
+    return situation
