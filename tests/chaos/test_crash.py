@@ -11,9 +11,9 @@ import pytest
 
 from lab.bed import CLOUDS
 from lab.faultproxy import Cloud
-from tests.crash.bed import crash_bed
 from tests.crash.hooks import KILLS, LOSSES, How
-from tests.crash.strike import Strikes, choose
+from tests.crash.lanes import lanes
+from tests.crash.strike import choose
 from tests.reliability.report import Report
 from tests.reliability.rows import Row
 
@@ -36,11 +36,11 @@ def test_crashes(
 ) -> None:
     """Every hook point of every step of a machine's life, each by itself."""
     most, only = request.config.getoption("--most"), request.config.getoption("--blow")
-    with crash_bed(tmp_path, cloud) as bed:
-        strikes = Strikes(bed, tell)
-        hooks = strikes.reference().hooks
+    number = 1 if only else request.config.getoption("--lanes")
+    with lanes(tmp_path, cloud, number) as beds:
+        hooks = beds.reference(tell).hooks
         chosen = [blow for blow in choose(hooks, ways, seed, most) if fnmatchcase(str(blow), only or "*")]
-        results = strikes.strike(chosen)
+        results = beds.strike(chosen, tell)
 
     reached = sum(result.reached for result in results)
     for result in results:

@@ -26,7 +26,7 @@ _GRACE = 4.0
 _PATIENCE = 120.0
 #: Seconds until what a machine leaves for a moment is gone.
 _TIDY = 20.0
-_POLL = 0.01
+_POLL = 0.05
 _LOOK = 0.1
 
 Tell = Callable[[str], None]
