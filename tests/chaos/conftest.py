@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--minutes", type=int, default=60, help="how long the storm of a soak lasts")
     group.addoption("--machines", type=int, default=1000, help="how many machines a soak has")
     group.addoption("--most", type=int, help="so many blows for each cloud and row of crashes, chosen by the seed")
-    group.addoption("--lanes", type=int, default=4, help="how many lives crashes live side by side")
+    group.addoption("--lanes", type=int, default=4, help="how many beds crashes and deceit have side by side")
     group.addoption(
         "--blow", help="only blows that match this glob, as they are told: 'create: kill after: aws ec2:Run*'"
     )
