@@ -84,7 +84,7 @@ class Eye:
         self.until(so, f"{machine_id} as wanted", refresh=[machine_id] if fresh else ())
         return self.machines[machine_id]
 
-    def end(self, started: Started) -> Task | None:
+    def end(self, started: Started[Machine]) -> Task | None:
         """Waits for the task of a change, if there is one; how it ended."""
         task = started.task
         if task is None:
@@ -95,7 +95,7 @@ class Eye:
             time.sleep(_PAUSE)
         return now
 
-    def finish(self, started: Started) -> Task | None:
+    def finish(self, started: Started[Machine]) -> Task | None:
         """Waits for the task of a change, which has to succeed."""
         task = self.end(started)
         assert task is None or task.state is TaskState.SUCCEEDED, task

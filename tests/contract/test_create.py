@@ -189,7 +189,7 @@ def test_several_machines_at_once(bed: Bed, driver: Driver, eye: Eye) -> None:
     """Methods are called from the threads of a pool."""
     wanted = [(bed.spec(), bed.marker()) for _ in range(8)]
 
-    def create(one: tuple[MachineSpec, Marker]) -> Started:
+    def create(one: tuple[MachineSpec, Marker]) -> Started[Machine]:
         return driver.machines.create(bed.intent(driver, *one), *one)
 
     with ThreadPoolExecutor(4) as pool:

@@ -13,24 +13,24 @@ from hybridge.drivers.base import Driver, Started
 from tests.contract.bed import Bed
 from tests.contract.eye import Eye, error_of
 
-Change = Callable[[Driver, Machine, MachineSpec], Started]
+Change = Callable[[Driver, Machine, MachineSpec], Started[Machine]]
 
 
-def _configure(driver: Driver, machine: Machine, spec: MachineSpec) -> Started:
+def _configure(driver: Driver, machine: Machine, spec: MachineSpec) -> Started[Machine]:
     assert machine.marker is not None
     wanted = replace(spec, cpus=4, tags={"stolen": "yes"})
     return driver.machines.configure(machine, wanted, {"cpus", "tags"}, None, machine.marker)
 
 
-def _start(driver: Driver, machine: Machine, spec: MachineSpec) -> Started:
+def _start(driver: Driver, machine: Machine, spec: MachineSpec) -> Started[Machine]:
     return driver.machines.set_power(machine, spec, Power.RUNNING)
 
 
-def _delete(driver: Driver, machine: Machine, spec: MachineSpec) -> Started:
+def _delete(driver: Driver, machine: Machine, spec: MachineSpec) -> Started[Machine]:
     return driver.machines.delete(machine)
 
 
-def _mark(driver: Driver, machine: Machine, spec: MachineSpec) -> Started:
+def _mark(driver: Driver, machine: Machine, spec: MachineSpec) -> Started[Machine]:
     return driver.machines.mark(machine, machine.marker)
 
 

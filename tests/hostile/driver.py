@@ -98,7 +98,7 @@ class HostileMachines:
         now = self._insist(lambda: self._machines.get(words[0].id))
         return (now or words[0], *words[1:])
 
-    def _made(self, words: tuple[Any, ...]) -> Started | None:
+    def _made(self, words: tuple[Any, ...]) -> Started[Machine] | None:
         """What creates have made whose answers were rewritten: an engine looks before it asks again."""
         intent, _, marker = words
         made = self._machines.find(marker, intent)

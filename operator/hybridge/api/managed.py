@@ -28,6 +28,7 @@ from hybridge.api.shared import (
     DriftEntry,
     IntentStatus,
     Lifecycle,
+    ObjectMeta,
     PlanEntry,
     ProviderRef,
     TaskStatus,
@@ -62,7 +63,7 @@ def required(field: str) -> Rule:
 def grows(path: str, message: str) -> Rule:
     """A rule of an object: a quantity of its spec, by its dotted path, neither shrinks nor is removed.
 
-    While the newest spec was not met, what it asks for can be taken back: a size that no cloud grants, too.
+    What the cloud has refused, or failed to do, can be taken back: nobody is bound to a size that is not to be had.
     """
     first, *more = path.split(".")
     below = [".".join((first, *more[:end])) for end in range(len(more) + 1)]
@@ -70,8 +71,10 @@ def grows(path: str, message: str) -> Rule:
     present = " && ".join(f"has(self.spec.{one})" for one in below)
     new, old = f"string(self.spec.{path})", f"string(oldSelf.spec.{path})"
     return Rule(
-        "!has(oldSelf.status) || !has(oldSelf.status.metGeneration) || !has(oldSelf.status.observedGeneration)"
-        " || oldSelf.status.metGeneration < oldSelf.status.observedGeneration"
+        "(has(oldSelf.status) && has(oldSelf.status.observedGeneration) && has(oldSelf.status.conditions)"
+        " && (!has(oldSelf.status.metGeneration) || oldSelf.status.metGeneration < oldSelf.status.observedGeneration)"
+        " && oldSelf.status.conditions.exists(one, (one.type == 'Stalled' && one.status == 'True')"
+        " || (one.type == 'Synced' && one.reason == 'TaskFailed')))"
         f" || {absent} || ({present} && (!isQuantity({new}) || !isQuantity({old})"
         f" || quantity({new}).compareTo(quantity({old})) >= 0))",
         message,
@@ -125,4 +128,13 @@ class ManagedStatus(Model, frozen=True, kw_only=True):
         Mapping[str, Annotated[str, text("A digest of the wanted value.", 64)]],
         pairs("Fields that came to differ from a spec that was met, and what was wanted of them then.", 64),
     ] = msgspec.field(default_factory=dict)
+    created_at: Annotated[str | None, moment("When it was made, or taken over.")] = None
     last_sync_time: Annotated[str | None, moment("When the status last changed.")] = None
+
+
+class ManagedObject(Model, frozen=True, kw_only=True):
+    """An object of any managed kind."""
+
+    metadata: ObjectMeta
+    spec: ManagedSpec
+    status: ManagedStatus = ManagedStatus()

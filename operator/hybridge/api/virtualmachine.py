@@ -20,7 +20,6 @@ from hybridge.api.fields import (
     int_or_string,
     kept,
     keyed,
-    moment,
     note,
     number,
     quantity,
@@ -28,7 +27,7 @@ from hybridge.api.fields import (
     unique,
 )
 from hybridge.api.machine_options import AWSOptions, ProxmoxOptions, VSphereOptions
-from hybridge.api.managed import BOUND, NAMED, ManagedSpec, ManagedStatus, grows, required
+from hybridge.api.managed import BOUND, NAMED, ManagedObject, ManagedSpec, ManagedStatus, grows, required
 from hybridge.api.shared import (
     API_VERSION,
     LocalRef,
@@ -253,7 +252,6 @@ class VirtualMachineStatus(ManagedStatus, frozen=True, kw_only=True):
     instance_type: Annotated[str | None, text("The instance type, where the cloud has types.", 64)] = None
     host: Annotated[str | None, text("The node or host on which the machine is.", 255)] = None
     zone: Annotated[str | None, text("The availability zone in which the machine is.", 255)] = None
-    created_at: Annotated[str | None, moment("When the machine was made.")] = None
     placement: Annotated[PlacedStatus | None, note("Where the machine was put when it was made, and why.")] = None
     guest_agent: Annotated[bool | None, note("Whether the guest's agent or tools run, where the cloud can tell.")] = (
         None
@@ -263,12 +261,15 @@ class VirtualMachineStatus(ManagedStatus, frozen=True, kw_only=True):
     restart_required: Annotated[bool, note("Whether a change waits for the next power cycle.")] = False
 
 
-class VirtualMachine(Model, frozen=True, kw_only=True):
+class VirtualMachine(ManagedObject, frozen=True, kw_only=True):
     """A machine in one of the clouds."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         BOUND,
-        grows("rootDisk.size", "rootDisk.size can grow, but neither shrink nor be removed once the machine has it"),
+        grows(
+            "rootDisk.size",
+            "rootDisk.size can grow, but neither shrink nor be removed, unless the cloud has refused it",
+        ),
     )
 
     metadata: ObjectMeta

@@ -11,14 +11,13 @@ from hybridge.api.fields import (
     at_most_one,
     atomic,
     kept,
-    moment,
     note,
     number,
     quantity,
     settled,
     text,
 )
-from hybridge.api.managed import BOUND, NAMED, ManagedSpec, ManagedStatus, grows, required
+from hybridge.api.managed import BOUND, NAMED, ManagedObject, ManagedSpec, ManagedStatus, grows, required
 from hybridge.api.shared import API_VERSION, LocalRef, ObjectMeta
 from hybridge.core.managed import Phase
 
@@ -136,15 +135,14 @@ class VolumeStatus(ManagedStatus, frozen=True, kw_only=True):
     host: Annotated[str | None, text("The node on which it is, where only this node has it.", 255)] = None
     storage: Annotated[str | None, text("The storage or datastore on which it is.", 255)] = None
     attachments: Annotated[tuple[AttachmentStatus, ...], atomic("The machines that have it.", 64)] = ()
-    created_at: Annotated[str | None, moment("When the volume was made.")] = None
 
 
-class Volume(Model, frozen=True, kw_only=True):
+class Volume(ManagedObject, frozen=True, kw_only=True):
     """A disk that outlives machines, in one of the clouds."""
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         BOUND,
-        grows("size", "size can grow, but neither shrink nor be removed once the volume has it"),
+        grows("size", "size can grow, but neither shrink nor be removed, unless the cloud has refused it"),
     )
 
     metadata: ObjectMeta

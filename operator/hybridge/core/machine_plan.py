@@ -92,7 +92,7 @@ class _Open:
 
 def _neighbour(situation: Situation, machine: Machine) -> tuple[Action, ...]:
     """That the machine has come onto the host of another of its group. It is told; where both should go people decide."""
-    other = situation.sight.neighbours.get(machine.host) if machine.host else None
+    other = situation.neighbours.get(machine.host) if machine.host else None
     if other is None or not situation.record.created:
         return ()
     before = f"{machine.host}, as {other}"

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from hybridge.core import situation
 from hybridge.core.machine import Machine, MachineSpec, Power, Restart, Traits
-from hybridge.core.plan import Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +21,14 @@ class Record(situation.Record):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight(situation.Sight[Machine]):
-    """``neighbours``: names, by host, of other machines of the anti-affinity group. ``refused``: what was said when a
-    change, by field, was tried that needs a stopped machine: for that it is not stopped again.
-    """
-
-    neighbours: Mapping[str, str] = field(default_factory=dict)
-    refused: Mapping[str, Refuse] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Situation(situation.Situation[MachineSpec, Machine]):
-    """A machine's."""
+    """A machine's. ``neighbours``: names, by host, of other machines of the anti-affinity group."""
 
     noun: ClassVar[str] = "machine"
 
     record: Record
-    sight: Sight
     traits: Traits
+    neighbours: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_fresh(self) -> bool:

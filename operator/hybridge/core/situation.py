@@ -10,6 +10,7 @@ from hybridge.core.attempt import Intent
 from hybridge.core.cloudobject import CloudObject, Wanted
 from hybridge.core.identity import Marker
 from hybridge.core.lifecycle import Guarantees
+from hybridge.core.plan import Refuse
 from hybridge.core.task import Task
 
 W_co = TypeVar("W_co", bound=Wanted, covariant=True)
@@ -47,7 +48,8 @@ class Sight(Generic[C_co]):
     repeated, because its token was refused as used otherwise, or because the cloud has refused or failed it.
     ``unreadable``: the cloud was asked for its details just now, and gave none. ``users``: in words, the objects that use
     this one, such as ``VirtualMachine shop/web-1``. ``owners``: likewise the objects of this cluster, by the id of what is
-    theirs in the cloud, as far as it can use what this object stands for.
+    theirs in the cloud, as far as it can use what this object stands for. ``refused``: what was said when a change, by
+    field, was tried that disrupts: for that it is not disrupted again.
     """
 
     settled: bool
@@ -65,6 +67,7 @@ class Sight(Generic[C_co]):
     unreadable: bool = False
     users: tuple[str, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, Refuse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

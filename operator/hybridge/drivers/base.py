@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from hybridge.core.attempt import Intent
-from hybridge.core.cloudobject import CloudObject
+from hybridge.core.cloudobject import CloudObject, Wanted
 from hybridge.core.errors import CloudError
 from hybridge.core.identity import Marker
 from hybridge.core.kinds import CloudKind
+from hybridge.core.lifecycle import Guarantees
 from hybridge.core.machine import Machine, MachineSpec, Power, Traits
 from hybridge.core.place import Placed
 from hybridge.core.task import Task
 
+W = TypeVar("W", bound=Wanted)
+C = TypeVar("C", bound=CloudObject)
 C_co = TypeVar("C_co", bound=CloudObject, covariant=True)
 
 #: Called by a driver once for every request it sends: (operation, code, seconds). Code is an HTTP status or a fault name.
@@ -165,15 +168,15 @@ class SweepRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class Started(Generic[C_co]):
     """A change that the cloud accepted.
 
-    ``machine`` is what is now known of it, as far as the answer or the accepted call tells; ``id`` its id, once known.
-    ``task`` is set while the change goes on. ``again``: the same call has to follow the task, for the rest.
+    ``found`` is what is now known of the cloud object, as far as the answer or the accepted call tells; ``id`` its id, once
+    known. ``task`` is set while the change goes on. ``again``: the same call has to follow the task, for the rest.
     """
 
     id: str | None = None
-    machine: Machine | None = None
+    found: C_co | None = None
     task: Task | None = None
     again: bool = False
 
@@ -181,7 +184,7 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """The exact parameters of a create, found by reading the cloud. ``id`` where the operator chooses it. ``placed``:
-    where the machine will be, as far as that is decided here, and why.
+    where it will be, as far as that is decided here, and why.
     """
 
     parameters: Mapping[str, object]
@@ -189,22 +192,72 @@ class Prepared:
     placed: Placed = field(default_factory=Placed)
 
 
-class MachineDriver(Protocol):
-    """Machines of one cloud.
+class ObjectDriver(Protocol[W, C]):
+    """The cloud objects of one kind in one cloud.
 
-    Methods that change something take the machine as last seen, with its identity proven by the plan. Where ids are
+    Methods that change something take the cloud object as last seen, with its identity proven by the plan. Where ids are
     reused (Proxmox) the driver proves it again with a read of its own, just before, and raises NotProven; ``delete`` does so
-    on every cloud.
+    on every cloud. Repeating any of them is safe.
     """
 
-    traits: Traits
+    @property
+    def traits(self) -> Guarantees:
+        """What the cloud guarantees of what it is asked to make."""
+        ...
 
-    def normalize(self, spec: MachineSpec) -> MachineSpec:
+    def normalize(self, spec: W) -> W:
         """Pure: the spec as this cloud would show it back (tags in its alphabet, sizes in its steps).
 
         Without it a value that the cloud rounds would differ from the spec for ever. Raises Refused for what the cloud
         cannot do at all.
         """
+        ...
+
+    def create(self, intent: Intent, spec: W, marker: Marker) -> Started[C]:
+        """Creates what this intent says, marked in the same call. Repeating it with the same intent is safe.
+
+        Raises IdTaken when the chosen id or name is something else's, TokenMismatch, and errors whose
+        ``took_effect_possible`` tells whether a search has to come before a repetition.
+        """
+        ...
+
+    def find(self, marker: Marker, intent: Intent | None) -> list[C]:
+        """Uncached: all (what was deleted included, as gone) that carry this marker or came from this intent."""
+        ...
+
+    def get(self, known_id: str) -> C | None:
+        """Uncached read by id, in detail. None only when the cloud positively says that no such thing exists."""
+        ...
+
+    def configure(
+        self, found: C, spec: W, fields: Collection[str], intent: Intent | None, marker: Marker
+    ) -> Started[C]:
+        """Brings ``fields``, the fields of the plan's actions, to the spec, in as few calls as can be."""
+        ...
+
+    def mark(self, found: C, marker: Marker | None) -> Started[C]:
+        """Replaces the marker (an adoption), or takes it away (a detachment), and leaves the rest."""
+        ...
+
+    def delete(self, found: C) -> Started[C]:
+        """Destroys it, with whatever else ``create`` made for it."""
+        ...
+
+
+class MachineDriver(ObjectDriver[MachineSpec, Machine], Protocol):
+    """Machines of one cloud.
+
+    The fields of ``configure``: ``name``, ``cpus``, ``memory``, ``instanceType``, ``rootDisk``, ``tags``, ``networks`` (all
+    interfaces, in order), the paths of ``Machine.settings`` that ``traits.changes`` has (``cloudInit.hostname`` and
+    ``cloudInit.userData`` write anew all that cloud-init reads, but for the instance id: what a guest does once it does not
+    repeat), and ``initialize`` (everything that a new machine gets after its clone: uuid, sizes, disk, tags, networks,
+    cloud-init; it may be started in the same go, where the spec wants it to run). A path below ``placement`` comes alone:
+    the machine is moved, while it runs where the cloud can. ``delete`` takes the disks that came with the machine along.
+    """
+
+    @property
+    def traits(self) -> Traits:
+        """How this cloud's machines differ where the plan has to know."""
         ...
 
     def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
@@ -218,47 +271,8 @@ class MachineDriver(Protocol):
         """
         ...
 
-    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
-        """Creates the machine of this intent, marked in the same call. Repeating it with the same intent is safe.
-
-        Raises IdTaken when the chosen id or name is something else's, TokenMismatch, and errors whose
-        ``took_effect_possible`` tells whether a search has to come before a repetition.
-        """
-        ...
-
-    def find(self, marker: Marker, intent: Intent | None) -> list[Machine]:
-        """Uncached: all machines (deleted ones included, as GONE) that carry this marker or came from this intent."""
-        ...
-
-    def get(self, machine_id: str) -> Machine | None:
-        """Uncached read by id, in detail. None only when the cloud positively says that no such machine exists."""
-        ...
-
-    def configure(
-        self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
-    ) -> Started:
-        """Brings ``fields`` to the spec, in as few calls as can be.
-
-        Fields: ``name``, ``cpus``, ``memory``, ``instanceType``, ``rootDisk``, ``tags``, ``networks`` (all interfaces, in
-        order), the paths of ``Machine.settings`` that ``traits.changes`` has (``cloudInit.hostname`` and
-        ``cloudInit.userData`` write anew all that cloud-init reads, but for the instance id: what a guest does once it does
-        not repeat), and ``initialize`` (everything that a new
-        machine gets after its clone: uuid, sizes, disk, tags, networks, cloud-init; it may be started in the same go,
-        where the spec wants it to run). A path below ``placement`` comes alone: the machine is moved, while it runs where
-        the cloud can. Repeating it is safe.
-        """
-        ...
-
-    def mark(self, machine: Machine, marker: Marker | None) -> Started:
-        """Replaces the machine's marker (an adoption), or takes it away (a detachment), and leaves the rest."""
-        ...
-
-    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
+    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:
         """Starts or stops the machine; ``hard`` overrides the spec's way to power off. Already so: no error."""
-        ...
-
-    def delete(self, machine: Machine) -> Started:
-        """Destroys the machine with the disks that came with it, and whatever else ``create`` made for it."""
         ...
 
     def close(self) -> None:

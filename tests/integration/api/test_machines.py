@@ -152,6 +152,13 @@ CHANGES: list[tuple[Body, Body, str]] = [
     ({}, {"image": {"id": "ami-other"}}, "image cannot be changed or removed"),
     ({"lifecycle": IMPORT_A}, {"image": None}, "image cannot be changed or removed"),
     ({"lifecycle": IMPORT_A, "image": None}, {"image": {"id": "ami-0abc"}}, ""),
+    (BIG, {"rootDisk": {"size": "30Gi"}}, ""),
+    (BIG, {"rootDisk": {"size": 21474836480}}, ""),
+    (BIG, {"rootDisk": {"class": "io2"}}, ""),
+    (BIG, {"rootDisk": {"size": "19Gi"}}, "rootDisk.size can grow, but neither shrink nor be removed"),
+    (BIG, {"rootDisk": {"size": None}}, "rootDisk.size can grow, but neither shrink nor be removed"),
+    (BIG, {"rootDisk": None}, "rootDisk.size can grow, but neither shrink nor be removed"),
+    ({}, {"rootDisk": {"size": "1Gi"}}, ""),
     ({"lifecycle": IMPORT_A}, {"lifecycle": {"import": {"id": "i-b"}}}, ""),
     ({"lifecycle": IMPORT_A}, {"lifecycle": None}, ""),
 ]
@@ -243,13 +250,28 @@ def test_a_disk_only_grows_once_the_machine_has_it(api: Api, name: str, change: 
     _expect(api.merge(made, {"spec": change}).message, sentence)
 
 
-@pytest.mark.parametrize("met", [None, 1], ids=["nothing was met", "the former spec was met"])
-@pytest.mark.parametrize("change", [change for change, _ in DISKS], ids=str)
-def test_a_size_that_was_not_met_is_taken_back(api: Api, name: str, met: int | None, change: Body) -> None:
+#: What the operator told of a spec, whether by that it is met, and whether its disk may be made smaller then.
+TOLD: list[tuple[Body, int | None, bool]] = [
+    ({"type": "Stalled", "status": "True", "reason": "Quota"}, None, True),
+    ({"type": "Stalled", "status": "True", "reason": "Quota"}, 1, True),
+    ({"type": "Stalled", "status": "True", "reason": "Lost"}, 2, False),
+    ({"type": "Synced", "status": "False", "reason": "TaskFailed"}, 1, True),
+    ({"type": "Synced", "status": "False", "reason": "Creating"}, None, False),
+    ({"type": "Synced", "status": "False", "reason": "Updating"}, 1, False),
+]
+
+
+@pytest.mark.parametrize(("condition", "met", "allowed"), TOLD, ids=str)
+@pytest.mark.parametrize("change", [{"rootDisk": {"size": "19Gi"}}, {"rootDisk": None}], ids=str)
+def test_a_size_that_the_cloud_refused_is_taken_back(
+    api: Api, name: str, condition: Body, met: int | None, change: Body, *, allowed: bool
+) -> None:
     made = machine(name, **BIG)
     assert api.create(made).message == ""
-    assert api.merge(made, {"status": {"observedGeneration": 2, "metGeneration": met}}, status=True).message == ""
-    assert api.merge(made, {"spec": change}).message == ""
+    told = {"lastTransitionTime": "2026-01-01T00:00:00Z", "message": "", **condition}
+    status = {"observedGeneration": 2, "metGeneration": met, "conditions": [told]}
+    assert api.merge(made, {"status": status}, status=True).message == ""
+    _expect(api.merge(made, {"spec": change}).message, "" if allowed else "rootDisk.size can grow")
 
 
 def test_a_new_machine_waits_for_the_operator(api: Api, name: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge.api import desired
+from hybridge.api import desired, records
 from hybridge.api.managed_desired import foreign_blocks
 from hybridge.api.notyet import NOT_YET, not_yet
 from hybridge.api.provider import Provider
@@ -117,15 +117,15 @@ intents = st.builds(
 
 @given(intents)
 def test_an_intent_survives_being_stored(intent: Intent) -> None:
-    stored = msgspec.json.encode(desired.intent_status(intent))
-    assert desired.intent(msgspec.json.decode(stored, type=IntentStatus)) == intent
+    stored = msgspec.json.encode(records.intent_status(intent))
+    assert records.intent(msgspec.json.decode(stored, type=IntentStatus)) == intent
 
 
 @given(words, words, moments, st.none() | st.integers(0, 100))
 def test_a_task_survives_being_stored(task_id: str, operation: str, started: float, progress: int | None) -> None:
     task = Task(task_id, operation, started, progress=progress)
-    stored = msgspec.json.encode(desired.task_status(task))
-    assert desired.task(msgspec.json.decode(stored, type=TaskStatus)) == task
+    stored = msgspec.json.encode(records.task_status(task))
+    assert records.task(msgspec.json.decode(stored, type=TaskStatus)) == task
 
 
 NOT_DONE: list[tuple[dict[str, Any], tuple[str, ...]]] = [

@@ -14,8 +14,9 @@ from hybridge.core.attempt import Intent
 from hybridge.core.identity import machine_uuid, token
 from hybridge.core.imports import matches
 from hybridge.core.machine import Machine, MachineSpec, Power, Restart, RestartPhase
-from hybridge.core.machine_situation import Record, Sight, Situation
+from hybridge.core.machine_situation import Record, Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Verb, Wait
+from hybridge.core.situation import Sight
 from hybridge.core.task import Task, TaskState
 from tests.unit.core.cloud_model import MINE, Cloud, Crash, NoEffect, TokenSpent, Unanswered, Violation
 

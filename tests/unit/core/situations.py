@@ -21,7 +21,8 @@ from hybridge.core.machine import (
     RestartPhase,
     Traits,
 )
-from hybridge.core.machine_situation import Record, Sight, Situation
+from hybridge.core.machine_situation import Record, Situation
+from hybridge.core.situation import Sight
 from hybridge.core.task import Task, TaskState
 
 MINE = Marker("cluster-1", "uid-1", "VirtualMachine", "shop", "web-1")

@@ -11,9 +11,10 @@ from hybridge.core.imports import matches, near
 from hybridge.core.lifecycle import Drift, Import, digest
 from hybridge.core.machine import Machine, MachineSpec, Power, Restart, RestartPhase, Traits
 from hybridge.core.machine_plan import plan
-from hybridge.core.machine_situation import Record, Sight, Situation
+from hybridge.core.machine_situation import Record, Situation
 from hybridge.core.plan import Bind, Do, Look, Plan, Refuse, Release, Rest, Verb, Wait
 from hybridge.core.reasons import Reason
+from hybridge.core.situation import Sight
 from tests.unit.core.situations import IDENTITY, MINE, NOW
 
 WEB = Machine("i-1", "web", Power.RUNNING, tags={"team": "shop", "tier": "front"})
@@ -59,10 +60,10 @@ def test_what_comes_close_is_told() -> None:
 
 
 WANTED = MachineSpec("web", imports=Import(name="web"), power=None)
-ALL_SEEN = Sight(settled=True)
+ALL_SEEN: Sight[Machine] = Sight(settled=True)
 
 
-def situation(*found: Machine, spec: MachineSpec = WANTED, sight: Sight = ALL_SEEN) -> Situation:
+def situation(*found: Machine, spec: MachineSpec = WANTED, sight: Sight[Machine] = ALL_SEEN) -> Situation:
     return Situation(spec, Record(), replace(sight, matches=found), Traits(), MINE, IDENTITY, NOW)
 
 
@@ -119,7 +120,7 @@ def test_an_id_that_no_list_shows_is_asked_for_before_it_is_missed() -> None:
 def test_an_imported_machine_that_is_gone_is_never_made_anew() -> None:
     spec = MachineSpec("web", imports=Import(id="i-1"), recreate_lost=True)
     intent = Intent(0, "", "web", "", IDENTITY, NOW - 9999, id="i-1")
-    sight = Sight(settled=True, absent=True, searched_at=NOW)
+    sight: Sight[Machine] = Sight(settled=True, absent=True, searched_at=NOW)
     lost = replace(situation(spec=spec, sight=sight), record=Record("i-1", intent, created=True))
     assert refusal(plan(lost)) is Reason.LOST
 

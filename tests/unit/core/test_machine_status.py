@@ -13,9 +13,10 @@ from hybridge.core.errors import Busy, CloudError, IdTaken, NotProven, Refused, 
 from hybridge.core.machine import Address, Machine, MachineSpec, Power
 from hybridge.core.machine_plan import plan
 from hybridge.core.machine_situation import Situation
-from hybridge.core.machine_status import Phase, Story, conditions, drift, phase, waits_for_address
+from hybridge.core.machine_status import Phase, Story, phase, waits_for_address
 from hybridge.core.plan import Action, Bind, Do, Look, Plan, Refuse, Release, Rest, Search, Step, Verb, Wait
 from hybridge.core.reasons import Reason
+from hybridge.core.story import conditions, drift
 from tests.unit.core.situations import machines, situations
 
 SPEC = MachineSpec("web")
@@ -62,39 +63,39 @@ STORIES: dict[str, tuple[Story, Phase, str, str]] = {
     "searched for": (Story(SPEC, Plan(Search()), None), Phase.CREATING, "False Searching", "InProgress"),
     "runs as wanted": (WELL, Phase.RUNNING, "True Running", "Current"),
     "stopped as wanted": (
-        replace(WELL, spec=replace(SPEC, power=Power.STOPPED), machine=STOPPED),
+        replace(WELL, spec=replace(SPEC, power=Power.STOPPED), found=STOPPED),
         Phase.STOPPED,
         "True Stopped",
         "Current",
     ),
     "stopped against the spec": (
-        replace(WELL, plan=Plan(Do((Action(Verb.SET_POWER, "powerState", "Stopped", "Running"),))), machine=STOPPED),
+        replace(WELL, plan=Plan(Do((Action(Verb.SET_POWER, "powerState", "Stopped", "Running"),))), found=STOPPED),
         Phase.UPDATING,
         "False Updating",
         "InProgress",
     ),
     "starting": (
         replace(
-            WELL, plan=Plan(Wait(Reason.STARTING, "i-1 is starting")), machine=replace(RUNNING, power=Power.STARTING)
+            WELL, plan=Plan(Wait(Reason.STARTING, "i-1 is starting")), found=replace(RUNNING, power=Power.STARTING)
         ),
         Phase.UPDATING,
         "False Starting",
         "InProgress",
     ),
     "suspended": (
-        replace(WELL, plan=Plan(Wait(Reason.UPDATING, "")), machine=replace(RUNNING, power=Power.SUSPENDED)),
+        replace(WELL, plan=Plan(Wait(Reason.UPDATING, "")), found=replace(RUNNING, power=Power.SUSPENDED)),
         Phase.UNKNOWN,
         "False Updating",
         "InProgress",
     ),
     "no address yet": (
-        replace(WELL, machine=replace(RUNNING, addresses=())),
+        replace(WELL, found=replace(RUNNING, addresses=())),
         Phase.RUNNING,
         "False WaitingForAddress",
         "InProgress",
     ),
     "never any address": (
-        replace(WELL, machine=replace(RUNNING, addresses=()), address_timed_out=True),
+        replace(WELL, found=replace(RUNNING, addresses=()), address_timed_out=True),
         Phase.RUNNING,
         "True Running",
         "Current",
@@ -149,13 +150,13 @@ STORIES: dict[str, tuple[Story, Phase, str, str]] = {
         "InProgress",
     ),
     "down after a restart of the operator": (
-        replace(WELL, plan=None, error=DOWN, was_ready=True, machine=None),
+        replace(WELL, plan=None, error=DOWN, was_ready=True, found=None),
         Phase.UNKNOWN,
         "True ProviderDown",
         "InProgress",
     ),
     "down while suspended": (
-        replace(WELL, plan=None, error=DOWN, was_ready=True, machine=replace(RUNNING, power=Power.SUSPENDED)),
+        replace(WELL, plan=None, error=DOWN, was_ready=True, found=replace(RUNNING, power=Power.SUSPENDED)),
         Phase.UNKNOWN,
         "True ProviderDown",
         "InProgress",
@@ -167,13 +168,13 @@ STORIES: dict[str, tuple[Story, Phase, str, str]] = {
         "InProgress",
     ),
     "paused": (
-        replace(WELL, plan=None, machine=None, was_ready=True, error=Busy("it is paused", reason=Reason.PAUSED)),
+        replace(WELL, plan=None, found=None, was_ready=True, error=Busy("it is paused", reason=Reason.PAUSED)),
         Phase.UNKNOWN,
         "True Paused",
         "InProgress",
     ),
     "out of sight and not to be asked for": (
-        replace(WELL, plan=None, machine=None, was_ready=True, error=Refused(Reason.NOT_PERMITTED, "403")),
+        replace(WELL, plan=None, found=None, was_ready=True, error=Refused(Reason.NOT_PERMITTED, "403")),
         Phase.UNKNOWN,
         "False NotPermitted",
         "Failed",
@@ -206,7 +207,7 @@ def test_a_permitted_restart_is_waited_for_while_the_machine_stays_ready() -> No
 
 
 def test_while_an_address_is_awaited_that_is_what_is_being_reconciled() -> None:
-    found = told(replace(WELL, machine=replace(RUNNING, addresses=())))
+    found = told(replace(WELL, found=replace(RUNNING, addresses=())))
     assert found[Type.SYNCED].status == "True"
     assert found[Type.RECONCILING].reason is Reason.WAITING_FOR_ADDRESS
 
@@ -254,14 +255,14 @@ def test_drift_that_is_only_reported_leaves_the_machine_ready_and_nobody_waits()
 def test_a_machine_whose_power_is_wrong_and_left_so_waits_for_a_person() -> None:
     power = Action(Verb.SET_POWER, "powerState", Power.STOPPED, Power.RUNNING)
     stopped = replace(RUNNING, power=Power.STOPPED)
-    found = told(replace(WELL, machine=stopped, plan=Plan(Rest(), drift=(power,)), was_ready=True))
+    found = told(replace(WELL, found=stopped, plan=Plan(Rest(), drift=(power,)), was_ready=True))
     assert (found[Type.READY].status, found[Type.READY].reason) == ("False", Reason.DRIFTED)
     assert found[Type.STALLED].reason is Reason.DRIFTED
 
 
 def test_a_machine_whose_power_is_nobodys_business_is_ready_in_either_state() -> None:
     for power in (Power.RUNNING, Power.STOPPED):
-        story = replace(WELL, machine=replace(RUNNING, power=power), plan=Plan(Rest()))
+        story = replace(WELL, found=replace(RUNNING, power=power), plan=Plan(Rest()))
         assert told(story)[Type.READY].status == "True", power
 
 
@@ -313,7 +314,7 @@ def test_every_kind_of_step_has_its_words() -> None:
 
 def test_an_address_is_awaited_only_from_a_machine_that_reports_any() -> None:
     silent = replace(RUNNING, addresses=())
-    assert waits_for_address(replace(WELL, machine=silent))
-    assert not waits_for_address(replace(WELL, machine=replace(silent, reports_addresses=False)))
-    assert not waits_for_address(replace(WELL, machine=silent, was_ready=True))
-    assert not waits_for_address(replace(WELL, machine=replace(silent, power=Power.STOPPED)))
+    assert waits_for_address(replace(WELL, found=silent))
+    assert not waits_for_address(replace(WELL, found=replace(silent, reports_addresses=False)))
+    assert not waits_for_address(replace(WELL, found=silent, was_ready=True))
+    assert not waits_for_address(replace(WELL, found=replace(silent, power=Power.STOPPED)))

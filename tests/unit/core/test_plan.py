@@ -12,9 +12,10 @@ from hybridge.core.attempt import Intent
 from hybridge.core.machine import Machine, MachineSpec, Nic, Port, Power, PowerOff, Traits
 from hybridge.core.machine_diff import differences
 from hybridge.core.machine_plan import plan
-from hybridge.core.machine_situation import Record, Sight, Situation
+from hybridge.core.machine_situation import Record, Situation
 from hybridge.core.plan import Action, Do, Plan, Refuse, Release, Rest, Verb, Wait
 from hybridge.core.reasons import Reason
+from hybridge.core.situation import Sight
 from hybridge.core.task import Task
 from tests.unit.core.situations import IDENTITY, MINE, NOW, UUID, proven
 
@@ -121,7 +122,7 @@ def test_somebody_elses_task_is_no_news_while_there_is_nothing_to_do() -> None:
 def test_a_machine_that_came_onto_the_host_of_another_of_its_group_is_told_and_not_moved() -> None:
     machine = replace(RUNNING, host="pve1")
     situation = proven(MachineSpec("web", group="web"), machine, Traits())
-    decided = plan(replace(situation, sight=replace(situation.sight, neighbours={"pve1": "web-2"})))
+    decided = plan(replace(situation, neighbours={"pve1": "web-2"}))
     assert decided.step == Rest()
     assert decided.actions == ()
     (item,) = decided.drift

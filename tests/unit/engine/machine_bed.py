@@ -118,7 +118,7 @@ class Cloud:
     def prepare(self, spec: MachineSpec, _taken: Collection[str], _apart: Collection[Placed] = ()) -> Prepared:
         return Prepared({"cpus": spec.cpus})
 
-    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
+    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started[Machine]:
         self.calls.append("create")
         self.created.append((intent.attempt, intent.parameters))
         if task := self._failing("create"):
@@ -142,7 +142,7 @@ class Cloud:
 
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], _intent: Intent | None, _marker: Marker
-    ) -> Started:
+    ) -> Started[Machine]:
         self.calls.append(f"configure {' '.join(sorted(fields))}")
         failure = self.fails.get("configure")
         if isinstance(failure, CloudError) and not set(fields) <= {"tags"}:
@@ -151,17 +151,17 @@ class Cloud:
             self.given = spec.cloud_init.user_data
         return self._changed(machine, cpus=spec.cpus, tags={**machine.tags, **spec.tags})
 
-    def mark(self, machine: Machine, marker: Marker | None) -> Started:
+    def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
         return self._changed(machine, marker=marker)
 
-    def set_power(self, machine: Machine, _spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
+    def set_power(self, machine: Machine, _spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:
         del hard
         self.calls.append(power.value)
         if power is Power.RUNNING and (task := self._failing("start")):
             return Started(machine.id, task=task)
         return self._changed(machine, power=power)
 
-    def delete(self, machine: Machine) -> Started:
+    def delete(self, machine: Machine) -> Started[Machine]:
         self.calls.append("delete")
         if task := self._failing("delete"):
             return Started(machine.id, task=task)
@@ -175,7 +175,7 @@ class Cloud:
         """What a person does in the cloud."""
         self.there[machine_id] = replace(self.there[machine_id], **words)
 
-    def _changed(self, machine: Machine, **words: Any) -> Started:
+    def _changed(self, machine: Machine, **words: Any) -> Started[Machine]:
         self.change(machine.id, **words)
         return Started(machine.id, self.there[machine.id])
 

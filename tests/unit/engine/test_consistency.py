@@ -75,7 +75,7 @@ class ShyCloud(Cloud):
         self._born: dict[str, float] = {}
         self._tokens: dict[str, str] = {}
 
-    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
+    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started[Machine]:
         fate = self._fates.pop(0) if self._fates else Fate.GOOD
         if fate is Fate.UNSENT:
             raise Unreachable("no answer", took_effect_possible=True)
@@ -97,15 +97,15 @@ class ShyCloud(Cloud):
 
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
-    ) -> Started:
+    ) -> Started[Machine]:
         self._meet(machine.id)
         return super().configure(machine, spec, fields, intent, marker)
 
-    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
+    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:
         self._meet(machine.id)
         return super().set_power(machine, spec, power, hard=hard)
 
-    def delete(self, machine: Machine) -> Started:
+    def delete(self, machine: Machine) -> Started[Machine]:
         # The driver takes the cloud's word that there is nothing to delete for an answer, as it is given.
         return super().delete(machine) if self._shows(machine.id) else Started(machine.id)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hybridge.core.machine import Power
 from hybridge.core.plan import Action, Do, Verb
-from hybridge.engine.machines.attempts import REPEAT_MOST, Attempts
 from hybridge.engine.machines.memo import Memo
+from hybridge.engine.objects.attempts import REPEAT_MOST, Attempts
 
 START = Do((Action(Verb.SET_POWER, "powerState", "Stopped", Power.RUNNING),))
 STOP = Do((Action(Verb.SET_POWER, "powerState", "Running", Power.STOPPED),))

@@ -21,7 +21,7 @@ from hybridge.engine.link import Link
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.memo import Memo
 from hybridge.engine.machines.steps import MachineSteps
-from hybridge.engine.machines.tasks import follow
+from hybridge.engine.objects.tasks import follow
 from hybridge.engine.queue import WorkQueue
 from hybridge.engine.store import Store
 from hybridge.engine.world import World
@@ -42,7 +42,7 @@ class AcceptingCloud:
     def prepare(self, _spec: MachineSpec, _taken: object, _apart: object) -> Prepared:
         return Prepared({}, self._vmid)
 
-    def create(self, _intent: Intent, _spec: MachineSpec, _marker: Marker) -> Started:
+    def create(self, _intent: Intent, _spec: MachineSpec, _marker: Marker) -> Started[Machine]:
         self._lost -= 1
         if self._lost >= 0:
             raise LOST
@@ -74,20 +74,22 @@ def told(*, lost: int = 0, vmid: str | None = "1000") -> tuple[CloudError, Case]
         machine = world.decode(KEY, VirtualMachine)
         assert machine is not None
         marker = Marker("c", "u1", "VirtualMachine", "shop", "web")
-        case = Case(KEY, machine, Memo.resume(machine), PROVIDER, link, SPEC, marker)
+        case = Case(
+            KEY, machine, Memo.resume(machine), PROVIDER, link, link.machines, link.driver.machines, SPEC, marker
+        )
         steps = MachineSteps(world)
         for attempt in range(lost + 1):
             try:
                 await steps.take(case, _create(anew=attempt == 0), None)
             except Unreachable:
                 assert attempt < lost
-            case.machine = world.decode(KEY, VirtualMachine) or case.machine
+            case.object = world.decode(KEY, VirtualMachine) or case.object
         try:
             follow(case)
         except CloudError as error:
             if isinstance(error, IdTaken):
                 await steps.give_up(case)
-            case.machine = world.decode(KEY, VirtualMachine) or case.machine
+            case.object = world.decode(KEY, VirtualMachine) or case.object
             return error, case
         finally:
             bulkhead.close()
@@ -108,10 +110,10 @@ def test_the_attempt_is_over_and_the_next_one_chooses_anew() -> None:
 
     assert isinstance(error, IdTaken)
     assert error.disposition is Disposition.RETRY
-    intent = case.memo.intent(case.machine)
+    intent = case.memo.intent(case.object)
     assert intent is not None
     assert intent.rejected
-    assert (case.memo.id, case.machine.status.id) == (None, None)
+    assert (case.memo.id, case.object.status.id) == (None, None)
     assert case.link.machines.inventory.get("1000") is None, "what was expected to come would be waited for"
 
 
@@ -119,7 +121,7 @@ def test_a_repeated_request_may_have_met_its_own_machine() -> None:
     error, case = told(lost=1)
 
     assert isinstance(error, IdTaken)
-    intent = case.memo.intent(case.machine)
+    intent = case.memo.intent(case.object)
     assert intent is not None
     assert not intent.rejected
     assert case.memo.token_spent, "it would be repeated, without a search"
@@ -130,6 +132,6 @@ def test_a_name_that_a_person_chose_is_for_a_person_to_change() -> None:
 
     assert not isinstance(error, IdTaken)
     assert error.disposition is Disposition.STOP
-    intent = case.memo.intent(case.machine)
+    intent = case.memo.intent(case.object)
     assert intent is not None
     assert not intent.rejected

@@ -15,7 +15,7 @@ from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, IdTaken, Refused, Throttled, Unreachable
 from hybridge.core.identity import Marker
-from hybridge.core.machine import MachineSpec
+from hybridge.core.machine import Machine, MachineSpec
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Connection, Driver, Prepared, Started
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
@@ -67,7 +67,7 @@ class RefusingCloud:
     def prepare(self, spec: MachineSpec, _taken: object, _apart: object) -> Prepared:
         return Prepared({"image": spec.image})
 
-    def create(self, _intent: Intent, _spec: MachineSpec, _marker: Marker) -> Started:
+    def create(self, _intent: Intent, _spec: MachineSpec, _marker: Marker) -> Started[Machine]:
         raise self._error
 
 
@@ -95,7 +95,8 @@ def rejected(error: CloudError, *, repeated: bool) -> bool:
         machine = world.decode(KEY, VirtualMachine)
         assert machine is not None
         case = Case(
-            KEY, machine, Memo.resume(machine), PROVIDER, link, MachineSpec("web", image="ami-1"),
+            KEY, machine, Memo.resume(machine), PROVIDER, link, link.machines, link.driver.machines,
+            MachineSpec("web", image="ami-1"),
             Marker("c", "u1", "VirtualMachine", "shop", "web"),
         )  # fmt: skip
         steps: Any = MachineSteps(world)
@@ -105,9 +106,9 @@ def rejected(error: CloudError, *, repeated: bool) -> bool:
                 await steps._create(case, anew=attempt == 0)
             fresh = world.decode(KEY, VirtualMachine)
             assert fresh is not None
-            case.machine = fresh
+            case.object = fresh
         bulkhead.close()
-        intent = case.memo.intent(case.machine)
+        intent = case.memo.intent(case.object)
         assert intent is not None
         return intent.rejected
 

@@ -84,7 +84,7 @@ class Machines:
         subnets = [subnet.id for subnet in place.subnets]
         return Prepared(launch.parameters(spec, image, kind, subnets), placed=place.placed)
 
-    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
+    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started[Machine]:
         """RunInstances with the intent's token: a repetition gives the instance that the first call made."""
         words = launch.request(intent, spec, marker)
         try:
@@ -126,7 +126,7 @@ class Machines:
 
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
-    ) -> Started:
+    ) -> Started[Machine]:
         """What can be done while the instance runs, in as few calls as can be; then type and user data (EC2 changes
         them only while the instance is stopped); at last the interfaces, which may have to be waited for.
         """
@@ -155,7 +155,7 @@ class Machines:
             changed = replace(changed, ports=now.ports, addresses=now.addresses, settings=shown)
         return Started(machine.id, changed)
 
-    def mark(self, machine: Machine, marker: Marker | None) -> Started:
+    def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
         """Tags of the instance, and of its volumes and interfaces that carry the same marker as it does now."""
         before = machine.marker
         parts = [*self._disks.marked(machine.id, before), *self._interfaces.of(machine.id, before)] if before else []
@@ -169,7 +169,7 @@ class Machines:
             self._client.call("DeleteTags", Resources=resources, Tags=gone)
         return Started(machine.id, replace(machine, marker=marker))
 
-    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
+    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:
         """StartInstances or StopInstances. EC2 itself turns a soft stop into a hard one after some minutes."""
         if power is Power.RUNNING:
             answer = self._client.call("StartInstances", InstanceIds=[machine.id])
@@ -182,7 +182,7 @@ class Machines:
         answer = self._client.call("StopInstances", InstanceIds=[machine.id], **words)
         return _changed(machine, answer.get("StoppingInstances", []))
 
-    def delete(self, machine: Machine) -> Started:
+    def delete(self, machine: Machine) -> Started[Machine]:
         """TerminateInstances; its disks and interfaces go with it, as they were asked to when they were made.
 
         DescribeInstances comes first: the picture may be as old as the last sweep, and what is terminated stays so.
@@ -241,7 +241,7 @@ def instances(reservations: list[dict[str, Any]]) -> list[Seen]:
     return [mapping.seen(item) for group in reservations for item in group.get("Instances", [])]
 
 
-def _changed(machine: Machine, answer: list[dict[str, Any]]) -> Started:
+def _changed(machine: Machine, answer: list[dict[str, Any]]) -> Started[Machine]:
     """The machine in the state that a change of state answered with."""
     state = next((item["CurrentState"]["Name"] for item in answer if item.get("InstanceId") == machine.id), None)
     if state is None:

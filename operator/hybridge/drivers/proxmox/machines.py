@@ -65,7 +65,7 @@ class Machines:
         """See the port."""
         return self._placement.prepare(spec, taken, apart)
 
-    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
+    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started[Machine]:
         """See the port. The VMID can be cloned to once, so a repetition fails or finds the same guest."""
         words, vmid = intent.parameters, str(intent.id)
         home, node = str(words["templateNode"]), str(words["node"])
@@ -128,7 +128,7 @@ class Machines:
 
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
-    ) -> Started:
+    ) -> Started[Machine]:
         """See the port. One call for the configuration, one more for the pool, and one when a disk grows or moves.
 
         One disk moves at a time: what is left of it is a difference still.
@@ -167,7 +167,7 @@ class Machines:
             seen = replace(seen, settings={**seen.settings, POOL: (pool,)})
         return Started(machine.id, seen, task)
 
-    def mark(self, machine: Machine, marker: Marker | None) -> Started:
+    def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
         """See the port. Our tag comes and goes with the marker."""
         node, configuration = self._read(machine)
         carried = marker_of(configuration)
@@ -187,7 +187,7 @@ class Machines:
         configuration = self._put(machine, node, configuration, values)
         return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power))
 
-    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
+    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:
         """See the port. PVE itself stops a guest hard when it was asked softly and the time is over."""
         node, configuration = self._prove(machine, machine.marker)
         if power is Power.RUNNING:
@@ -195,7 +195,7 @@ class Machines:
         hard = hard or spec.power_off is PowerOff.HARD
         return self._switch.stop(machine.id, node, configuration, None if hard else spec)
 
-    def delete(self, machine: Machine) -> Started:
+    def delete(self, machine: Machine) -> Started[Machine]:
         """See the port. The seed goes first: while the guest exists, its notes say where it is."""
         try:
             node, configuration = self._estate.read(machine.id)
@@ -223,7 +223,7 @@ class Machines:
         marker: Marker,
         node: str,
         configuration: Configuration,
-    ) -> Started:
+    ) -> Started[Machine]:
         """All that a new guest gets; it is started in the same go when nothing of that takes time.
 
         A seed that its notes name from when user data was still wanted goes, unless the guest has it already.
@@ -298,7 +298,7 @@ class Machines:
         except Missing as missing:
             raise NotProven(missing.message) from missing
 
-    def _claimed(self, vmid: str, marker: Marker, taken: IdTaken) -> Started:
+    def _claimed(self, vmid: str, marker: Marker, taken: IdTaken) -> Started[Machine]:
         """What has the VMID that a create wanted: our own earlier call, one that is under way, or a stranger."""
         try:
             node, configuration = self._estate.read(vmid)

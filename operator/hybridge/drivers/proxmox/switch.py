@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hybridge.core.machine import MachineSpec, Power, PowerOff
+from hybridge.core.machine import Machine, MachineSpec, Power, PowerOff
 from hybridge.core.task import Task
 from hybridge.drivers.base import Started
 from hybridge.drivers.proxmox.errors import AlreadySo
@@ -24,7 +24,7 @@ class Switch:
         self._estate = estate
         self._client = estate.client
 
-    def start(self, vmid: str, node: str, configuration: Configuration, *, resume: bool = False) -> Started:
+    def start(self, vmid: str, node: str, configuration: Configuration, *, resume: bool = False) -> Started[Machine]:
         """Starts a guest, or lets one go on. Raises CloudError."""
         operation = "Resume" if resume else "Start"
         try:
@@ -36,7 +36,7 @@ class Switch:
             self._estate.learn(vmid, configuration)
         return self._asked(vmid, node, configuration, Power.RUNNING, begun(upid, operation))
 
-    def stop(self, vmid: str, node: str, configuration: Configuration, soft: MachineSpec | None) -> Started:
+    def stop(self, vmid: str, node: str, configuration: Configuration, soft: MachineSpec | None) -> Started[Machine]:
         """Stops a guest, hard when ``soft`` does not say how. Raises CloudError."""
         operation = "Shutdown" if soft else "Stop"
         words = _patience(soft) if soft else self._overruling(vmid)
@@ -46,11 +46,13 @@ class Switch:
             return self._already(vmid, node, configuration, Power.STOPPED)
         return self._asked(vmid, node, configuration, Power.STOPPED, begun(upid, operation))
 
-    def _already(self, vmid: str, node: str, configuration: Configuration, power: Power) -> Started:
+    def _already(self, vmid: str, node: str, configuration: Configuration, power: Power) -> Started[Machine]:
         self._estate.powers.saw(vmid, power, time.monotonic())
         return Started(vmid, self._estate.machine(vmid, node, configuration, power))
 
-    def _asked(self, vmid: str, node: str, configuration: Configuration, power: Power, task: Task | None) -> Started:
+    def _asked(
+        self, vmid: str, node: str, configuration: Configuration, power: Power, task: Task | None
+    ) -> Started[Machine]:
         self._estate.book.reached(vmid, ())
         self._estate.powers.asked(vmid, power, task.id if task else None, time.monotonic())
         state = Power.STARTING if power is Power.RUNNING else Power.STOPPING

@@ -86,7 +86,7 @@ class Changes:
         self._policies = policies
         self._attributes = Attributes(session, picture)
 
-    def apply(self, wish: Wish) -> Started:
+    def apply(self, wish: Wish) -> Started[Machine]:
         """Custom attributes one call each, then one task: ReconfigVM_Task for all that it can do, else another."""
         machine, spec, fields = wish.machine, wish.spec, wish.fields
         if (off := sorted(fields & OFF)) and machine.power is not Power.STOPPED:
@@ -94,7 +94,7 @@ class Changes:
         if wish.wants("tags"):
             machine = self._attributes.set(machine, spec.tags)
         if fields <= {"tags"}:
-            return Started(id=machine.id, machine=machine)
+            return Started(id=machine.id, found=machine)
         now = self._look(wish)
         if change := self._reconfiguration(wish, now):
             return self._begun(machine, "Reconfigure", self._vm(machine).ReconfigVM_Task, change)
@@ -107,12 +107,14 @@ class Changes:
             return self._begun(machine, "Relocate", self._vm(machine).RelocateVM_Task, where)
         if FOLDER in fields and (folder := self._folder(spec, now.seen)):
             return self._move(machine, folder)
-        return Started(id=machine.id, machine=machine)
+        return Started(id=machine.id, found=machine)
 
     def _vm(self, machine: Machine) -> Any:
         return vim.VirtualMachine(machine.id, self._session.calls)
 
-    def _begun(self, machine: Machine, operation: str, call: Callable[[Any], Any], argument: object) -> Started:
+    def _begun(
+        self, machine: Machine, operation: str, call: Callable[[Any], Any], argument: object
+    ) -> Started[Machine]:
         self._picture.changing(machine.id)
         task = Task(moid(call(argument)), operation, time.time())
         self._picture.started(task)
@@ -180,15 +182,15 @@ class Changes:
         chosen = self._policies.chosen(wish.spec)
         return chosen if POLICY in wish.fields else replace(chosen, home=None)
 
-    def _upgrade(self, machine: Machine, version: str) -> Started:
+    def _upgrade(self, machine: Machine, version: str) -> Started[Machine]:
         try:
             return self._begun(machine, "Upgrade", self._vm(machine).UpgradeVM_Task, version)
         except CloudError as error:
             if caused_by(error, "AlreadyUpgraded"):
-                return Started(id=machine.id, machine=machine)
+                return Started(id=machine.id, found=machine)
             raise
 
-    def _rename(self, machine: Machine, name: str) -> Started:
+    def _rename(self, machine: Machine, name: str) -> Started[Machine]:
         try:
             return self._begun(machine, "Rename", self._vm(machine).Rename_Task, name)
         except IdTaken as error:
@@ -211,7 +213,7 @@ class Changes:
         folder = placement.folder(self._inventory.layout(), spec.placement["folder"])
         return folder if folder != now.parent else None
 
-    def _move(self, machine: Machine, folder: str) -> Started:
+    def _move(self, machine: Machine, folder: str) -> Started[Machine]:
         try:
             into = vim.Folder(folder, self._session.calls)
             return self._begun(machine, "Move", into.MoveIntoFolder_Task, [self._vm(machine)])

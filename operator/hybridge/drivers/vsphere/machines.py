@@ -89,7 +89,7 @@ class VsphereMachines:
         parameters = clone.parameters(spec, template, where, layout, self._defaults.get("network"), policies)
         return Prepared(parameters, placed=where.placed)
 
-    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started:
+    def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started[Machine]:
         """One CloneVM_Task. A folder holds a name once, so a repetition finds the machine that the first call made."""
         given: Mapping[str, Any] = intent.parameters
         known = self._picture.named(given["folder"], intent.name) if self._picture.ready else None
@@ -144,19 +144,19 @@ class VsphereMachines:
 
     def configure(
         self, machine: Machine, spec: MachineSpec, fields: Collection[str], intent: Intent | None, marker: Marker
-    ) -> Started:
+    ) -> Started[Machine]:
         """Custom attributes one call each; all the rest in one task: see ``changes``."""
         with _present(machine):
             return self._changes.apply(Wish(machine, spec, frozenset(fields), intent, marker))
 
-    def mark(self, machine: Machine, marker: Marker | None) -> Started:
+    def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
         """One ReconfigVM_Task of the marker's keys; empty values take them away."""
         pairs = marker.pairs() if marker else dict.fromkeys(KEYS, "")
         change = vim.vm.ConfigSpec(extraConfig=clone.options(pairs))
         with _present(machine):
             return self._started(machine.id, self._vm(machine.id).ReconfigVM_Task(change), "Mark")
 
-    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started:
+    def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:
         """PowerOnVM_Task, PowerOffVM_Task, or ShutdownGuest where VMware Tools run."""
         soft = power is Power.STOPPED and not hard and spec.power_off is not PowerOff.HARD
         reference = self._vm(machine.id)
@@ -170,10 +170,10 @@ class VsphereMachines:
         except CloudError as error:
             existing = getattr(error.__cause__, "existingState", None)
             if caused_by(error, "InvalidPowerState") and existing == _STATE[power]:
-                return Started(id=machine.id, machine=replace(machine, power=power))
+                return Started(id=machine.id, found=replace(machine, power=power))
             raise
 
-    def delete(self, machine: Machine) -> Started:
+    def delete(self, machine: Machine) -> Started[Machine]:
         """Destroy_Task: the machine and all its disks. It is read right before: what was pushed may be as old as a moment,
         and what is destroyed does not come back.
 
@@ -181,13 +181,13 @@ class VsphereMachines:
         """
         present = self.get(machine.id)
         if present is None:
-            return Started(id=machine.id, machine=replace(machine, power=Power.GONE))
+            return Started(id=machine.id, found=replace(machine, power=Power.GONE))
         prove(machine, present.marker)
         try:
             return self._started(machine.id, self._vm(machine.id).Destroy_Task(), "Destroy")
         except CloudError as error:
             if proof.absent(error) == machine.id:
-                return Started(id=machine.id, machine=replace(machine, power=Power.GONE))
+                return Started(id=machine.id, found=replace(machine, power=Power.GONE))
             if caused_by(error, "MethodDisabled") or caused_by(error, "RestrictedByAdministrator"):
                 raise Refused(Reason.DELETION_PROTECTED, f"{error.message}; {_ENABLE}") from error.__cause__
             raise
@@ -200,7 +200,9 @@ class VsphereMachines:
     def _vm(self, machine_id: str) -> Any:
         return vim.VirtualMachine(machine_id, self._session.calls)
 
-    def _started(self, machine_id: str | None, reference: Any, operation: str, uuid: str | None = None) -> Started:
+    def _started(
+        self, machine_id: str | None, reference: Any, operation: str, uuid: str | None = None
+    ) -> Started[Machine]:
         task = Task(moid(reference), operation, time.time())
         self._picture.started(task, uuid)
         return Started(id=machine_id, task=task)
@@ -229,13 +231,13 @@ class VsphereMachines:
     def _described(self, found: Found) -> Machine:
         return self._picture.describe(seen.whole(found.id, found.properties))
 
-    def _existing(self, machine_id: str, intent: Intent, marker: Marker) -> Started | None:
+    def _existing(self, machine_id: str, intent: Intent, marker: Marker) -> Started[Machine] | None:
         """What has the wanted name already: ours, or nothing any more (None). Raises Refused NAME_TAKEN, or Busy."""
         found = self.get(machine_id)
         if found is None:
             return None
         if _carries(found, marker) and found.uuid == intent.uuid:
-            return Started(id=found.id, machine=found)
+            return Started(id=found.id, found=found)
         if _carries(found, marker) or not found.detailed:
             raise Busy(f"{found.id} has the name {intent.name} and comes from an earlier attempt, or is being made")
         layout = self._inventory.layout()

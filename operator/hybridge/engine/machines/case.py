@@ -1,31 +1,19 @@
-"""One reconcile of one machine: everything that its steps and its report need."""
+"""One reconcile of one machine."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hybridge.api.provider import ProviderSpec
 from hybridge.api.virtualmachine import VirtualMachine
-from hybridge.core.identity import Marker
-from hybridge.core.machine import MachineSpec
-from hybridge.engine.keys import Key
-from hybridge.engine.link import Link
+from hybridge.core.machine import Machine, MachineSpec
+from hybridge.drivers.base import MachineDriver
 from hybridge.engine.machines.memo import Memo
+from hybridge.engine.objects import case
 
 
 @dataclass(slots=True)
-class Case:
-    """One reconcile of one machine."""
+class Case(case.Case[VirtualMachine, MachineSpec, Machine]):
+    """See the base."""
 
-    key: Key
-    machine: VirtualMachine
     memo: Memo
-    provider: ProviderSpec
-    link: Link
-    spec: MachineSpec
-    marker: Marker
-
-    @property
-    def deleting(self) -> bool:
-        """Whether the object is on its way out."""
-        return self.machine.metadata.deletion_timestamp is not None
+    driver: MachineDriver

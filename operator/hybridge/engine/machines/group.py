@@ -22,8 +22,8 @@ def apart(world: World, case: Case) -> tuple[Placed, ...]:
         return ()
     return tuple(
         place
-        for other in others(world, case.machine, group)
-        if other.metadata.uid != case.machine.metadata.uid and (place := _place(case.link, other)) is not None
+        for other in others(world, case.object, group)
+        if other.metadata.uid != case.object.metadata.uid and (place := _place(case.link, other)) is not None
     )
 
 
@@ -32,7 +32,7 @@ def neighbours(world: World, case: Case) -> Mapping[str, str]:
     group = case.spec.group
     if group is None:
         return {}
-    members = [one for one in others(world, case.machine, group) if one.metadata.uid != case.machine.metadata.uid]
+    members = [one for one in others(world, case.object, group) if one.metadata.uid != case.object.metadata.uid]
     seen = ((case.link.machines.inventory.get(one.status.id or ""), one.metadata.name) for one in members)
     return {machine.host: name for machine, name in seen if machine is not None and machine.host is not None}
 

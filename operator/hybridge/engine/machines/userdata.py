@@ -8,7 +8,7 @@ from dataclasses import replace
 from hybridge.core.attempt import SecretVersion
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA, described
 from hybridge.core.errors import Refused
-from hybridge.core.machine import MachineSpec
+from hybridge.core.machine import Machine, MachineSpec
 from hybridge.core.reasons import Reason
 from hybridge.core.units import parse_duration
 from hybridge.drivers.base import Started
@@ -22,10 +22,10 @@ RENDERED = frozenset({"initialize", HOSTNAME, USER_DATA})
 
 async def read(world: World, case: Case) -> tuple[MachineSpec, tuple[SecretVersion, ...]]:
     """The spec with the content of its Secret, and which version of the Secret that is. Raises Refused."""
-    user_data = case.machine.spec.cloud_init.user_data
+    user_data = case.object.spec.cloud_init.user_data
     if user_data is None:
         return case.spec, ()
-    reference, namespace = user_data.secret_ref, case.machine.metadata.namespace
+    reference, namespace = user_data.secret_ref, case.object.metadata.namespace
     secret = await world.cluster.secret(namespace, reference.name)
     if secret is None:
         raise Refused(Reason.SECRET_NOT_FOUND, f"Secret {namespace}/{reference.name} does not exist")
@@ -46,7 +46,7 @@ async def compare(world: World, case: Case) -> float | None:
     """Has the spec of a machine that exists tell which version of the Secret there is now; seconds until it is to be
     looked at again, None where there is nothing to look at.
     """
-    if case.machine.spec.cloud_init.user_data is None or case.deleting or case.spec.observed or case.memo.id is None:
+    if case.object.spec.cloud_init.user_data is None or case.deleting or case.spec.observed or case.memo.id is None:
         return None
     return await look(world, case)
 
@@ -56,15 +56,15 @@ async def look(world: World, case: Case) -> float | None:
 
     A Secret that is gone says nothing of a machine that has read it.
     """
-    user_data, memo = case.machine.spec.cloud_init.user_data, case.memo
+    user_data, memo = case.object.spec.cloud_init.user_data, case.memo
     if user_data is None:
         return None
-    now, most = world.clock(), parse_duration(case.machine.spec.sync_interval)
+    now, most = world.clock(), parse_duration(case.object.spec.sync_interval)
     age = most if memo.source_at is None else now - memo.source_at
     if age >= most:
         age = 0.0
         reference = user_data.secret_ref
-        secret = await world.cluster.secret(case.machine.metadata.namespace, reference.name)
+        secret = await world.cluster.secret(case.object.metadata.namespace, reference.name)
         if secret is not None and reference.key in secret.data:
             version = SecretVersion(secret.name, secret.uid, secret.resource_version)
             _note(memo, version, reference.key, secret.data[reference.key], now)
@@ -74,7 +74,7 @@ async def look(world: World, case: Case) -> float | None:
     return most - age
 
 
-def rendered(case: Case, spec: MachineSpec, fields: Collection[str], started: Started) -> None:
+def rendered(case: Case, spec: MachineSpec, fields: Collection[str], started: Started[Machine]) -> None:
     """Remembers what cloud-init was given by a change, from when that has taken effect."""
     memo, text = case.memo, spec.cloud_init.user_data
     if not RENDERED.intersection(fields) or started.again:

@@ -18,7 +18,7 @@ def test_a_root_disk_grows_online_and_once(bench: Bench) -> None:
     machine = bench.make()
     wanted = replace(SPEC, root_disk=30 * GIB)
     for _ in range(2):
-        assert bench.driver.machines.configure(machine, wanted, {"rootDisk"}, None, bench.marker()).machine
+        assert bench.driver.machines.configure(machine, wanted, {"rootDisk"}, None, bench.marker()).found
         assert bench.look(machine.id).root_disk == 30 * GIB
     assert bench.requests["ModifyVolume"] == 1
 
@@ -32,7 +32,7 @@ def test_a_type_changes_on_a_stopped_machine_only_and_is_kept_while_it_fits(benc
     with pytest.raises(Busy):
         machines.configure(machine, larger, {"cpus"}, None, marker)
     machines.set_power(machine, SPEC, Power.STOPPED)
-    changed = machines.configure(bench.look(machine.id), larger, {"cpus"}, None, marker).machine
+    changed = machines.configure(bench.look(machine.id), larger, {"cpus"}, None, marker).found
     assert changed == bench.look(machine.id)
     assert (changed.cpus, changed.instance_type) == (4, "t3.xlarge")
 
@@ -42,7 +42,7 @@ def test_tags_are_added_and_changed_in_one_call_and_only_when_they_differ(bench:
     wanted = replace(SPEC, tags={"team": "bank", "tier": "1"})
     for _ in range(2):
         changed = bench.driver.machines.configure(bench.look(machine.id), wanted, {"tags.team"}, None, bench.marker())
-        assert changed.machine == bench.look(machine.id)
+        assert changed.found == bench.look(machine.id)
     assert bench.look(machine.id).tags == {"team": "bank", "tier": "1"}
     assert bench.requests["CreateTags"] == 1
 
@@ -51,7 +51,7 @@ def test_size_and_type_of_a_disk_change_in_one_call(bench: Bench) -> None:
     machine = bench.make(replace(SPEC, root_disk_class="gp3"))
     wanted = replace(SPEC, root_disk=30 * GIB, root_disk_class="gp2")
     for fields in ({"rootDisk"}, {"rootDisk.class"}):
-        changed = bench.driver.machines.configure(machine, wanted, fields, None, bench.marker()).machine
+        changed = bench.driver.machines.configure(machine, wanted, fields, None, bench.marker()).found
         assert changed == bench.look(machine.id)
         assert (changed.root_disk, changed.settings["rootDisk.class"]) == (30 * GIB, ("gp2",))
     assert bench.requests["ModifyVolume"] == 1
@@ -60,7 +60,7 @@ def test_size_and_type_of_a_disk_change_in_one_call(bench: Bench) -> None:
 def test_a_name_and_tags_change_in_one_call(bench: Bench) -> None:
     machine = bench.make()
     wanted = replace(SPEC, name="db-1", tags={"team": "bank"})
-    changed = bench.driver.machines.configure(machine, wanted, {"name", "tags"}, None, bench.marker()).machine
+    changed = bench.driver.machines.configure(machine, wanted, {"name", "tags"}, None, bench.marker()).found
     assert changed == bench.look(machine.id)
     assert (changed.name, changed.tags) == ("db-1", {"team": "bank"})
     assert bench.requests["CreateTags"] == 1
@@ -74,7 +74,7 @@ def test_a_profile_is_given_replaced_and_shown_by_name_and_arn(bench: Bench, clo
         wanted = replace(SPEC, options={"iamInstanceProfile": arns[name] if form == "ARN" else name})
         changed = bench.driver.machines.configure(
             machine, wanted, {"aws.iamInstanceProfile"}, None, bench.marker()
-        ).machine
+        ).found
         assert changed == bench.look(machine.id)
         assert changed.settings["aws.iamInstanceProfile"] == (name, arns[name])
     assert bench.requests["AssociateIamInstanceProfile"] == 1

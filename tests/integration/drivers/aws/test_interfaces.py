@@ -57,7 +57,7 @@ def test_an_interface_costs_a_record_and_three_calls(bench: Bench) -> None:
     bench.requests.clear()
     assert machine.marker
     wanted = networked("lab-a", "lab-a-storage")
-    changed = bench.driver.machines.configure(machine, wanted, {"networks"}, None, machine.marker).machine
+    changed = bench.driver.machines.configure(machine, wanted, {"networks"}, None, machine.marker).found
     assert changed == bench.look(machine.id)
     assert {name: count for name, count in bench.requests.items() if not name.startswith("Describe")} == {
         "CreateTags": 1,

@@ -111,7 +111,7 @@ def test_a_mark_goes_to_the_machine_and_to_the_volumes_that_had_the_one_before(b
 
 def test_what_is_gone_is_no_error_to_delete_and_none_to_get(bench: Bench) -> None:
     unknown = replace(bench.make(), id="i-0123456789abcdef0")
-    assert bench.driver.machines.delete(unknown).machine is None
+    assert bench.driver.machines.delete(unknown).found is None
     assert bench.driver.machines.get(unknown.id) is None
 
 

@@ -93,7 +93,7 @@ class Bench:
             return machine, intent
         return self.after(self.driver.machines.set_power(machine, spec, spec.power)), intent
 
-    def after(self, started: Started) -> Machine:
+    def after(self, started: Started[Machine]) -> Machine:
         """How the next sweep shows the machine."""
         assert started.id
         tasks = [started.task] if started.task else []

@@ -84,8 +84,8 @@ def test_a_deletion_that_misses_something_else(bed: VsphereBed, driver: Driver, 
     assert error_of(lambda: driver.machines.delete(machine)) is not None
     assert machine.id in bed.machines()
     gone = driver.machines.delete(replace(machine, id=bed.missing_id))
-    assert gone.machine is not None
-    assert gone.machine.power is Power.GONE
+    assert gone.found is not None
+    assert gone.found.power is Power.GONE
 
 
 def test_a_change_that_sees_nothing_of_its_machine(bed: VsphereBed, driver: Driver, eye: Eye, marker: Marker) -> None:

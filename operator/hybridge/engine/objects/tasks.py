@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import CloudError, Disposition, IdTaken
-from hybridge.core.machine import Machine, Power
+from hybridge.core.plan import Do, Verb
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
-from hybridge.engine.machines.case import Case
+from hybridge.engine.objects.case import AnyCase
 
 
-def follow(case: Case) -> None:
-    """Takes in what became of the task on record. Raises CloudError when it failed: IdTaken when that was the making of a
-    machine whose id, which its intent chose, turned out to be something else's.
+def follow(case: AnyCase) -> None:
+    """Takes in what became of the task on record. Raises CloudError when it failed: IdTaken when that was the making of
+    something whose id, which its intent chose, turned out to be something else's.
     """
     memo, link = case.memo, case.link
     if memo.task is None:
@@ -22,11 +21,11 @@ def follow(case: Case) -> None:
     if task.state is TaskState.RUNNING:
         memo.task = task
         return
+    memo.ended(task)
     after, memo.task, memo.after_task = memo.after_task, None, None
-    given, memo.after_given = memo.after_given, None
     step, memo.step = memo.step, None
     if task.state is TaskState.FAILED:
-        intent = memo.intent(case.machine)
+        intent = memo.intent(case.object)
         if (
             task.reason is Reason.NAME_TAKEN
             and memo.created_at is None
@@ -47,27 +46,27 @@ def follow(case: Case) -> None:
     if task.state is TaskState.SUCCEEDED:
         if step is not None:
             memo.attempts.succeeded(step)
-        memo.given = given or memo.given
-        _settle(case, task, after)
+        _settle(case, task, step, after)
 
 
-def _settle(case: Case, task: Task, after: Machine | None) -> None:
-    memo, inventory = case.memo, case.link.machines.inventory
+def _settle(case: AnyCase, task: Task, step: Do | None, after: CloudObject | None) -> None:
+    memo, inventory = case.memo, case.shelf.inventory
     if task.result and memo.id is None:
         memo.id = task.result
     if memo.id:
         inventory.unlock(memo.id)
+    if step is not None and step.verb is Verb.DELETE:
+        inventory.forget(step.actions[0].before)
+        return
     if after is None:
         return
-    if after.power is Power.GONE:
-        inventory.forget(after.id)
-        return
     seen = inventory.get(after.id)
-    if seen is None or seen.power is after.power:
+    expected = memo.expected(seen, after) if seen is not None else None
+    if expected is None:
         # What went out of sight meanwhile is asked for by its id; it must not come back by what was expected.
         return
     if case.link.driver.push:
         # Nothing would ever correct the picture if somebody was faster than we: the cloud itself is asked.
         inventory.forget(after.id)
     else:
-        inventory.see(replace(seen, power=after.power))
+        inventory.see(expected)

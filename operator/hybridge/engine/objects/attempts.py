@@ -21,7 +21,7 @@ CALM = 900.0
 
 @dataclass(slots=True)
 class Attempts:
-    """Of one machine, for one generation of its spec. ``refused``: see ``Sight``."""
+    """Of one cloud object, for one generation of its spec. ``refused``: see ``Sight``."""
 
     refused: dict[str, Refuse] = field(default_factory=dict)
     _done: dict[tuple[object, ...], tuple[float, int]] = field(default_factory=dict)
@@ -41,13 +41,13 @@ class Attempts:
         self.refused.clear()
 
     def start_over(self) -> None:
-        """What is done from here on is done for another attempt to make the machine."""
+        """What is done from here on is done for another attempt to make it."""
         self._done.clear()
 
     def hold_back(self, step: Do, now: float, *, calm: float = CALM) -> float:
         """Seconds to wait before this step, if the very same one was done for this spec and did not last.
 
-        Steps that take the machine away are not held back unless they failed: their own answers tell how they went.
+        Steps that take it away are not held back unless they failed: their own answers tell how they went.
         """
         at, repeats = self._done.get(_signature(step), (-inf, 0))
         unheld = step.verb in {Verb.DELETE, Verb.DETACH, Verb.ADOPT} and self.failure(step) is None
