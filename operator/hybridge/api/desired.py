@@ -15,16 +15,21 @@ from hybridge.api.virtualmachine import (
     VirtualMachineSpec,
 )
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA
-from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power, Restart
+from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power, Restart, VolumeUse
 from hybridge.core.place import Placed
 from hybridge.core.units import parse_duration
 
+_NONE: Mapping[str, str] = {}
 
-def machine_spec(machine: VirtualMachine, cloud: str, user_data: str | None = None) -> MachineSpec:
+
+def machine_spec(
+    machine: VirtualMachine, cloud: str, user_data: str | None = None, volumes: Mapping[str, str] = _NONE
+) -> MachineSpec:
     """What the user wants, in the core's words.
 
     ``cloud`` is the type of the Provider, which picks the block of options; ``user_data`` is the content of the Secret
-    that ``spec.cloudInit.userData`` names. ValueError when a quantity or duration cannot be read (the CRD refuses those).
+    that ``spec.cloudInit.userData`` names; ``volumes`` are the cloud's ids of what ``spec.volumes`` names, by the names of
+    the entries, as far as they have any. ValueError when a quantity or duration cannot be read (the CRD refuses those).
     """
     spec, disk = machine.spec, machine.spec.root_disk
     placement = dict(words(spec.placement))
@@ -37,6 +42,7 @@ def machine_spec(machine: VirtualMachine, cloud: str, user_data: str | None = No
         root_disk=size(disk.size) if disk else None,
         root_disk_class=disk.class_ if disk else None,
         networks=tuple(_nic(network) for network in spec.networks if network.id is not None),
+        volumes=tuple(VolumeUse(one.name, one.volume_ref.name, volumes.get(one.name)) for one in spec.volumes),
         power=_power(spec),
         power_off=spec.power_off.mode,
         power_off_timeout=parse_duration(spec.power_off.timeout),

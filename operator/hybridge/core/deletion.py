@@ -13,24 +13,19 @@ from hybridge.core.situation import AnySituation
 _NAMED = 8
 
 
-def plan_deletion(
-    situation: AnySituation, found: CloudObject, wait: Step | None = None, before: Do | None = None
-) -> Plan:
+def plan_deletion(situation: AnySituation, found: CloudObject, first: Step | None = None) -> Plan:
     """The plan to delete, or to let go, what is provably ours.
 
-    ``wait``: what has to end first, or keeps it from going. ``before``: what is done first. What objects still use is not
-    even let go: they would refer to what is not there.
+    ``first``: what has to be done before, what has to end, or what keeps it from going. What objects still use is not even
+    let go: they would refer to what is not there.
     """
     detach = situation.spec.detach
     action = Action(Verb.DETACH if detach else Verb.DELETE, situation.noun, found.id, "")
     if found.protection and not detach:
         return Plan(Refuse(Reason.DELETION_PROTECTED, found.protection), (action,))
-    step = _await_users(situation) or wait
-    if step:
-        return Plan(step, (action,))
-    if before:
-        return Plan(before, (*before.actions, action))
-    return Plan(Do((action,)), (action,))
+    step = _await_users(situation) or first or Do((action,))
+    before = step.actions if isinstance(step, Do) else ()
+    return Plan(step, (*(one for one in before if one != action), action))
 
 
 def await_dependants(situation: AnySituation, found: CloudObject, ids: Iterable[str]) -> Step | None:

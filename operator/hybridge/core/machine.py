@@ -43,6 +43,17 @@ class Nic:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeUse:
+    """A volume that the machine is to have: the name of the entry, that of the Volume, and its id in the cloud, once it has
+    one.
+    """
+
+    name: str
+    volume: str
+    volume_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CloudInit:
     """Wanted cloud-init. ``user_data`` is the content of the Secret and must never reach a log, a status or an event.
 
@@ -77,6 +88,7 @@ class MachineSpec:
     root_disk: int | None = None
     root_disk_class: str | None = None
     networks: tuple[Nic, ...] = ()
+    volumes: tuple[VolumeUse, ...] = ()
     power: Power | None = Power.RUNNING
     power_off: PowerOff = PowerOff.TRY_SOFT
     power_off_timeout: float = 120.0
@@ -117,11 +129,21 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True)
+class Disk:
+    """A volume that a machine has, by its id in the cloud, and as what, such as ``/dev/sdf`` or ``scsi1``."""
+
+    id: str
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """One machine as its cloud shows it.
 
     ``uuid`` is the SMBIOS or instance UUID where the cloud lets us choose it, else None. ``lock`` names a task that
-    holds the machine. ``ports`` are its interfaces in order, None while they are not known. ``settings`` are the other
+    holds the machine. ``ports`` are its interfaces in order, None while they are not known. ``disks`` are the volumes that
+    it has besides its root disk and what its image brought, also those that are only being detached; None while they are
+    not known. ``settings`` are the other
     fields that a spec can set and this cloud shows, by path: ``placement.node``, ``rootDisk.class``, and those of the
     block of options under its name: ``aws.keyName``; truth values are ``true`` and ``false``, lists sorted and joined by
     commas. ``pending`` holds what the cloud keeps back until the next power cycle: the coming value by field (``cpus``,
@@ -129,7 +151,7 @@ class Machine:
     whether the guest's agent or tools run; None where the cloud does not say. ``protection``: why the cloud itself forbids
     to delete it, and where to allow it, for people; empty where it does not, or does not say. ``ended``: what the cloud says
     of how it ended, for people. ``detailed`` is False while
-    only a bulk list has been read: marker, uuid, disk, tags, ports and settings are then unknown.
+    only a bulk list has been read: marker, uuid, disks, tags, ports and settings are then unknown.
     """
 
     id: str
@@ -150,6 +172,7 @@ class Machine:
     hot_add_memory: bool = False
     lock: str | None = None
     ports: tuple[Port, ...] | None = None
+    disks: tuple[Disk, ...] | None = None
     settings: Mapping[str, Known] = field(default_factory=dict)
     pending: Mapping[str, str] = field(default_factory=dict)
     agent: bool | None = None
@@ -207,7 +230,8 @@ class Traits(Guarantees):
     have to choose then, tells that it was.
     ``block``: the name of the cloud's options in a spec. ``changes``: what changing a field takes, by path as in
     ``Machine.settings``, and ``networks``, ``networks.first`` (the first interface) and ``networks.mac`` (another address
-    of an interface); what is not listed takes another machine, but networks can be changed online. ``parts``: fields of
+    of an interface); what is not listed takes another machine, but networks can be changed online, and volumes come and go
+    so. ``parts``: fields of
     many parts, by path, and the path of the part which a spec can set apart: then ``machine_diff.without`` says where in
     ``Machine.settings`` the rest is.
     """

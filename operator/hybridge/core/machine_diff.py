@@ -5,12 +5,13 @@ What the spec leaves open and what the cloud does not show is not compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA, described
 from hybridge.core.difference import changing, name_change, setting_change, setting_text, setting_verb, tag_changes
 from hybridge.core.machine import Change, Machine, MachineSpec, Port, Traits
+from hybridge.core.machine_volumes import volume_changes
 from hybridge.core.plan import Action, Verb
 from hybridge.core.units import format_bytes
 
@@ -28,9 +29,11 @@ def differences(
     *,
     named: bool = False,
     given: Mapping[str, str] | None = None,
+    volumes: Collection[str] = (),
 ) -> tuple[Action, ...]:
     """What has to change besides power. ``disruptive``: not possible while the machine runs. ``named``: its name counts.
-    ``given``: what cloud-init was given, for what of that the cloud does not show; None where nobody knows.
+    ``given``: what cloud-init was given, for what of that the cloud does not show; None where nobody knows. ``volumes``:
+    ids of those that may be detached.
 
     Verb REPLACE stands for what no change of this machine can bring about.
     """
@@ -42,6 +45,7 @@ def differences(
         *_networks(spec, machine, traits),
         *_settings(spec, machine, traits),
         *_cloud_init(spec, machine, traits, given),
+        *volume_changes(spec, machine, volumes),
     )
     ports = {f"{NETWORKS}.{nic.name}": f"{NETWORKS}[{index}]" for index, nic in enumerate(spec.networks)}
     return tuple(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hybridge.core.busy import is_none_of_ours
 from hybridge.core.cloudinit import USER_DATA
 from hybridge.core.deletion import plan_deletion
 from hybridge.core.difference import counts_name, in_words, judge
 from hybridge.core.existence import ours
-from hybridge.core.machine import Machine, Power, RestartPhase
+from hybridge.core.machine import Machine, Power, PowerOff, RestartPhase
 from hybridge.core.machine_busy import await_shutdown, busy, shutdown
 from hybridge.core.machine_diff import differences
 from hybridge.core.machine_situation import Situation
-from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Step, Verb, together
+from hybridge.core.machine_volumes import kept_back, staying, volume_field
+from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Step, Verb, Wait, together
 from hybridge.core.reasons import Reason
 
 _POWER = "powerState"
@@ -31,11 +32,36 @@ def plan(situation: Situation) -> Plan:
 
 
 def _plan_deletion(situation: Situation, machine: Machine) -> Plan:
-    # Nobody waits for a guest to shut down that is deleted anyway.
-    wait = busy(machine, None if shutdown(situation) else situation.sight.task)
-    stops = not situation.spec.detach and situation.traits.delete_needs_stop and machine.power is not Power.STOPPED
-    stop = Action(Verb.SET_POWER, _POWER, machine.power, Power.STOPPED, disruptive=True, reason="deletion")
-    return plan_deletion(situation, machine, wait, Do((stop,), hard=True) if stops else None)
+    """Volumes survive their machine, and in some clouds a machine takes with it what it has: they are detached, and seen
+    detached, before it goes. A guest that has any is asked to stop first, so that it writes what it holds back.
+    """
+    spec, asked = situation.spec, shutdown(situation)
+    stays = () if spec.detach else staying(spec, machine, situation.volumes)
+    if isinstance(stays, Wait):
+        return plan_deletion(situation, machine, stays)
+    if asked and stays and not machine.lock:
+        wait = await_shutdown(_in_time(situation), machine, asked, wanted=True) or busy(machine, None)
+    else:
+        # Nobody waits for a guest to shut down that is deleted anyway.
+        wait = busy(machine, None if asked else situation.sight.task)
+    before: Do | None = None
+    if machine.power is not Power.STOPPED and not spec.detach and (situation.traits.delete_needs_stop or stays):
+        soft = bool(stays) and machine.power is Power.RUNNING and spec.power_off is not PowerOff.HARD
+        stop = Action(Verb.SET_POWER, _POWER, machine.power, Power.STOPPED, disruptive=True, reason="deletion")
+        before = Do((stop,), hard=not soft)
+    elif stays:
+        before = together(stays)
+    return plan_deletion(situation, machine, wait or before)
+
+
+def _in_time(situation: Situation) -> Situation:
+    """Whoever deletes a machine does not wait without end for its guest."""
+    spec = situation.spec
+    return (
+        replace(situation, spec=replace(spec, power_off=PowerOff.TRY_SOFT))
+        if spec.power_off is PowerOff.SOFT
+        else situation
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +69,14 @@ class _Open:
     """What is open on a machine that is ours.
 
     ``now`` can be done at once, ``waiting`` only while it is stopped, ``impossible`` only with another machine. For what
-    the cloud has ``refused`` although it was stopped it is not kept off.
+    the cloud has ``refused`` although it was stopped it is not kept off. ``held`` waits for other objects.
     ``drifted`` is what of all that came about in the cloud, ``drift`` what is told of that.
     """
 
     now: tuple[Action, ...]
     waiting: tuple[Action, ...]
     refused: tuple[Action, ...]
+    held: tuple[Action, ...]
     impossible: tuple[Action, ...]
     power: tuple[Action, ...]
     drifted: tuple[Action, ...]
@@ -59,7 +86,8 @@ class _Open:
     def of(cls, situation: Situation, machine: Machine) -> _Open:
         spec = situation.spec
         named, given = counts_name(situation), situation.record.given
-        changes = differences(spec, machine, situation.traits, named=named, given=given)
+        volumes = situation.volumes
+        changes = differences(spec, machine, situation.traits, named=named, given=given, volumes=volumes)
         power = _power_actions(situation, machine)
         together_with = _neighbour(situation, machine)
         # Of user data it is the Secret that came to differ, not the cloud.
@@ -68,11 +96,13 @@ class _Open:
         possible = [action for action in changes if action.verb is not Verb.REPLACE]
         stopped, runs = machine.power is Power.STOPPED, spec.power is not Power.STOPPED
         refused = [one for one in possible if runs and one.disruptive and one.field in situation.sight.refused]
-        possible = [action for action in possible if action not in refused]
+        held = [one for one in possible if one.verb is Verb.ATTACH_VOLUME and _hold(situation, one)]
+        possible = [action for action in possible if action not in (*refused, *held)]
         return cls(
             now=tuple(action for action in possible if stopped or not action.disruptive),
             waiting=tuple(action for action in possible if action.disruptive and not stopped),
             refused=tuple(refused),
+            held=tuple(held),
             impossible=tuple(action for action in changes if action.verb is Verb.REPLACE),
             power=tuple(action for action in judged.left if action.field == _POWER),
             drifted=judged.drifted,
@@ -82,12 +112,18 @@ class _Open:
     @property
     def everything(self) -> tuple[Action, ...]:
         """All that is to be done, in order."""
-        return (*self.now, *self.waiting, *self.refused, *self.impossible, *self.power)
+        return (*self.now, *self.waiting, *self.refused, *self.held, *self.impossible, *self.power)
 
     @property
     def urgent(self) -> bool:
         """Whether something waits that is worth a power cycle."""
         return any(not action.patient for action in self.waiting)
+
+
+def _hold(situation: Situation, action: Action) -> Wait | Refuse | None:
+    """What keeps a volume from being attached now."""
+    uses = {volume_field(use): use for use in situation.spec.volumes}
+    return kept_back(uses[action.field], situation.held)
 
 
 def _neighbour(situation: Situation, machine: Machine) -> tuple[Action, ...]:
@@ -109,7 +145,9 @@ def _plan_machine(situation: Situation, machine: Machine) -> Plan:
     actions = (*restart, *open_.everything)
     asked = shutdown(situation)
     if asked and not machine.lock:
-        stops = spec.power is Power.STOPPED or bool(restart) or (open_.urgent and spec.disruption)
+        stops = (
+            (spec.power is Power.STOPPED and bool(open_.power)) or bool(restart) or (open_.urgent and spec.disruption)
+        )
         wait = await_shutdown(situation, machine, asked, wanted=stops) or busy(machine, None)
     else:
         wait = busy(machine, sight.task)
@@ -126,25 +164,33 @@ def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[A
     spec, now = situation.spec, open_.now
     if open_.power and spec.power is Power.STOPPED:
         return Do(open_.power)
-    if restart and machine.power is not Power.STOPPED:
+    # A guest that does not find a volume with its start may make do without, and write elsewhere: it is neither started
+    # nor taken down while one is held.
+    held = _hold(situation, open_.held[0]) if open_.held else None
+    if restart and machine.power is not Power.STOPPED and not held:
         return Do(restart)
     if now:
         return together(now)
+    if held:
+        return held
     if open_.urgent and spec.disruption:
         if spec.power is None:
             # Nothing else would tell that it has to be started again.
             return Do((_cycle(situation, "a change needs it"),))
         reason = "a change needs it"
         return Do((Action(Verb.SET_POWER, _POWER, machine.power, Power.STOPPED, disruptive=True, reason=reason),))
-    if open_.power:
-        return Do(open_.power)
+    return Do(open_.power) if open_.power else _refusal(situation, open_) or Rest()
+
+
+def _refusal(situation: Situation, open_: _Open) -> Refuse | None:
+    """Why nothing is done about what is left."""
     if open_.refused:
         return situation.sight.refused[open_.refused[0].field]
     if open_.waiting:
         return Refuse(Reason.RESTART_REQUIRED, f"a power cycle is needed for {in_words(open_.waiting)}")
     if open_.impossible:
         return Refuse(Reason.REPLACEMENT_REQUIRED, f"another machine is needed for {in_words(open_.impossible)}")
-    return Rest()
+    return None
 
 
 def _is_uninitialized(situation: Situation, machine: Machine) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from hybridge.core import situation
 from hybridge.core.machine import Machine, MachineSpec, Power, Restart, Traits
+from hybridge.core.plan import Refuse, Wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,20 @@ class Record(situation.Record):
 
 @dataclass(frozen=True, slots=True)
 class Situation(situation.Situation[MachineSpec, Machine]):
-    """A machine's. ``neighbours``: names, by host, of other machines of the anti-affinity group."""
+    """A machine's.
+
+    ``neighbours``: names, by host, of other machines of the anti-affinity group. ``volumes``: ids of volumes that Volumes
+    of this cluster own, and do not merely observe. ``held``: what keeps a volume from being attached now, by the name of its
+    entry; see ``machine_volumes.hold``.
+    """
 
     noun: ClassVar[str] = "machine"
 
     record: Record
     traits: Traits
     neighbours: Mapping[str, str] = field(default_factory=dict)
+    volumes: Collection[str] = ()
+    held: Mapping[str, Wait | Refuse] = field(default_factory=dict)
 
     @property
     def is_fresh(self) -> bool:

@@ -20,6 +20,8 @@ class Verb(StrEnum):
     RETAG = "Retag"
     RENAME = "Rename"
     CONNECT = "Connect"
+    ATTACH_VOLUME = "AttachVolume"
+    DETACH_VOLUME = "DetachVolume"
     RECONFIGURE = "Reconfigure"
     MIGRATE = "Migrate"
     REPLACE = "Replace"
@@ -29,6 +31,8 @@ class Verb(StrEnum):
     DETACH = "Detach"
 
 
+#: What a call of its own brings about, each.
+_SINGLE = frozenset({Verb.ATTACH_VOLUME, Verb.DETACH_VOLUME})
 #: What one call of a driver can bring about together.
 CONFIGURING = frozenset({Verb.RENAME, Verb.RESIZE, Verb.GROW_DISK, Verb.RETAG, Verb.CONNECT, Verb.RECONFIGURE})
 
@@ -69,6 +73,8 @@ class Do:
 def together(actions: Sequence[Action]) -> Do:
     """The first of ``actions``, with those that the same call can bring about."""
     first = actions[0].verb
+    if first in _SINGLE:
+        return Do((actions[0],))
     verbs = CONFIGURING if first in CONFIGURING else {first}
     return Do(tuple(action for action in actions if action.verb in verbs))
 

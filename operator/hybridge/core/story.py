@@ -173,6 +173,8 @@ _VERBS = {
     Verb.RETAG: Reason.UPDATING,
     Verb.RENAME: Reason.UPDATING,
     Verb.CONNECT: Reason.UPDATING,
+    Verb.ATTACH_VOLUME: Reason.UPDATING,
+    Verb.DETACH_VOLUME: Reason.UPDATING,
     Verb.RECONFIGURE: Reason.UPDATING,
     Verb.MIGRATE: Reason.UPDATING,
     Verb.REPLACE: Reason.UPDATING,
@@ -193,6 +195,10 @@ def _words(action: Action) -> str:
             return f"taking over {action.after}"
         case Verb.RESTART:
             return f"restart: {action.reason}"
+        case Verb.ATTACH_VOLUME:
+            return f"attaching {action.after}"
+        case Verb.DETACH_VOLUME:
+            return f"detaching {action.before}"
         case Verb.DELETE | Verb.DETACH:
             return f"{'deleting' if action.verb is Verb.DELETE else 'letting go of'} {action.before}"
         case _:

@@ -17,7 +17,7 @@ from hybridge.api.selectors import NamespaceGrant
 from hybridge.api.shared import IntentStatus, TaskStatus, clip
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec
 from hybridge.core.attempt import Intent, SecretVersion
-from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power, PowerOff
+from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power, PowerOff, VolumeUse
 from hybridge.core.printable import printable
 from hybridge.core.task import Task
 
@@ -70,6 +70,12 @@ def test_a_whole_machine() -> None:
         detach=True,
         named=True,
     )
+
+
+def test_a_volume_has_an_id_as_soon_as_it_is_there() -> None:
+    refs = [{"name": "data", "volumeRef": {"name": "db-data"}}, {"name": "logs", "volumeRef": {"name": "db-logs"}}]
+    wanted = desired.machine_spec(machine(volumes=refs), "aws", volumes={"data": "vol-1"})
+    assert wanted.volumes == (VolumeUse("data", "db-data", "vol-1"), VolumeUse("logs", "db-logs"))
 
 
 def test_options_are_those_of_the_own_cloud_and_plain_json() -> None:

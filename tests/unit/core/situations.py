@@ -11,6 +11,7 @@ from hybridge.core.identity import Marker
 from hybridge.core.lifecycle import Drift, Import
 from hybridge.core.machine import (
     Change,
+    Disk,
     Machine,
     MachineSpec,
     Nic,
@@ -20,8 +21,11 @@ from hybridge.core.machine import (
     Restart,
     RestartPhase,
     Traits,
+    VolumeUse,
 )
 from hybridge.core.machine_situation import Record, Situation
+from hybridge.core.plan import Wait
+from hybridge.core.reasons import Reason
 from hybridge.core.situation import Sight
 from hybridge.core.task import Task, TaskState
 
@@ -31,6 +35,8 @@ EARLIER = replace(MINE, uid="uid-0")
 OTHERS = (replace(MINE, cluster="cluster-2"), replace(EARLIER, name="web-2"), replace(EARLIER, kind="Volume"))
 UUID, OTHER_UUID = "uuid-1", "uuid-2"
 IDENTITY = "account-1"
+#: Ids of volumes that Volumes of this cluster own.
+VOLUMES = ("vol-1", "vol-2", "vol-3")
 NOW = 1_000_000.0
 
 ids = st.sampled_from(["101", "102", "103"])
@@ -54,6 +60,7 @@ machines = st.builds(
     hot_add_memory=st.booleans(),
     lock=st.sampled_from([None, None, None, "clone", "backup"]),
     ports=st.sampled_from([None, (), (Port(("net-a", "id-a")),), (Port(("net-a",)), Port(("net-b",)))]),
+    disks=st.sampled_from([None, (), (), (Disk("vol-1"),), (Disk("vol-1"), Disk("vol-2"), Disk("foreign"))]),
     settings=st.sampled_from([{}, {"placement.node": ("n1",), "x.bios": ("ovmf",), "x.key": ("k1",)}]),
     pending=st.sampled_from([{}, {}, {"cpus": "2", "x.bios": "ovmf"}]),
     protection=st.sampled_from(["", "", "", "the option is on"]),
@@ -68,6 +75,14 @@ specs = st.builds(
     root_disk=sizes,
     power=st.sampled_from([Power.RUNNING, Power.RUNNING, Power.STOPPED, None]),
     networks=st.sampled_from([(), (Nic("nic0", "net-a"),), (Nic("nic0", "id-a"), Nic("nic1", "net-c"))]),
+    volumes=st.sampled_from(
+        [
+            (),
+            (),
+            (VolumeUse("data", "db-data", "vol-1"),),
+            (VolumeUse("logs", "db-logs", "vol-3"), VolumeUse("data", "db-data")),
+        ]
+    ),
     placement=st.sampled_from([{}, {}, {"node": "n2"}]),
     power_off=st.sampled_from(PowerOff),
     tags=tags,
@@ -147,7 +162,12 @@ def situations(draw: st.DrawFn) -> Situation:
         searched_at=draw(st.sampled_from([None, NOW - 600, NOW - 1, NOW])),
         token_spent=draw(st.booleans()),
     )
-    return replace(situation, sight=sight)
+    return replace(
+        situation,
+        sight=sight,
+        volumes=draw(st.sampled_from([(), VOLUMES])),
+        held=draw(st.sampled_from([{}, {}, {"logs": Wait(Reason.DEPENDENCY_NOT_READY, "it is at another")}])),
+    )
 
 
 def proven(spec: MachineSpec, machine: Machine, traits: Traits, *, created: bool = True) -> Situation:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridge.core.attempt import Intent
+from hybridge.core.lifecycle import Drift
 from hybridge.core.machine import Machine, MachineSpec, Nic, Port, Power, PowerOff, Traits
 from hybridge.core.machine_diff import differences
 from hybridge.core.machine_plan import plan
@@ -57,6 +58,13 @@ def test_a_shutdown_that_nobody_wants_any_more_never_becomes_hard() -> None:
     spec = MachineSpec("web", power=Power.RUNNING, power_off_timeout=90.0)
     assert isinstance(plan(during_shutdown(spec)).step, Wait)
     assert plan(during_shutdown(replace(spec, power_off_timeout=30.0))) == Plan(Rest(), drifted=())
+
+
+def test_a_shutdown_never_becomes_hard_where_drift_is_only_reported() -> None:
+    spec = MachineSpec("web", power=Power.STOPPED, power_off_timeout=30.0, drift=Drift.REPORT)
+    reached = during_shutdown(spec)
+    reached = replace(reached, record=replace(reached.record, reached=True))
+    assert plan(reached).step == Rest()
 
 
 def test_a_shutdown_that_a_permitted_change_needs_becomes_hard() -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 
 from hybridge.core.lifecycle import Drift, Import
-from hybridge.core.machine import Machine, MachineSpec, Port, Power, RestartPhase, Traits
+from hybridge.core.machine import Disk, Machine, MachineSpec, Port, Power, RestartPhase, Traits
 from hybridge.core.machine_diff import differences
 from hybridge.core.machine_plan import plan
 from hybridge.core.machine_situation import Situation
@@ -167,6 +167,28 @@ def nothing_is_deleted_unless_that_was_asked_for(situation: Situation) -> None:
         assert not verbs & {Verb.CREATE, Verb.RESIZE, Verb.RETAG, Verb.GROW_DISK, Verb.INITIALIZE}
 
 
+def no_machine_goes_with_a_volume_of_ours(situation: Situation) -> None:
+    step, recorded = plan(situation).step, situation.sight.recorded
+    if not isinstance(step, Do) or step.verb is not Verb.DELETE:
+        return
+    assert recorded is not None
+    wanted = {use.volume_id for use in situation.spec.volumes if use.volume_id}
+    assert recorded.disks is not None or not wanted
+    assert not {disk.id for disk in recorded.disks or ()} & {*wanted, *situation.volumes}
+
+
+def no_volume_but_ours_is_detached_and_none_that_may_be_wanted(situation: Situation) -> None:
+    step = plan(situation).step
+    if not isinstance(step, Do) or step.verb is not Verb.DETACH_VOLUME:
+        return
+    (action,) = step.actions
+    wanted = {use.volume_id for use in situation.spec.volumes}
+    assert action.before in {*situation.volumes, *wanted}
+    if not situation.record.deleting:
+        assert action.before not in wanted
+        assert None not in wanted
+
+
 def no_machine_is_created_beside_another(situation: Situation) -> None:
     step, record, sight = plan(situation).step, situation.record, situation.sight
     if not isinstance(step, Do) or step.verb is not Verb.CREATE:
@@ -236,6 +258,8 @@ PROMISES = (
     the_object_is_not_released_while_a_create_may_still_show_its_effect,
     what_the_cloud_denies_too_early_is_not_believed,
     nothing_is_deleted_unless_that_was_asked_for,
+    no_machine_goes_with_a_volume_of_ours,
+    no_volume_but_ours_is_detached_and_none_that_may_be_wanted,
     no_machine_is_created_beside_another,
     a_running_machine_is_disrupted_only_when_that_is_allowed,
     what_is_only_observed_is_never_written,
@@ -277,6 +301,7 @@ def test_every_plan_keeps_every_promise(situation: Situation) -> None:
 @given(specs, machines, traits)
 def test_a_machine_that_is_as_wanted_is_left_alone(spec: MachineSpec, machine: Machine, traits: Traits) -> None:
     wanted = replace(spec, options={}, observed=False)
+    wanted = replace(wanted, volumes=tuple(replace(use, volume_id=use.volume) for use in spec.volumes))
     same = replace(
         machine,
         cpus=spec.cpus or machine.cpus,
@@ -284,6 +309,7 @@ def test_a_machine_that_is_as_wanted_is_left_alone(spec: MachineSpec, machine: M
         root_disk=spec.root_disk or machine.root_disk,
         tags={**machine.tags, **spec.tags},
         ports=tuple(Port((nic.network,)) for nic in spec.networks),
+        disks=(*(Disk(use.volume) for use in spec.volumes), Disk("foreign")),
         settings={f"placement.{key}": (value,) for key, value in spec.placement.items()},
         pending={},
         power=spec.power or Power.RUNNING,
@@ -297,7 +323,11 @@ def test_what_is_done_lessens_what_is_left(spec: MachineSpec, machine: Machine, 
     assume(machine.power in {Power.RUNNING, Power.STOPPED, Power.SUSPENDED} and not spec.observed)
     step = plan(proven(spec, machine, traits)).step
     left = differences(spec, replace(machine, detailed=True), traits, named=True)
-    if isinstance(step, Rest):
+    if isinstance(step, Wait):
+        # Only a volume that is not there yet is waited for.
+        assert step.reason is Reason.DEPENDENCY_NOT_READY
+        assert any(action.verb is Verb.ATTACH_VOLUME for action in left)
+    elif isinstance(step, Rest):
         assert not left
         assert spec.power in {None, machine.power}
     elif isinstance(step, Refuse):
