@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 #: Words that are written as initials in the names of fields.
-_INITIALS = {"id": "ID", "ids": "IDs"}
+_INITIALS = {"id": "ID", "ids": "IDs", "cidr": "CIDR", "cidrs": "CIDRs"}
 
 
 def spelling(name: str) -> str:
@@ -172,11 +172,21 @@ def settled(name: str, message: str) -> Rule:
     )
 
 
-def kept(name: str, message: str) -> Rule:
-    """An optional field that can be neither changed nor removed once it is set."""
-    return Rule(
-        f"!has(oldSelf.{name}) || (has(self.{name}) && self.{name} == oldSelf.{name})", message, path=f".{name}"
-    )
+def kept(path: str, message: str) -> Rule:
+    """An optional field, by its dotted path, that can be neither changed nor removed once it is set."""
+    absent, present = (" || ".join(unless(path, "oldSelf")), " && ".join(given(path, "self")))
+    return Rule(f"{absent} || ({present} && self.{path} == oldSelf.{path})", message, path=f".{path.partition('.')[0]}")
+
+
+def given(path: str, of: str) -> list[str]:
+    """That an optional field is set, by its dotted path, with every block around it: terms that all have to hold."""
+    parts = path.split(".")
+    return [f"has({of}.{'.'.join(parts[: end + 1])})" for end in range(len(parts))]
+
+
+def unless(path: str, of: str) -> list[str]:
+    """That it is not set: terms of which one has to hold."""
+    return [f"!{term}" for term in given(path, of)]
 
 
 def _count(names: tuple[str, ...]) -> str:

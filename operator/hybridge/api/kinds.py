@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hybridge.api.fields import Model
+from hybridge.api.network import Network, NetworkSpec, NetworkStatus
 from hybridge.api.provider import Provider, ProviderSpec, ProviderStatus
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
 from hybridge.api.volume import Volume, VolumeSpec, VolumeStatus
@@ -43,8 +44,14 @@ VOLUME = Kind(
      Column("CLASS", ".status.class", wide=True)),
 )  # fmt: skip
 
+NETWORK = Kind(
+    "Network", "networks", "hnet", True, Network, NetworkSpec, NetworkStatus,
+    (Column("PHASE", ".status.phase"), Column("CIDR", ".status.cidr"), _PROVIDER, _ID,
+     Column("VLAN", ".status.vlan", wide=True, type="integer"), Column("NETWORK", ".status.networkID", wide=True)),
+)  # fmt: skip
+
 #: Kinds whose models are whole, and which nothing serves yet: clusters do not get to know them.
-COMING = (VOLUME,)
+COMING = (VOLUME, NETWORK)
 
 KINDS = (
     Kind(

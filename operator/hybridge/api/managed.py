@@ -14,6 +14,7 @@ from hybridge.api.fields import (
     Rule,
     atomic,
     duration,
+    given,
     keyed,
     moment,
     note,
@@ -21,6 +22,7 @@ from hybridge.api.fields import (
     pairs,
     settled,
     text,
+    unless,
 )
 from hybridge.api.shared import (
     MOST_ENTRIES,
@@ -34,7 +36,8 @@ from hybridge.api.shared import (
     TaskStatus,
 )
 
-_IMPORTED = "has(self.lifecycle) && has(self.lifecycle.__import__)"
+#: In the rules of a spec: it stands for what exists already.
+IMPORTED = "has(self.lifecycle) && has(self.lifecycle.__import__)"
 
 #: A rule of every managed spec.
 NAMED = settled("name", "name cannot be set, changed or removed after the cloud object was made")
@@ -53,7 +56,7 @@ BOUND = Rule(
 def required(field: str) -> Rule:
     """A rule of a spec: what is made needs the field; what exists has it already."""
     return Rule(
-        f"({_IMPORTED}) || has(self.{field})",
+        f"({IMPORTED}) || has(self.{field})",
         f"{field} is required unless lifecycle.import is set",
         path=f".{field}",
         reason="FieldValueRequired",
@@ -65,10 +68,9 @@ def grows(path: str, message: str) -> Rule:
 
     What the cloud has refused, or failed to do, can be taken back: nobody is bound to a size that is not to be had.
     """
-    first, *more = path.split(".")
-    below = [".".join((first, *more[:end])) for end in range(len(more) + 1)]
-    absent = " || ".join(f"!has(oldSelf.spec.{one})" for one in below)
-    present = " && ".join(f"has(self.spec.{one})" for one in below)
+    # That there is a spec needs no question.
+    absent = " || ".join(unless(f"spec.{path}", "oldSelf")[1:])
+    present = " && ".join(given(f"spec.{path}", "self")[1:])
     new, old = f"string(self.spec.{path})", f"string(oldSelf.spec.{path})"
     return Rule(
         "(has(oldSelf.status) && has(oldSelf.status.observedGeneration) && has(oldSelf.status.conditions)"
@@ -78,7 +80,7 @@ def grows(path: str, message: str) -> Rule:
         f" || {absent} || ({present} && (!isQuantity({new}) || !isQuantity({old})"
         f" || quantity({new}).compareTo(quantity({old})) >= 0))",
         message,
-        path=f".spec.{first}",
+        path=f".spec.{path.partition('.')[0]}",
     )
 
 

@@ -17,7 +17,7 @@ from hybridge.api.fields import (
     settled,
     text,
 )
-from hybridge.api.managed import BOUND, NAMED, ManagedObject, ManagedSpec, ManagedStatus, grows, required
+from hybridge.api.managed import BOUND, IMPORTED, NAMED, ManagedObject, ManagedSpec, ManagedStatus, grows, required
 from hybridge.api.shared import API_VERSION, LocalRef, ObjectMeta
 from hybridge.core.managed import Phase
 
@@ -71,7 +71,7 @@ class VolumeSpec(ManagedSpec, frozen=True, kw_only=True):
         NAMED,
         settled("source", "source cannot be set, changed or removed: make another Volume"),
         Rule(
-            "!has(self.source) || !has(self.lifecycle) || !has(self.lifecycle.__import__)",
+            f"!has(self.source) || !({IMPORTED})",
             "source and lifecycle.import exclude each other: what exists is not made",
             path=".source",
         ),

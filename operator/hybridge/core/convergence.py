@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from hybridge.core.busy import is_none_of_ours, locked, progress, running
 from hybridge.core.difference import in_words, judge
 from hybridge.core.managed import ManagedObject, State
@@ -9,6 +11,9 @@ from hybridge.core.plan import Action, Plan, Refuse, Rest, Step, Verb, Wait, tog
 from hybridge.core.proof import doing
 from hybridge.core.reasons import Reason
 from hybridge.core.situation import AnySituation
+
+#: How many are named to people.
+_NAMED = 8
 
 
 def busy(situation: AnySituation, found: ManagedObject) -> Step | None:
@@ -24,11 +29,20 @@ def busy(situation: AnySituation, found: ManagedObject) -> Step | None:
         case State.UNKNOWN:
             return Wait(Reason.HOST_DOWN, f"the cloud cannot tell how {found.id} is", patient=True)
         case State.PENDING if not deleting:
-            return Wait(Reason.CREATING, f"{found.id} is being made")
+            percent = f" ({found.progress} %)" if found.progress is not None else ""
+            return Wait(Reason.CREATING, f"{found.id} is being made{percent}")
         case State.FAILED if not deleting:
             words = f": {found.ended}" if found.ended else ""
             return Refuse(Reason.TASK_FAILED, f"{found.id} has failed in the cloud{words}")
     return None
+
+
+def unless_used(situation: AnySituation, found: ManagedObject, ids: Collection[str]) -> Step | None:
+    """What a disruptive change has to wait for: that nothing in the cloud, by id, uses it any more."""
+    if not ids:
+        return None
+    names = ", ".join(sorted(situation.sight.owners.get(one, one) for one in ids)[:_NAMED])
+    return Wait(Reason.HAS_DEPENDANTS, f"{found.id} cannot be changed so while it is used by {names}", patient=True)
 
 
 def converge(

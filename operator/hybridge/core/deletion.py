@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from hybridge.core.cloudobject import CloudObject
 from hybridge.core.plan import Action, Do, Plan, Refuse, Step, Verb, Wait
@@ -28,12 +28,11 @@ def plan_deletion(situation: AnySituation, found: CloudObject, first: Step | Non
     return Plan(step, (*(one for one in before if one != action), action))
 
 
-def await_dependants(situation: AnySituation, found: CloudObject, ids: Iterable[str]) -> Step | None:
+def await_dependants(situation: AnySituation, found: CloudObject, ids: Collection[str]) -> Step | None:
     """What has to let go of it in the cloud, by id. What is of this cluster is waited for; all else people have to decide.
 
     None where nothing is in the way, as in a deletion that leaves the cloud object as it is.
     """
-    ids = tuple(ids)
     if not ids or situation.spec.detach:
         return None
     owners = situation.sight.owners

@@ -74,6 +74,25 @@ def setting_change(path: str, wanted: str, found: Known, change: Change, noun: s
     return changing(setting_verb(path), path, next(iter(found), ""), wanted, change, noun)
 
 
+def setting_changes(
+    wanted: Mapping[str, str], shown: Mapping[str, Known], changes: Mapping[str, Change], noun: str
+) -> Iterator[Action]:
+    """Other values of settings than the wanted ones, by path, where the cloud shows any. ``changes``: what each takes;
+    what is not listed takes another cloud object.
+    """
+    for path, value in wanted.items():
+        if path in shown:
+            change = setting_change(path, value, shown[path], changes.get(path, Change.REPLACE), noun)
+            if change is not None:
+                yield change
+
+
+def setting_texts(fields: Mapping[str, object], below: str = "") -> dict[str, str]:
+    """Fields of a spec that are set, as settings by path; ``below``: the name of the block they are from."""
+    start = f"{below}." if below else ""
+    return {f"{start}{key}": setting_text(value) for key, value in fields.items() if value is not None}
+
+
 def setting_verb(path: str) -> Verb:
     """What another value of a setting is: another place, or another configuration."""
     return Verb.MIGRATE if path.startswith("placement.") else Verb.RECONFIGURE

@@ -58,8 +58,9 @@ class ManagedObject:
     """A cloud object as its cloud shows it.
 
     ``lock`` names a task that holds it. ``protection``: why the cloud itself forbids to delete it. ``ended``: what the
-    cloud says of how it failed or ended, ``unfit``: why nobody can take it over; both for people. ``created_at`` in Unix
-    seconds. ``detailed`` is False while only a bulk list has been read: marker and tags are then unknown.
+    cloud says of how it failed or ended, ``unfit``: why nobody can take it over; both for people. ``progress``: how much of
+    it is made, in percent. ``created_at`` in Unix seconds. ``detailed`` is False while only a bulk list has been read:
+    marker and tags are then unknown.
     """
 
     id: str
@@ -72,6 +73,7 @@ class ManagedObject:
     protection: str = field(default="", kw_only=True)
     ended: str = field(default="", kw_only=True)
     unfit: str = field(default="", kw_only=True)
+    progress: int | None = field(default=None, kw_only=True)
     created_at: float | None = field(default=None, kw_only=True)
     detailed: bool = field(default=True, kw_only=True)
 

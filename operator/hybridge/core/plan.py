@@ -14,6 +14,7 @@ class Verb(StrEnum):
 
     CREATE = "Create"
     INITIALIZE = "Initialize"
+    COMPLETE = "Complete"
     ADOPT = "Adopt"
     RESIZE = "Resize"
     GROW_DISK = "GrowDisk"

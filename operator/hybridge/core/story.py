@@ -167,6 +167,7 @@ def progress(step: Step) -> tuple[Reason, str]:
 _VERBS = {
     Verb.CREATE: Reason.CREATING,
     Verb.INITIALIZE: Reason.CREATING,
+    Verb.COMPLETE: Reason.CREATING,
     Verb.ADOPT: Reason.UPDATING,
     Verb.RESIZE: Reason.UPDATING,
     Verb.GROW_DISK: Reason.UPDATING,
@@ -191,6 +192,8 @@ def _words(action: Action) -> str:
             return f"creating {action.after}"
         case Verb.INITIALIZE:
             return f"{action.after} is configured for its first start"
+        case Verb.COMPLETE:
+            return f"making {action.after}"
         case Verb.ADOPT:
             return f"taking over {action.after}"
         case Verb.RESTART:

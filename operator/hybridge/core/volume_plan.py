@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from hybridge.core import situation
-from hybridge.core.convergence import busy, converge
+from hybridge.core.convergence import busy, converge, unless_used
 from hybridge.core.deletion import await_dependants, plan_deletion
 from hybridge.core.difference import (
     changing,
     counts_name,
     name_change,
-    setting_change,
-    setting_text,
+    setting_changes,
+    setting_texts,
     tag_changes,
 )
 from hybridge.core.existence import ours
 from hybridge.core.machine import Change
-from hybridge.core.plan import Action, Plan, Rest, Step, Verb, Wait
-from hybridge.core.reasons import Reason
+from hybridge.core.plan import Action, Plan, Rest, Verb
 from hybridge.core.units import format_bytes
 from hybridge.core.volume import Volume, VolumeSpec, VolumeTraits
 
@@ -41,13 +40,14 @@ def plan(situation: Situation) -> Plan:
     found = ours(situation)
     if isinstance(found, Plan):
         return found
+    machines = [one.machine_id for one in found.attachments]
     if situation.record.deleting:
-        attached = await_dependants(situation, found, (one.machine_id for one in found.attachments))
-        return plan_deletion(situation, found, attached or busy(situation, found))
+        used = await_dependants(situation, found, machines)
+        return plan_deletion(situation, found, used or busy(situation, found))
     changes = differences(situation.spec, found, situation.traits, named=counts_name(situation))
     if situation.spec.observed:
         return Plan(Rest(), drift=changes)
-    return converge(situation, found, changes, _in_use(situation, found))
+    return converge(situation, found, changes, unless_used(situation, found, machines))
 
 
 def differences(spec: VolumeSpec, volume: Volume, traits: VolumeTraits, *, named: bool = False) -> tuple[Action, ...]:
@@ -70,31 +70,14 @@ def _size(spec: VolumeSpec, volume: Volume, traits: VolumeTraits) -> Iterator[Ac
 
 
 def _settings(spec: VolumeSpec, volume: Volume, traits: VolumeTraits) -> Iterator[Action]:
-    shown = {
-        **volume.settings,
-        **{path: (setting_text(value),) for path, value in _figures(volume).items() if value is not None},
-    }
+    shown = {**volume.settings, **{path: (text,) for path, text in setting_texts(_figures(volume)).items()}}
     wanted = {
-        **({"class": spec.class_} if spec.class_ is not None else {}),
-        **{path: setting_text(value) for path, value in _figures(spec).items() if value is not None},
-        **{f"placement.{key}": value for key, value in spec.placement.items()},
-        **{f"{traits.block}.{key}": setting_text(value) for key, value in spec.options.items() if value is not None},
+        **setting_texts({"class": spec.class_, **_figures(spec)}),
+        **setting_texts(spec.placement, "placement"),
+        **setting_texts(spec.options, traits.block),
     }
-    for path, value in wanted.items():
-        if path in shown:
-            change = setting_change(path, value, shown[path], traits.changes.get(path, Change.REPLACE), _NOUN)
-            if change is not None:
-                yield change
+    return setting_changes(wanted, shown, traits.changes, _NOUN)
 
 
-def _figures(one: VolumeSpec | Volume) -> dict[str, int | bool | None]:
+def _figures(one: VolumeSpec | Volume) -> Mapping[str, object]:
     return {"iops": one.iops, "throughput": one.throughput, "encrypted": one.encrypted}
-
-
-def _in_use(situation: Situation, volume: Volume) -> Step | None:
-    """What a change has to wait for that cannot be made while a machine has the volume."""
-    if not volume.attachments:
-        return None
-    owners = situation.sight.owners
-    names = ", ".join(owners.get(one.machine_id, one.machine_id) for one in volume.attachments)
-    return Wait(Reason.HAS_DEPENDANTS, f"{volume.id} cannot be changed so while {names} has it", patient=True)

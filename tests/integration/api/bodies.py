@@ -22,6 +22,12 @@ def volume(name: str, /, **spec: Any) -> Body:
     return _body("Volume", name, {"providerRef": {"name": "aws-prod"}, "size": "20Gi"} | spec)
 
 
+def network(name: str, /, **spec: Any) -> Body:
+    """A Network with the least that is needed, and ``spec`` over it; None takes a field away."""
+    least = {"providerRef": {"name": "aws-prod"}, "cidr": "10.0.1.0/24", "aws": {"vpcID": "vpc-0abc"}}
+    return _body("Network", name, least | spec)
+
+
 def aws(name: str, /, **spec: Any) -> Body:
     """A Provider of type AWS."""
     return _provider(name, {"aws": {"region": "eu-central-1"}} | spec)

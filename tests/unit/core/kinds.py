@@ -8,12 +8,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hybridge.core import volume_plan
+from hybridge.core import network_plan, volume_plan
 from hybridge.core.attempt import Intent
 from hybridge.core.identity import Marker
 from hybridge.core.lifecycle import Drift, Import
 from hybridge.core.machine import Change
 from hybridge.core.managed import State
+from hybridge.core.network import Network, NetworkSpec, NetworkTraits
 from hybridge.core.plan import Plan
 from hybridge.core.situation import AnySituation, Record, Sight
 from hybridge.core.task import Task, TaskState
@@ -139,7 +140,49 @@ VOLUME = Case(
     _volume_met,
 )
 
-CASES = (VOLUME,)
+
+def _network_met(spec: NetworkSpec, network: Network) -> Network:
+    return replace(
+        network,
+        parts=(*spec.parts, "another"),
+        settings={
+            **({"cidr": (spec.cidr,)} if spec.cidr else {}),
+            **({"vlan": (str(spec.vlan),)} if spec.vlan else {}),
+            **{f"x.{key}": (str(value),) for key, value in spec.options.items()},
+        },
+    )
+
+
+NETWORK = Case(
+    "network",
+    network_plan.plan,
+    network_plan.Situation,
+    st.builds(
+        NetworkSpec,
+        **wanted(
+            cidr=st.sampled_from([None, "10.0.0.0/24"]),
+            vlan=st.sampled_from([None, 1, 2]),
+            options=st.sampled_from([{}, {"zone": "z1"}]),
+            parts=st.sampled_from([(), ("subnet",), ("subnet", "route")]),
+            disruption=st.booleans(),
+        ),
+    ),
+    st.builds(
+        Network,
+        **shown(
+            settings=st.sampled_from([{}, {"cidr": ("10.0.1.0/24",), "vlan": ("1",), "x.zone": ("z2",)}]),
+            parts=st.sampled_from([(), ("subnet",), ("subnet", "route")]),
+            machines=st.lists(machine_ids, max_size=2).map(tuple),
+        ),
+    ),
+    st.builds(
+        NetworkTraits,
+        **guaranteed(block=st.just("x"), changes=st.sampled_from([{}, {"vlan": Change.STOPPED}])),
+    ),
+    _network_met,
+)
+
+CASES = (VOLUME, NETWORK)
 
 intents = st.builds(
     Intent,
@@ -210,6 +253,19 @@ def _with(situation: Whatever, sight: Sight[Whatever]) -> AnySituation:
     new = {one.name: getattr(sight, one.name) for one in fields(sight)}
     made: AnySituation = replace(situation, sight=type(situation.sight)(**(kept | new)))
     return made
+
+
+def seen(
+    case: Case, spec: Whatever, found: Whatever, traits: Whatever, *, deleting: bool = False, **sight: Whatever
+) -> Whatever:
+    """What is provably ours, as it is to be looked at by a single test."""
+    made: Whatever = proven(case, spec, found, traits)
+    recorded = replace(made.sight.recorded, state=found.state, lock=found.lock)
+    return replace(
+        made,
+        record=replace(made.record, deleting=deleting),
+        sight=replace(made.sight, recorded=recorded, **sight),
+    )
 
 
 def proven(case: Case, spec: Whatever, found: Whatever, traits: Whatever, *, created: bool = True) -> AnySituation:

@@ -13,7 +13,7 @@ from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Verb, Wait
 from hybridge.core.reasons import Reason
 from hybridge.core.volume import Attachment, Volume, VolumeSpec, VolumeTraits
 from hybridge.core.volume_plan import differences, plan
-from tests.unit.core.kinds import VOLUME, Whatever, proven
+from tests.unit.core.kinds import VOLUME, Whatever, seen
 
 GIB = 1 << 30
 TRAITS = VolumeTraits(
@@ -60,8 +60,7 @@ def test_a_difference_is_told_as_what_it_is(name: str) -> None:
 
 
 def situation(spec: VolumeSpec, found: Volume = FOUND, *, deleting: bool = False, **sight: Whatever) -> Whatever:
-    made: Whatever = proven(VOLUME, spec, found, TRAITS)
-    return replace(made, record=replace(made.record, deleting=deleting), sight=replace(made.sight, **sight))
+    return seen(VOLUME, spec, found, TRAITS, deleting=deleting, **sight)
 
 
 def test_all_that_one_call_can_bring_about_comes_together() -> None:
@@ -132,16 +131,13 @@ def test_a_volume_that_nothing_uses_goes() -> None:
     ],
 )
 def test_what_is_not_ready_is_waited_for_or_told(state: State, deleting: bool, step: Wait | Refuse) -> None:
-    made = situation(VolumeSpec("data", size=30 * GIB), deleting=deleting)
-    recorded = replace(made.sight.recorded, state=state, ended="no key")
-    assert plan(replace(made, sight=replace(made.sight, recorded=recorded))).step == step
+    found = replace(FOUND, state=state, ended="no key")
+    assert plan(situation(VolumeSpec("data", size=30 * GIB), found, deleting=deleting)).step == step
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.FAILED])
 def test_what_is_half_made_or_has_failed_can_be_deleted(state: State) -> None:
-    made = situation(VolumeSpec("data"), deleting=True)
-    made = replace(made, sight=replace(made.sight, recorded=replace(made.sight.recorded, state=state)))
-    assert isinstance(plan(made).step, Do)
+    assert isinstance(plan(situation(VolumeSpec("data"), replace(FOUND, state=state), deleting=True)).step, Do)
 
 
 def test_a_class_that_a_person_changed_is_corrected_told_or_left() -> None:
@@ -157,8 +153,7 @@ def test_a_class_that_a_person_changed_is_corrected_told_or_left() -> None:
 
 
 def test_somebody_elses_task_is_no_news_while_there_is_nothing_to_do() -> None:
-    made = situation(VolumeSpec("data"))
-    locked = replace(made, sight=replace(made.sight, recorded=replace(made.sight.recorded, lock="backup")))
+    locked = situation(VolumeSpec("data"), replace(FOUND, lock="backup"))
     assert plan(locked).step == Rest()
     wanting = plan(replace(locked, spec=VolumeSpec("data", size=30 * GIB))).step
     assert isinstance(wanting, Wait)

@@ -1,0 +1,26 @@
+"""What a Network wants, in the core's words. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hybridge.api.managed_desired import managed, options
+from hybridge.api.network import Network
+from hybridge.core.lifecycle import Import
+from hybridge.core.network import NetworkSpec
+
+
+def network_spec(network: Network, cloud: str) -> NetworkSpec:
+    """What the user wants; ``cloud`` is the type of the Provider, which picks the block of options.
+
+    A bridge of Proxmox, which other guests and the node itself use, is only looked at.
+    """
+    spec = network.spec
+    wanted = NetworkSpec(
+        **managed(network.metadata, spec), cidr=spec.cidr, vlan=spec.vlan, options=options(spec, cloud)
+    )
+    bridge = spec.proxmox.bridge if spec.proxmox else None
+    # The tag is each machine's own there, and nothing of the bridge's.
+    return (
+        wanted if bridge is None else replace(wanted, observed=True, imports=Import(id=bridge), vlan=None, options={})
+    )
