@@ -9,3 +9,4 @@ class CloudKind(StrEnum):
     """What a cloud is asked for. A marker, a key of the engine and ``kind:`` in a manifest spell it the same."""
 
     MACHINE = "VirtualMachine"
+    VOLUME = "Volume"

@@ -20,6 +20,7 @@ class Reason(StrEnum):
     # Nothing is wrong.
     PENDING = "Pending"
     CREATING = "Creating"
+    AVAILABLE = "Available"
     RUNNING = "Running"
     STOPPED = "Stopped"
     STARTING = "Starting"

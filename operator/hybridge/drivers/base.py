@@ -20,6 +20,7 @@ from hybridge.core.lifecycle import Guarantees
 from hybridge.core.machine import Machine, MachineSpec, Power, Traits
 from hybridge.core.place import Placed
 from hybridge.core.task import Task
+from hybridge.core.volume import Volume, VolumeSpec, VolumeTraits
 
 W = TypeVar("W", bound=Wanted)
 C = TypeVar("C", bound=CloudObject)
@@ -213,6 +214,14 @@ class ObjectDriver(Protocol[W, C]):
         """
         ...
 
+    def prepare(self, spec: W, taken: Collection[str]) -> Prepared:
+        """Reads only. Resolves what the spec names, and what it leaves open, into exact parameters.
+
+        ``taken``: ids that other objects have on record. Raises Refused: NOT_FOUND with near names, UNSUPPORTED,
+        INVALID_SPEC, CAPACITY, NOT_PERMITTED…
+        """
+        ...
+
     def create(self, intent: Intent, spec: W, marker: Marker) -> Started[C]:
         """Creates what this intent says, marked in the same call. Repeating it with the same intent is safe.
 
@@ -261,13 +270,24 @@ class MachineDriver(ObjectDriver[MachineSpec, Machine], Protocol):
         ...
 
     def prepare(self, spec: MachineSpec, taken: Collection[str], apart: Collection[Placed] = ()) -> Prepared:
-        """Reads only. Resolves image, size, placement and networks into exact parameters.
-
-        ``taken``: ids that other objects have on record. ``apart``: where the other machines of the anti-affinity group
+        """See the base: image, size, placement and networks. ``apart``: where the other machines of the anti-affinity group
         are. What the spec and the Provider's defaults leave open is chosen: the least loaded place that fits, is up and
         not in maintenance, among ``spec.within``, and away from ``apart``. Raises Refused: IMAGE_NOT_FOUND with near
         names, NOT_FOUND, UNSUPPORTED, INVALID_SPEC, CAPACITY (also when every place holds a machine of the group),
         NOT_PERMITTED (no place that comes into question is allowed)…
+        """
+        ...
+
+    def attach(self, machine: Machine, volume_id: str) -> Started[Machine]:
+        """Gives the machine a volume, while it runs where it runs. Already so: no error.
+
+        Raises Refused: HAS_DEPENDANTS while another machine has it, UNSUPPORTED, QUOTA (no more disks)…
+        """
+        ...
+
+    def detach(self, machine: Machine, volume_id: str) -> Started[Machine]:
+        """Takes a volume from the machine, and leaves the volume as it is. It is done when the cloud says so: by the task,
+        or by ``Machine.disks`` without it. Already so: no error.
         """
         ...
 
@@ -280,10 +300,25 @@ class MachineDriver(ObjectDriver[MachineSpec, Machine], Protocol):
         ...
 
 
+class VolumeDriver(ObjectDriver[VolumeSpec, Volume], Protocol):
+    """Volumes of one cloud: disks that outlive machines.
+
+    The fields of ``configure``: ``name``, ``size``, ``class``, ``iops``, ``throughput``, ``tags``, and the paths of
+    ``Volume.settings`` that ``traits.changes`` has. ``create`` makes one that no machine has, empty or of the snapshot of
+    the spec. ``delete`` is only called when no machine has it.
+    """
+
+    @property
+    def traits(self) -> VolumeTraits:
+        """How this cloud's volumes differ where the plan has to know."""
+        ...
+
+
 class Driver(Protocol):
-    """One connected cloud."""
+    """One connected cloud. What it does not have is None."""
 
     machines: MachineDriver
+    volumes: VolumeDriver | None
     #: True when ``sweep`` blocks until something changes, so that it is called again at once, in a thread of its own.
     push: bool
 

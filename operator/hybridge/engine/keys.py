@@ -13,6 +13,11 @@ class Key(NamedTuple):
     namespace: str
     name: str
 
+    @property
+    def in_words(self) -> str:
+        """For people: ``VirtualMachine shop/web-1``."""
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
     def __str__(self) -> str:
         return f"{self.kind}/{self.namespace}/{self.name}" if self.namespace else f"{self.kind}/{self.name}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from hybridge.core.cloudobject import CloudObject
@@ -12,14 +12,31 @@ from hybridge.engine.keys import Key
 C = TypeVar("C", bound=CloudObject)
 
 
+class _Words(Mapping[str, str]):
+    """The keys of a mapping, in words for people; made when they are asked for, because there may be thousands."""
+
+    def __init__(self, keys: Mapping[str, Key]) -> None:
+        self._keys = keys
+
+    def __getitem__(self, known_id: str) -> str:
+        return self._keys[known_id].in_words
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+
 class Shelf(Generic[C]):
-    """``owners``: the object that has a cloud object on record, by its id; ``max_age``: how old its details may be, in
-    seconds.
+    """``owners``: the object that has a cloud object on record, by its id (``owners_in_words``: for people).
+    ``max_age``: how old its details may be, in seconds.
     """
 
     def __init__(self) -> None:
         self.inventory: Inventory[C] = Inventory()
         self.owners: dict[str, Key] = {}
+        self.owners_in_words = _Words(self.owners)
         self.max_age: dict[str, float] = {}
         self._observers: dict[str, set[Key]] = {}
         self._bound: dict[Key, tuple[str, bool]] = {}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hybridge.core.kinds import CloudKind
 from hybridge.engine.cluster import Body
 from hybridge.engine.keys import Key
+from hybridge.engine.relations import Relations
 
 #: What of metadata the engine reads; the rest (managedFields above all) is not kept.
 _METADATA = (
@@ -43,9 +44,15 @@ def trim(body: Body) -> dict[str, Any]:
 
 
 class Store:
-    """Bodies by key. An older body never replaces a newer one, also of an object that was made anew."""
+    """Bodies by key. An older body never replaces a newer one, also of an object that was made anew.
+
+    ``call`` is called with the key of each other object that a change concerns, because it refers to what has changed, or
+    was referred to.
+    """
 
     def __init__(self) -> None:
+        self.call: Callable[[Key], None] = lambda _: None
+        self.relations = Relations()
         self._bodies: dict[Key, dict[str, Any]] = {}
         self._uids: dict[str, Key] = {}
         self._users: defaultdict[str, set[Key]] = defaultdict(set)
@@ -60,6 +67,7 @@ class Store:
         if old is not None:
             self._forget(key, old)
         self._bodies[key] = new
+        self._tell(key, old, new)
         self._uids[new["metadata"]["uid"]] = key
         provider = provider_of(new)
         if provider:
@@ -74,6 +82,7 @@ class Store:
             return
         del self._bodies[key]
         self._forget(key, body)
+        self._tell(key, body, None)
 
     def get(self, key: Key) -> dict[str, Any] | None:
         """The newest known body."""
@@ -97,6 +106,11 @@ class Store:
 
     def __len__(self) -> int:
         return len(self._bodies)
+
+    def _tell(self, key: Key, old: Body | None, new: Body | None) -> None:
+        for other in self.relations.note(key, old, new):
+            if other in self._bodies:
+                self.call(other)
 
     def _forget(self, key: Key, body: Body) -> None:
         if self._uids.get(body["metadata"]["uid"]) == key:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -59,6 +60,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.chronicle = Chronicle(self.cluster, self.monotonic)
+        self.store.call = partial(self.enqueue, priority=Priority.SWEEP)
 
     def link(self, provider: str) -> Link | None:
         """The link of a Provider that is connected."""

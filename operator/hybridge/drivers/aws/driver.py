@@ -41,6 +41,7 @@ class Driver:
         self._zones = Zones(self._client)
         self._disks = Disks(self._client)
         self._instances = Pages(self._client.shape("DescribeInstances"))
+        self.volumes = None
         self.machines = Machines(self._client, self._catalogue, self._zones, self._disks, settings.defaults)
 
     def check(self) -> Connection:

@@ -51,6 +51,7 @@ class Driver:
         self._settings = settings
         self._estate = Estate(settings)
         self._client = self._estate.client
+        self.volumes = None
         self.machines = Machines(self._estate, settings)
         #: Guests are read one by one, and their agents answer slowly or not at all: not one after the other.
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"{settings.provider}-reader")

@@ -44,6 +44,7 @@ class VsphereDriver:
         self._capacity_at = -math.inf
         policies = Policies(self._session)
         self._watch = Watch(self._session, self._inventory.datacenter_reference, picture, policies)
+        self.volumes = None
         self.machines = VsphereMachines(self._session, settings, self._inventory, picture, policies)
 
     def check(self) -> Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from hybridge.api.virtualmachine import VirtualMachine
@@ -17,3 +18,9 @@ class Case(case.Case[VirtualMachine, MachineSpec, Machine]):
 
     memo: Memo
     driver: MachineDriver
+
+    @property
+    def lane(self) -> Hashable:
+        """Machines of one group keep apart."""
+        group = self.spec.group
+        return None if group is None else (self.link.name, self.key.namespace, group)

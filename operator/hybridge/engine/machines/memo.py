@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
+import msgspec
+
 from hybridge.api import desired
-from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineStatus
 from hybridge.core.machine import Machine
 from hybridge.core.machine_situation import Record
 from hybridge.core.task import Task, TaskState
@@ -46,6 +48,11 @@ class Memo(memo.Memo[VirtualMachine, Machine]):
             restart=desired.restart(restart) if restart else None,
             given=self.given,
         )
+
+    def tell(self, status: VirtualMachineStatus) -> VirtualMachineStatus:
+        """See the base."""
+        given = self.given
+        return msgspec.structs.replace(status, cloud_init=desired.given_status(given) if given is not None else None)
 
     def ended(self, task: Task) -> None:
         """See the base."""

@@ -19,7 +19,6 @@ from hybridge.core.units import format_bytes
 from hybridge.drivers.base import Driver
 from hybridge.engine import conditions
 from hybridge.engine.machines.case import Case
-from hybridge.engine.machines.memo import Memo
 from hybridge.engine.objects.report import ObjectReporter
 from hybridge.engine.restrictions import outside
 
@@ -72,7 +71,7 @@ class MachineReporter(ObjectReporter[Case]):
         case.link.expect(case.key, refresh=case.memo.id if waited >= ADDRESS_DELAY else None)
         return min(10.0, max(ADDRESS_DELAY, waited / 2))
 
-    def status(self, old: VirtualMachineStatus, story: Story, memo: Memo) -> VirtualMachineStatus:
+    def status(self, old: VirtualMachineStatus, story: Story) -> VirtualMachineStatus:
         """See the base."""
         phase = Phase(machine_status.phase(story).value)
         restart_required = _restart_required(story)
@@ -85,7 +84,6 @@ class MachineReporter(ObjectReporter[Case]):
             phase=phase,
             restart=_restart(story, old.restart),
             restart_required=restart_required,
-            cloud_init=desired.given_status(memo.given) if memo.given is not None else None,
         )
         return status if story.found is None else _with_machine(status, story.found)
 

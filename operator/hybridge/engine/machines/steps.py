@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 import msgspec
@@ -16,7 +14,6 @@ from hybridge.core.cloudinit import described
 from hybridge.core.machine import Machine, MachineSpec, Power, Restart, RestartPhase
 from hybridge.core.machine_diff import driver_field
 from hybridge.core.machine_status import Story
-from hybridge.core.place import Placed
 from hybridge.core.plan import Action, Do, Plan, Verb
 from hybridge.core.story import conditions
 from hybridge.drivers.base import Prepared, Started
@@ -26,21 +23,16 @@ from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.group import apart
 from hybridge.engine.objects.steps import ObjectSteps, Wish
 from hybridge.engine.restrictions import outside
-from hybridge.engine.world import World
 
 
 class MachineSteps(ObjectSteps[Case]):
     """See the base."""
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self._choosing: dict[tuple[str, str, str], asyncio.Lock] = {}
-
     async def prepare(self, case: Case, wish: Wish, taken: Collection[str]) -> Prepared:
         """See the base."""
         return await case.link.bulkhead.call(case.driver.prepare, wish.spec, taken, apart(self._world, case))
 
-    def creating(self, told: VirtualMachine, intent: Intent, wish: Wish, placed: Placed | None) -> VirtualMachineStatus:
+    def creating(self, told: VirtualMachine, intent: Intent, wish: Wish) -> VirtualMachineStatus:
         """See the base."""
         story = Story(MachineSpec(intent.name), Plan(Do((Action(Verb.CREATE, "machine", "", intent.name),))), None)
         generation = told.metadata.generation
@@ -51,7 +43,7 @@ class MachineSteps(ObjectSteps[Case]):
             ),
             intent=records.intent_status(intent),
             phase=Phase.CREATING,
-            placement=desired.placed_status(placed) if placed else None,
+            placement=desired.placed_status(wish.placed) if wish.placed else None,
             restart=desired.restart_status(Restart(told.spec.restart_token or "")),
             cloud_init=desired.given_status(described(wish.spec.cloud_init)),
         )
@@ -73,12 +65,6 @@ class MachineSteps(ObjectSteps[Case]):
         given = wish.spec.cloud_init
         case.memo.given = described(given)
         case.memo.given_hash = None if given.user_data is None else hash(given.user_data)
-
-    def alone(self, case: Case) -> AbstractAsyncContextManager[object]:
-        """Machines of one group choose their places one after the other, so that each sees where the others go."""
-        if case.spec.group is None:
-            return nullcontext()
-        return self._choosing.setdefault((case.link.name, case.key.namespace, case.spec.group), asyncio.Lock())
 
     def after(self, case: Case, step: Do, mine: Machine | None, started: Started[Machine]) -> Machine | None:
         """See the base."""

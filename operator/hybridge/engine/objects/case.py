@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -35,6 +36,11 @@ class Case(Generic[M, W, C]):
     driver: ObjectDriver[W, C]
     spec: W
     marker: Marker
+
+    @property
+    def lane(self) -> Hashable:
+        """What objects that have to choose where they go one after the other have in common; None: nothing."""
+        return None
 
     @property
     def deleting(self) -> bool:

@@ -100,6 +100,10 @@ class Memo(Generic[M, C]):
             self.attempts.begin()
             self.look_again()
 
+    def tell(self, status: Any) -> Any:
+        """The status, with what is remembered and has to outlast this process."""
+        return status
+
     def ended(self, task: Task) -> None:
         """The task on record has ended."""
 

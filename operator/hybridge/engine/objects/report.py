@@ -60,7 +60,7 @@ class ObjectReporter(ABC, Generic[K]):
         """The same of one that could not be; ``spec`` is None where nobody got so far."""
 
     @abstractmethod
-    def status(self, old: Any, story: Any, memo: Any) -> ManagedStatus:
+    def status(self, old: Any, story: Any) -> ManagedStatus:
         """What the kind tells besides what all do."""
 
     @abstractmethod
@@ -201,7 +201,7 @@ class ObjectReporter(ABC, Generic[K]):
         written = conditions.write(old.conditions, new, generation=generation, now=now)
         task = memo.task
         status = msgspec.structs.replace(
-            self.status(old, story, memo),
+            memo.tell(self.status(old, story)),
             observed_generation=generation,
             met_generation=memo.synced,
             id=memo.id,

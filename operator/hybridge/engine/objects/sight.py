@@ -9,6 +9,7 @@ from hybridge.core.imports import matches, near
 from hybridge.core.lifecycle import Guarantees
 from hybridge.core.situation import Record, Sight
 from hybridge.core.units import parse_duration
+from hybridge.engine.keys import Key
 from hybridge.engine.objects.case import C, Case, M, W
 from hybridge.engine.objects.claim import Outside
 from hybridge.engine.world import World
@@ -59,8 +60,16 @@ def look(world: World, case: Case[M, W, C], record: Record, outside: Outside[C])
         searched_at=memo.searched_at,
         token_spent=memo.token_spent,
         refused=memo.attempts.refused,
+        users=users(world, case.key),
+        owners=case.link.machines.owners_in_words,
         unreadable=memo.unreadable_at is not None and world.clock() - memo.unreadable_at < UNREADABLE,
     )
+
+
+def users(world: World, key: Key) -> tuple[str, ...]:
+    """In words, the objects that refer to this one and exist."""
+    store = world.store
+    return tuple(sorted(one.in_words for one in store.relations.referrers(key) if store.get(one) is not None))
 
 
 def _predecessors(case: Case[M, W, C]) -> tuple[C, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Collection
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Hashable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -31,10 +32,11 @@ K = TypeVar("K", bound=AnyCase)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A spec with all that a creation needs, and the versions of the Secrets that went into it."""
+    """A spec with all that a creation needs, the versions of the Secrets that went into it, and where it will be."""
 
     spec: Any
     secrets: tuple[SecretVersion, ...] = ()
+    placed: Placed | None = None
 
 
 class ObjectSteps(ABC, Generic[K]):
@@ -42,13 +44,14 @@ class ObjectSteps(ABC, Generic[K]):
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._lanes: dict[Hashable, asyncio.Lock] = {}
 
     @abstractmethod
     async def prepare(self, case: K, wish: Wish, taken: Collection[str]) -> Prepared:
         """The exact parameters of a create. ``taken``: ids that other objects have on record. Raises Refused."""
 
     @abstractmethod
-    def creating(self, told: Any, intent: Intent, wish: Wish, placed: Placed | None) -> ManagedStatus:
+    def creating(self, told: Any, intent: Intent, wish: Wish) -> ManagedStatus:
         """The status that goes with a new intent, written before the cloud is asked. ``told``: the newest object."""
 
     @abstractmethod
@@ -64,10 +67,6 @@ class ObjectSteps(ABC, Generic[K]):
 
     def recorded(self, case: K, wish: Wish) -> None:
         """An intent is on record."""
-
-    @abstractmethod
-    def alone(self, case: K) -> AbstractAsyncContextManager[object]:
-        """Held while the parameters of a create are chosen and put on record."""
 
     def after(self, case: K, step: Do, mine: Any, started: Started[Any]) -> Any:
         """How the cloud object will be when the task that has begun is done; None: only the cloud will know."""
@@ -169,7 +168,7 @@ class ObjectSteps(ABC, Generic[K]):
     async def _intend(self, case: K, wish: Wish, *, attempt: int) -> Intent:
         """Reads what the call needs, and writes down what is about to happen. Raises Conflict when we are stale."""
         taken = {known_id for known_id, owner in case.shelf.owners.items() if owner != case.key}
-        async with self.alone(case):
+        async with self._alone(case):
             prepared = await self.prepare(case, wish, taken)
             named = misplaced(prepared.placed, case.provider)
             if named:
@@ -177,11 +176,15 @@ class ObjectSteps(ABC, Generic[K]):
                     Reason.NOT_PERMITTED, f"Provider {case.link.name} does not allow {named}: see its spec.restrict"
                 )
             intent = self._intent(case, wish, prepared, attempt)
-            await self._record(case, intent, wish, prepared.placed)
+            await self._record(case, intent, replace(wish, placed=prepared.placed))
         memo = case.memo
         memo.id = memo.created_at = memo.absent = memo.searched_at = None
         memo.token_spent = False
         return intent
+
+    def _alone(self, case: K) -> AbstractAsyncContextManager[object]:
+        """Objects of one lane choose one after the other, so that each sees what the others chose."""
+        return nullcontext() if case.lane is None else self._lanes.setdefault(case.lane, asyncio.Lock())
 
     def _intent(self, case: K, wish: Wish, prepared: Prepared, attempt: int) -> Intent:
         uid = case.object.metadata.uid
@@ -197,13 +200,13 @@ class ObjectSteps(ABC, Generic[K]):
             secrets=wish.secrets,
         )
 
-    async def _record(self, case: K, intent: Intent, wish: Wish, placed: Placed | None = None) -> None:
+    async def _record(self, case: K, intent: Intent, wish: Wish) -> None:
         current = self._world.decode(case.key, type(case.object))
         if current is None or current.metadata.uid != case.object.metadata.uid:
             raise Conflict
         if current.metadata.deletion_timestamp is not None:
             raise Conflict
-        await self._world.write_status(case.key, self.creating(current, intent, wish, placed))
+        await self._world.write_status(case.key, self.creating(current, intent, wish))
         self.recorded(case, wish)
         self._know_written(case)
 

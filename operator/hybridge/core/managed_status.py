@@ -1,0 +1,50 @@
+"""What is told of everything but machines: its phase, and how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hybridge.core import story
+from hybridge.core.cloudobject import Wanted
+from hybridge.core.errors import Disposition
+from hybridge.core.managed import ManagedObject, Phase, State
+from hybridge.core.plan import Do
+from hybridge.core.reasons import Reason
+from hybridge.core.story import Standing
+
+W_co = TypeVar("W_co", bound=Wanted, covariant=True)
+C_co = TypeVar("C_co", bound=ManagedObject, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Story(story.Story[W_co, C_co]):
+    """See the base."""
+
+    def standing(self) -> Standing | None:
+        """See the base."""
+        found = self.proven
+        if found is None:
+            return None
+        words = f"{found.id} is {_WORDS.get(found.state, found.state.value.lower())}"
+        return Standing(found.state is State.READY, Reason.AVAILABLE, words)
+
+
+def phase(told: Story[Any, Any]) -> Phase:
+    """The phase, from the first line that fits."""
+    if told.deleting:
+        return Phase.DELETING
+    found, error = told.proven, told.error
+    if not told.created:
+        failed = (error and error.disposition is Disposition.STOP) or told.refusal
+        begun = told.plan is not None and told.spec.imports is None
+        return Phase.FAILED if failed else Phase.CREATING if begun else Phase.PENDING
+    if found is None:
+        return Phase.FAILED if told.refusal else Phase.UNKNOWN
+    if found.state is State.READY:
+        return Phase.UPDATING if told.plan and isinstance(told.plan.step, Do) else Phase.READY
+    return _PHASES.get(found.state, Phase.UNKNOWN)
+
+
+_WORDS = {State.READY: "there", State.PENDING: "being made"}
+_PHASES = {State.PENDING: Phase.CREATING, State.FAILED: Phase.FAILED, State.DELETING: Phase.UPDATING}

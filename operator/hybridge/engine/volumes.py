@@ -1,0 +1,104 @@
+"""The kind Volume."""
+
+from __future__ import annotations
+
+import msgspec
+
+from hybridge.api.provider import ProviderSpec
+from hybridge.api.shared import clip
+from hybridge.api.volume import AttachmentStatus, Volume, VolumeSpec, VolumeStatus
+from hybridge.api.volume_desired import volume_spec
+from hybridge.core import volume as core
+from hybridge.core import volume_plan
+from hybridge.core.kinds import CloudKind
+from hybridge.core.managed import Phase
+from hybridge.core.managed_status import Story
+from hybridge.core.plan import Plan
+from hybridge.core.units import format_bytes
+from hybridge.core.volume_plan import Situation
+from hybridge.drivers.base import Driver, VolumeDriver
+from hybridge.engine.objects.plain import Nature
+
+_MIB = 1 << 20
+_MOST_PLACE, _MOST_ATTACHED, _MOST_ID, _MOST_DEVICE = 255, 64, 128, 64
+
+
+class VolumeNature(Nature[Volume, core.VolumeSpec, core.Volume]):
+    """See the base."""
+
+    kind = CloudKind.VOLUME
+    model = Volume
+    situation = Situation
+
+    def driver(self, driver: Driver) -> VolumeDriver | None:
+        """See the base."""
+        return driver.volumes
+
+    def wanted(self, told: Volume, cloud: str) -> core.VolumeSpec:
+        """See the base."""
+        return volume_spec(told, cloud)
+
+    def plan(self, situation: Situation) -> Plan:
+        """See the base."""
+        return volume_plan.plan(situation)
+
+    def status(self, old: VolumeStatus, story: Story[core.VolumeSpec, core.Volume], now: Phase) -> VolumeStatus:
+        """See the base."""
+        status, found = msgspec.structs.replace(old, phase=now), story.found
+        if found is None:
+            return status
+        shown = {path: clip(words[0], _MOST_PLACE) for path, words in found.settings.items() if words}
+        return msgspec.structs.replace(
+            status,
+            size=None if found.size is None else format_bytes(found.size),
+            class_=shown.get("class"),
+            iops=found.iops,
+            throughput=None if found.throughput is None else found.throughput // _MIB,
+            encrypted=found.encrypted,
+            zone=shown.get("placement.zone"),
+            host=shown.get("placement.node"),
+            storage=shown.get("placement.storage"),
+            attachments=tuple(
+                AttachmentStatus(id=clip(one.machine_id, _MOST_ID), device=clip(one.device, _MOST_DEVICE) or None)
+                for one in found.attachments[:_MOST_ATTACHED]
+            ),
+        )
+
+    def beyond(self, told: Volume, provider: ProviderSpec) -> str | None:
+        """See the base."""
+        return beyond(told.spec, provider)
+
+    def outside(self, found: core.Volume, provider: ProviderSpec) -> str | None:
+        """See the base."""
+        return outside(found, provider)
+
+
+def beyond(spec: VolumeSpec, provider: ProviderSpec) -> str | None:
+    """The first thing that the volume names and that tenants may not name."""
+    restrict, placement = provider.restrict, spec.placement
+    named = (
+        ("placement.zone", placement.zone if placement else None, restrict.zones),
+        ("placement.node", placement.node if placement else None, restrict.nodes),
+        ("placement.storage", placement.storage if placement else None, restrict.storages),
+        # On EC2 the class is a type of volume; elsewhere it names a storage, or a policy that leads to storages.
+        ("class", None if provider.aws else spec.class_, restrict.storages),
+    )
+    for field, value, allowed in named:
+        if value is not None and allowed is not None and value not in allowed:
+            return f"spec.{field} {value!r}"
+    return None
+
+
+def outside(volume: core.Volume, provider: ProviderSpec) -> str | None:
+    """What keeps tenants from a volume that exists: a kind of place, never its name. What is not known is not allowed."""
+    restrict = provider.restrict
+    places = (("zone", restrict.zones), ("node", restrict.nodes), ("storage", restrict.storages))
+    for kind, allowed in places:
+        if allowed is None:
+            continue
+        if not volume.detailed:
+            return "its configuration, which cannot be read,"
+        names = volume.settings.get(f"placement.{kind}", ())
+        if names and not set(names) & set(allowed):
+            return f"its {kind}"
+    return None
