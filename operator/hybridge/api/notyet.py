@@ -9,11 +9,13 @@ import msgspec
 from hybridge.api.fields import Model
 from hybridge.api.provider import ProviderSpec
 from hybridge.api.virtualmachine import VirtualMachineSpec
+from hybridge.api.volume import VolumeSpec
 
 #: Dotted paths below ``spec``, by the model of the spec; ``[]`` stands for every entry of a list.
 #: A field counts as used when it has another value than its default.
 NOT_YET: Mapping[type[Model], tuple[str, ...]] = {
     ProviderSpec: (),
+    VolumeSpec: ("source",),
     VirtualMachineSpec: (
         "image.imageRef",
         "networks[].networkRef",

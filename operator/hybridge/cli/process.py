@@ -14,11 +14,13 @@ from kubernetes.aio.config import ConfigException
 from hybridge.api.kinds import KINDS
 from hybridge.engine.cluster import Body, ClusterUnavailable, Conflict
 from hybridge.engine.machines.kind import MachineKind
+from hybridge.engine.objects.plain import PlainKind
 from hybridge.engine.outcome import Kind
 from hybridge.engine.providers import ProviderKind
 from hybridge.engine.queue import WorkQueue
 from hybridge.engine.reconciler import Reconciler
 from hybridge.engine.store import Store
+from hybridge.engine.volumes import VolumeNature
 from hybridge.engine.world import World
 from hybridge.kube.audit import WatchAudit
 from hybridge.kube.client import Kubernetes, configure
@@ -141,7 +143,11 @@ class _Operator:
         )
         self._metrics.follow_queue(queue.depth, queue.oldest)
         self._providers = ProviderKind(world, self._metrics)
-        kinds: Mapping[str, Kind] = {"Provider": self._providers, "VirtualMachine": MachineKind(world, self._metrics)}
+        kinds: Mapping[str, Kind] = {
+            "Provider": self._providers,
+            "VirtualMachine": MachineKind(world, self._metrics),
+            "Volume": PlainKind(world, self._metrics, VolumeNature()),
+        }
         reconciler = Reconciler(queue, kinds, self._metrics, clock=time.monotonic)
         watch = Watch(world)
         self._audit = WatchAudit(world, self._kubernetes, watch, interval=self._options.audit)

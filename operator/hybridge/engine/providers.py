@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from hybridge.api.kinds import KINDS
 from hybridge.api.provider import Provider
 from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import CloudError, Disposition, Refused
@@ -91,7 +92,9 @@ class ProviderKind:
             shelf = link.shelf(kind)
             # What carries our marker and is not bound yet has been found by this sweep.
             found = {self._owner(shelf, known_id) for known_id in ids if known_id not in shelf.owners}
-            waiting |= shelf.concerned(ids) | found
+            concerned = shelf.concerned(ids) | found
+            # What a machine is waiting for may be how a volume is, such as at which machine.
+            waiting |= concerned.union(*(world.store.relations.referrers(key) for key in concerned if key))
         for key in filter(None, waiting):
             world.enqueue(key, Priority.SWEEP)
 
@@ -114,11 +117,14 @@ class ProviderKind:
         users = self._world.store.users(name)
         if not users:
             # After a start, or behind a slow watch, objects that exist may not be known yet.
-            bodies = await self._world.cluster.list("VirtualMachine")
             users = frozenset(
-                Key("VirtualMachine", body["metadata"]["namespace"], body["metadata"]["name"])
-                for body in bodies
-                if provider_of(body) == name
+                [
+                    Key(kind.kind, body["metadata"]["namespace"], body["metadata"]["name"])
+                    for kind in KINDS
+                    if kind.namespaced
+                    for body in await self._world.cluster.list(kind.kind)
+                    if provider_of(body) == name
+                ]
             )
         names = sorted(f"{user.namespace}/{user.name}" for user in users)
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""

@@ -15,7 +15,7 @@ from hybridge.core.machine_situation import Situation
 from hybridge.core.plan import Plan
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
-from hybridge.engine.machines import userdata
+from hybridge.engine.machines import userdata, volumes
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.group import neighbours
 from hybridge.engine.machines.memo import Memo
@@ -42,8 +42,12 @@ class MachineKind(ObjectKind[Case]):
     ) -> Case:
         """See the base."""
         driver = link.driver.machines
-        spec = driver.normalize(replace(machine_spec(told, provider.type), within=within(provider)))
-        return Case(key, told, memo, provider, link, link.machines, driver, spec, marker)
+        wanted = machine_spec(told, provider.type, volumes=volumes.ids(self._world, told))
+        spec = driver.normalize(volumes.near(replace(wanted, within=within(provider)), link))
+        case = Case(key, told, memo, provider, link, link.machines, driver, spec, marker)
+        if memo.created_at is None and memo.intent(told) is None and not (case.deleting or spec.imports):
+            volumes.await_all(self._world, case)
+        return case
 
     def situation(self, case: Case) -> Situation:
         """See the base."""
@@ -57,6 +61,8 @@ class MachineKind(ObjectKind[Case]):
             case.link.connection.identity,
             self._world.clock(),
             neighbours=neighbours(self._world, case),
+            volumes=volumes.ours(case.link),
+            held=volumes.held(self._world, case),
         )
 
     def plan(self, situation: Situation) -> Plan:

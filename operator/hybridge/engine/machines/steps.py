@@ -88,6 +88,10 @@ class MachineSteps(ObjectSteps[Case]):
                 await self._end_stop(case)
                 await self._note_given(case)
             return await call(case.driver.set_power, mine, case.spec, power, hard=step.hard)
+        if step.verb is Verb.ATTACH_VOLUME:
+            return await call(case.driver.attach, mine, step.actions[0].after)
+        if step.verb is Verb.DETACH_VOLUME:
+            return await call(case.driver.detach, mine, step.actions[0].before)
         if step.verb is Verb.INITIALIZE:
             return await self._configure(case, mine, {"initialize"})
         return await self._configure(case, mine, {driver_field(action.field) for action in step.actions})

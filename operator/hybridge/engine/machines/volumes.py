@@ -1,0 +1,103 @@
+"""The Volumes that a machine names: their ids, what keeps them from being attached, and where the machine has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from hybridge.api.shared import Management
+from hybridge.api.virtualmachine import VirtualMachine
+from hybridge.api.volume import Volume
+from hybridge.core import volume as core
+from hybridge.core.errors import CloudError, Disposition
+from hybridge.core.kinds import CloudKind
+from hybridge.core.machine import MachineSpec, VolumeUse
+from hybridge.core.machine_volumes import hold
+from hybridge.core.place import Within
+from hybridge.core.plan import Refuse, Wait
+from hybridge.core.reasons import Reason
+from hybridge.engine.keys import Key
+from hybridge.engine.link import Link
+from hybridge.engine.machines.case import Case
+from hybridge.engine.world import World
+
+
+def ids(world: World, told: VirtualMachine) -> Mapping[str, str]:
+    """The cloud's ids of what ``spec.volumes`` names, by the names of the entries, as far as they have any."""
+    found = ((one.name, _volume(world, told.metadata.namespace, one.volume_ref.name)) for one in told.spec.volumes)
+    provider = told.spec.provider_ref.name
+    return {
+        name: volume.status.id
+        for name, volume in found
+        if volume is not None and volume.status.id is not None and volume.spec.provider_ref.name == provider
+    }
+
+
+def ours(link: Link) -> Collection[str]:
+    """The ids of volumes that Volumes of this cluster own, and do not merely observe."""
+    return link.shelf(CloudKind.VOLUME).owners.keys()
+
+
+def held(world: World, case: Case) -> Mapping[str, Wait | Refuse]:
+    """What keeps volumes from being attached now, by the names of the entries."""
+    found = {use.name: _held(world, case, use) for use in case.spec.volumes}
+    return {name: step for name, step in found.items() if step is not None}
+
+
+def await_all(world: World, case: Case) -> None:
+    """Raises CloudError while a machine that is to be made has to wait for a volume: it could come to another zone."""
+    for step in held(world, case).values():
+        disposition = Disposition.STOP if isinstance(step, Refuse) else Disposition.WAIT
+        raise CloudError(step.reason, step.message, disposition=disposition)
+
+
+def near(spec: MachineSpec, link: Link) -> MachineSpec:
+    """The spec of a machine that is where its volumes can be attached."""
+    shelf = link.shelf(CloudKind.VOLUME)
+    found = [shelf.inventory.get(use.volume_id) for use in spec.volumes if use.volume_id]
+    zones, hosts = spec.within.zones, spec.within.hosts
+    for volume in filter(None, found):
+        zones = _narrowed(zones, volume, "placement.zone")
+        hosts = _narrowed(hosts, volume, "placement.node")
+    return replace(spec, within=Within(hosts, zones))
+
+
+def _narrowed(allowed: frozenset[str] | None, volume: core.Volume, path: str) -> frozenset[str] | None:
+    names = frozenset(volume.settings.get(path, ()))
+    if not names:
+        return allowed
+    return names if allowed is None else allowed & names
+
+
+def _held(world: World, case: Case, use: VolumeUse) -> Wait | Refuse | None:
+    namespace = case.key.namespace
+    told = _volume(world, namespace, use.volume)
+    if told is None:
+        words = f"Volume {namespace}/{use.volume} does not exist"
+        return Wait(Reason.DEPENDENCY_NOT_READY, words, patient=True)
+    if told.spec.provider_ref.name != case.link.name:
+        words = f"Volume {namespace}/{use.volume} is in Provider {told.spec.provider_ref.name}, not in {case.link.name}"
+        return Refuse(Reason.INVALID_SPEC, f"spec.volumes[{use.name}]: {words}")
+    shelf = case.link.shelf(CloudKind.VOLUME)
+    return hold(
+        use,
+        shelf.inventory.get(told.status.id) if told.status.id else None,
+        case.memo.id,
+        _wanting(world, Key("Volume", namespace, use.volume)),
+        case.link.machines.owners_in_words,
+        observed=told.spec.lifecycle.management is Management.OBSERVED,
+    )
+
+
+def _wanting(world: World, volume: Key) -> Collection[str]:
+    """In words, the machines that refer to a Volume and are not on their way out."""
+    bodies = {key: world.store.get(key) for key in world.store.relations.referrers(volume)}
+    return [
+        key.in_words
+        for key, body in bodies.items()
+        if key.kind == "VirtualMachine" and body is not None and not body["metadata"].get("deletionTimestamp")
+    ]
+
+
+def _volume(world: World, namespace: str, name: str) -> Volume | None:
+    return world.decode(Key("Volume", namespace, name), Volume)
