@@ -10,6 +10,7 @@ import pytest
 from hybridge.core.errors import Refused
 from hybridge.core.machine import Address, Machine, Power
 from hybridge.core.reasons import Reason
+from hybridge.engine.outcome import Again
 from tests.unit.engine.machine_bed import MachineBed
 
 INIT = {"userData": {"secretRef": {"name": "init", "key": "data"}}}
@@ -295,6 +296,20 @@ def test_a_machine_outside_of_what_tenants_may_name_is_not_observed(how: dict[st
     bed.settle()
     assert bed.told("Synced")[1] == "NotPermitted"
     assert bed.told("Ready")[0] == "False"
+
+
+@pytest.mark.parametrize("power", [Power.STARTING, Power.STOPPING])
+def test_a_machine_that_is_only_observed_is_looked_at_until_it_has_come_to_rest(power: Power) -> None:
+    """Sweeps may be minutes apart, and nothing of ours is under way that would ask for an earlier one."""
+    bed = MachineBed(lifecycle={"management": "Observed", "import": {"id": "7"}}, image=None, cpus=None, memory=None)
+    bed.cloud.there["7"] = Machine("7", "theirs", power, addresses=(Address("InternalIP", "192.0.2.7"),))
+
+    bed.pass_time(60.0)
+
+    assert bed.told("Ready")[0] == "False"
+    outcome = bed.turn()
+    assert isinstance(outcome, Again)
+    assert outcome.after <= 10
 
 
 STRANGER = Machine(

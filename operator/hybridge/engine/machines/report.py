@@ -11,7 +11,7 @@ from hybridge.api.virtualmachine import AddressStatus, Phase, RestartStatus, Vir
 from hybridge.core import machine_status
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
-from hybridge.core.machine import Machine, MachineSpec, Restart
+from hybridge.core.machine import Machine, MachineSpec, Power, Restart
 from hybridge.core.machine_status import Story
 from hybridge.core.plan import Plan, Refuse, Rest
 from hybridge.core.reasons import Reason
@@ -26,6 +26,8 @@ from hybridge.engine.restrictions import outside
 ADDRESS_PATIENCE = 300.0
 #: Seconds after which an address is asked for that sweeps have not shown.
 ADDRESS_DELAY = 1.0
+#: Seconds after which a machine that is coming up or going down is looked at again, when no sweep has called.
+TRANSITION_PATIENCE = 10.0
 #: Characters of what a cloud or a guest tells, in a status.
 _MOST_ADDRESS, _MOST_TYPE, _MOST_PLACE = 253, 64, 255
 
@@ -64,7 +66,12 @@ class MachineReporter(ObjectReporter[Case]):
         return outside(found, provider.spec)
 
     def awaits(self, case: Case, story: Story) -> float | None:
-        """See the base: sweeps find the address of a machine that has just come up; a later one has to be asked for."""
+        """See the base: a transition that is not of our doing; or an address, which sweeps find of a machine that has just
+        come up, and which has to be asked for later.
+        """
+        if story.found is not None and story.found.power in {Power.STARTING, Power.STOPPING}:
+            case.link.expect(case.key)
+            return TRANSITION_PATIENCE
         if not machine_status.waits_for_address(story):
             return None
         waited = self._world.clock() - (case.memo.running_since or self._world.clock())
