@@ -60,10 +60,11 @@ def offers(schema: Schema, cloud: Cloud, good: Mapping[str, Any]) -> dict[FieldP
 
 
 def _machines(bed: CrashBed, number: int) -> list[Walker]:
-    namespace = bed.operator.namespace()
-    bed.operator.apply(manifests.secret(wishes.SECRET, {"userData": wishes.USER_DATA}, namespace))
+    """Each in a namespace of its own: machines of one namespace that come to be in the same group concern each other."""
     walkers = []
     for place in range(number):
+        namespace = bed.operator.namespace()
+        bed.operator.apply(manifests.secret(wishes.SECRET, {"userData": wishes.USER_DATA}, namespace))
         made = manifests.machine(f"walk-{place}", bed.cloud, namespace)
         made["spec"] |= {"lifecycle": {"disruption": "Allow"}, "tags": {"team": "shop"}, "rootDisk": {"size": "10Gi"}}
         made["spec"]["cloudInit"] = {"userData": {"secretRef": {"name": wishes.SECRET, "key": "userData"}}}
