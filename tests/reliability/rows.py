@@ -141,9 +141,9 @@ same cloud that is nobody's is as it was.""",
     MISOPERATIONS = Words(
         "misoperations",
         """\
-Twenty objects of a kind, each in a namespace of its own, are as they should be. Then one field of each, chosen by chance
-among all that the schema of its CRD has, is changed: to something that the cloud has, to any other value that the schema
-allows, to one that it forbids, or to nothing. The next change is made when each of them stands.
+Twenty objects of a kind are as they should be. Then one field of each, chosen by chance among all that the schema of its
+CRD has, is changed: to something that the cloud has, to any other value that the schema allows, to one that it forbids,
+or to nothing. The next change is made when each of them stands.
 
 After each change the object is as its spec wants it, or a condition says why not, with a reason of the closed list; or
 the API server has refused it and named the field. Whatever was told is taken back, and the object is as it was before.
