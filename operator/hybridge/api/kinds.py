@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hybridge.api.fields import Model
+from hybridge.api.image import Image, ImageSpec, ImageStatus
 from hybridge.api.network import Network, NetworkSpec, NetworkStatus
 from hybridge.api.provider import Provider, ProviderSpec, ProviderStatus
+from hybridge.api.snapshot import Snapshot, SnapshotSpec, SnapshotStatus
 from hybridge.api.virtualmachine import VirtualMachine, VirtualMachineSpec, VirtualMachineStatus
 from hybridge.api.volume import Volume, VolumeSpec, VolumeStatus
 
@@ -50,8 +52,20 @@ NETWORK = Kind(
      Column("VLAN", ".status.vlan", wide=True, type="integer"), Column("NETWORK", ".status.networkID", wide=True)),
 )  # fmt: skip
 
+IMAGE = Kind(
+    "Image", "images", "himg", True, Image, ImageSpec, ImageStatus,
+    (Column("PHASE", ".status.phase"), Column("SIZE", ".status.size"), _PROVIDER, _ID,
+     Column("NAME-IN-CLOUD", ".status.imageName", wide=True), Column("NEWER", ".status.newer.id", wide=True)),
+)  # fmt: skip
+SNAPSHOT = Kind(
+    "Snapshot", "snapshots", "hsnap", True, Snapshot, SnapshotSpec, SnapshotStatus,
+    (Column("PHASE", ".status.phase"), Column("SOURCE", ".spec.sourceRef.name"), _PROVIDER, _ID,
+     Column("CONSISTENCY", ".status.consistency", wide=True), Column("EXPIRES", ".status.expiresAt", wide=True),
+     Column("DEPTH", ".status.depth", wide=True, type="integer")),
+)  # fmt: skip
+
 #: Kinds whose models are whole, and which nothing serves yet: clusters do not get to know them.
-COMING = (VOLUME, NETWORK)
+COMING = (VOLUME, NETWORK, IMAGE, SNAPSHOT)
 
 KINDS = (
     Kind(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, ClassVar
 
 import msgspec
 
 from hybridge.api.fields import Model, Rule, atomic, note, pairs, text, unique
+from hybridge.core.names import fits
 
 
 class Operator(StrEnum):
@@ -83,12 +82,6 @@ class NamespaceGrant(Model, frozen=True, kw_only=True):
 
     def allows(self, namespace: str, labels: Mapping[str, str]) -> bool:
         """Whether the namespace of this name and these labels is granted."""
-        return any(_pattern(name).fullmatch(namespace) for name in self.names) or (
+        return any(fits(name, namespace) for name in self.names) or (
             self.selector is not None and self.selector.matches(labels)
         )
-
-
-@lru_cache(maxsize=1024)
-def _pattern(name: str) -> re.Pattern[str]:
-    """A name in which only ``*`` is special."""
-    return re.compile(".*".join(map(re.escape, name.split("*"))))

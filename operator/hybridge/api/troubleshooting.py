@@ -62,6 +62,7 @@ CAUSES: Mapping[Reason, str] = {
     Reason.UNSUPPORTED: "The message says which field asks for what this cloud does not have.",
     Reason.NOT_IMPLEMENTED_YET: "The field is part of the API and without effect in this version.",
     Reason.LOST: "The cloud itself says that the object is gone, although nobody here asked for that.",
+    Reason.EXPIRED: "The snapshot was deleted in the cloud, as spec.expiresAfter says. Its object is left to people.",
     Reason.DELETION_PROTECTED: "spec.lifecycle.deletionProtection, or the cloud's own protection, which is never forced.",
     Reason.REJECTED: "The cloud understood the request and refused it, without effect.",
     Reason.TASK_FAILED: "A task that had begun ended with an error. Its last words are in the message; it is tried again.",

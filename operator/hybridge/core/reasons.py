@@ -96,6 +96,7 @@ class Reason(StrEnum):
     UNSUPPORTED = "Unsupported", "This cloud cannot do what is asked."
     NOT_IMPLEMENTED_YET = "NotImplementedYet", "This version of Hybridge does not do it; remove the field."
     LOST = "Lost", "The cloud object is gone. Delete this object, or set spec.lifecycle.onLost to Recreate."
+    EXPIRED = "Expired", "Delete this object; another one makes another snapshot."
     DELETION_PROTECTED = "DeletionProtected", "Take the protection away first."
     REJECTED = "Rejected", "The cloud refused the request; see its words."
     TASK_FAILED = "TaskFailed", "See the cloud's own log of the task."

@@ -28,6 +28,17 @@ def network(name: str, /, **spec: Any) -> Body:
     return _body("Network", name, least | spec)
 
 
+def image(name: str, /, **spec: Any) -> Body:
+    """An Image with the least that is needed, and ``spec`` over it; None takes a field away."""
+    return _body("Image", name, {"providerRef": {"name": "aws-prod"}, "source": {"id": "ami-0abc"}} | spec)
+
+
+def snapshot(name: str, /, **spec: Any) -> Body:
+    """A Snapshot with the least that is needed, and ``spec`` over it; None takes a field away."""
+    source = {"kind": "VirtualMachine", "name": "web-1"}
+    return _body("Snapshot", name, {"providerRef": {"name": "aws-prod"}, "sourceRef": source} | spec)
+
+
 def aws(name: str, /, **spec: Any) -> Body:
     """A Provider of type AWS."""
     return _provider(name, {"aws": {"region": "eu-central-1"}} | spec)

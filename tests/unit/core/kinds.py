@@ -8,15 +8,17 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hybridge.core import network_plan, volume_plan
+from hybridge.core import image_plan, network_plan, snapshot_plan, volume_plan
 from hybridge.core.attempt import Intent
 from hybridge.core.identity import Marker
+from hybridge.core.image import Copy, Image, ImageSpec, ImageTraits, Published
 from hybridge.core.lifecycle import Drift, Import
 from hybridge.core.machine import Change
 from hybridge.core.managed import State
 from hybridge.core.network import Network, NetworkSpec, NetworkTraits
 from hybridge.core.plan import Plan
 from hybridge.core.situation import AnySituation, Record, Sight
+from hybridge.core.snapshot import Consistency, Snapshot, SnapshotSpec, SnapshotTraits
 from hybridge.core.task import Task, TaskState
 from hybridge.core.volume import Attachment, Volume, VolumeSpec, VolumeTraits
 from tests.unit.core.situations import IDENTITY, NOW
@@ -25,9 +27,56 @@ from tests.unit.core.situations import IDENTITY, NOW
 Whatever = Any
 
 
+ids = st.sampled_from(["a-1", "a-2", "a-3"])
+intents = st.builds(
+    Intent,
+    attempt=st.integers(0, 3),
+    token=st.just("token"),
+    name=st.just("data"),
+    uuid=st.just(""),
+    provider_identity=st.sampled_from([IDENTITY, IDENTITY, IDENTITY, IDENTITY, "account-2"]),
+    started_at=st.sampled_from([NOW - seconds for seconds in (0, 30, 100, 299, 301, 1000)]),
+    id=st.one_of(st.none(), ids),
+    rejected=st.sampled_from([False, False, False, True]),
+)
+tasks = st.builds(
+    Task,
+    id=st.just("task-1"),
+    operation=st.just("Copy"),
+    started_at=st.just(NOW - 60),
+    state=st.sampled_from([*TaskState, TaskState.RUNNING]),
+)
+
+
+def recorded(
+    record: Callable[..., Whatever] = Record, **more: st.SearchStrategy[Whatever]
+) -> st.SearchStrategy[Whatever]:
+    """Records of a kind, and what it has of its own."""
+    return st.builds(
+        record,
+        **{
+            "id": st.one_of(st.none(), ids),
+            "intent": st.one_of(st.none(), intents, intents),
+            "created": st.booleans(),
+            "deleting": st.booleans(),
+            "protected": st.sampled_from([False, False, True]),
+            "reached": st.booleans(),
+            "drifted": st.just({}),
+            **more,
+        },
+    )
+
+
+def _is_deleting(situation: Whatever) -> bool:
+    deleting: bool = situation.record.deleting
+    return deleting
+
+
 @dataclass(frozen=True)
 class Case:
-    """A kind: its plan, what a situation of it is made from, and what it looks like where it is as wanted."""
+    """A kind: its plan, what a situation of it is made from, what it looks like where it is as wanted, and whether it has
+    been asked to go.
+    """
 
     noun: str
     plan: Callable[[Whatever], Plan]
@@ -36,13 +85,16 @@ class Case:
     objects: st.SearchStrategy[Whatever] = field(repr=False)
     traits: st.SearchStrategy[Whatever] = field(repr=False)
     met: Callable[[Whatever, Whatever], Whatever] = field(repr=False)
+    records: st.SearchStrategy[Whatever] = field(default_factory=recorded, repr=False)
+    record: Callable[..., Whatever] = Record
+
+    going: Callable[[Whatever], bool] = _is_deleting
 
     def marker(self, uid: str = "uid-1") -> Marker:
         """The marker of the object that the test is about."""
         return Marker("cluster-1", uid, self.noun.capitalize(), "shop", "data")
 
 
-ids = st.sampled_from(["a-1", "a-2", "a-3"])
 sizes = st.sampled_from([None, 1, 2, 4])
 tags = st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["", "1", "2"]), max_size=2)
 machine_ids = st.sampled_from(["m-1", "m-2", "m-9"])
@@ -182,36 +234,41 @@ NETWORK = Case(
     _network_met,
 )
 
-CASES = (VOLUME, NETWORK)
 
-intents = st.builds(
-    Intent,
-    attempt=st.integers(0, 3),
-    token=st.just("token"),
-    name=st.just("data"),
-    uuid=st.just(""),
-    provider_identity=st.sampled_from([IDENTITY, IDENTITY, IDENTITY, IDENTITY, "account-2"]),
-    started_at=st.sampled_from([NOW - seconds for seconds in (0, 30, 100, 299, 301, 1000)]),
-    id=st.one_of(st.none(), ids),
-    rejected=st.sampled_from([False, False, False, True]),
+def _as_it_is(_spec: Whatever, found: Whatever) -> Whatever:
+    """What has nothing to be changed but its name and tags."""
+    return found
+
+
+IMAGE = Case(
+    "image",
+    image_plan.plan,
+    image_plan.Situation,
+    st.builds(ImageSpec, **wanted(source=st.sampled_from([None, Copy("i-1"), Published("web")]))),
+    st.builds(
+        Image, **shown(machines=st.lists(machine_ids, max_size=2).map(tuple), progress=st.sampled_from([None, 40]))
+    ),
+    st.builds(ImageTraits, **guaranteed()),
+    _as_it_is,
 )
-tasks = st.builds(
-    Task,
-    id=st.just("task-1"),
-    operation=st.just("Copy"),
-    started_at=st.just(NOW - 60),
-    state=st.sampled_from([*TaskState, TaskState.RUNNING]),
+SNAPSHOT = Case(
+    "snapshot",
+    snapshot_plan.plan,
+    snapshot_plan.Situation,
+    st.builds(SnapshotSpec, **wanted(expires_after=st.sampled_from([None, None, 60.0, 3600.0]))),
+    st.builds(Snapshot, **shown(consistency=st.sampled_from([None, *Consistency]))),
+    st.builds(SnapshotTraits, **guaranteed()),
+    _as_it_is,
+    recorded(
+        snapshot_plan.Record,
+        taken_at=st.sampled_from([None, NOW - 600.0, NOW]),
+        expired=st.sampled_from([False, False, False, True]),
+    ),
+    snapshot_plan.Record,
+    lambda situation: situation.record.deleting or snapshot_plan.is_expired(situation),
 )
-records = st.builds(
-    Record,
-    id=st.one_of(st.none(), ids),
-    intent=st.one_of(st.none(), intents, intents),
-    created=st.booleans(),
-    deleting=st.booleans(),
-    protected=st.sampled_from([False, False, True]),
-    reached=st.booleans(),
-    drifted=st.just({}),
-)
+
+CASES = (VOLUME, NETWORK, IMAGE, SNAPSHOT)
 
 
 @st.composite
@@ -224,7 +281,7 @@ def situations(draw: st.DrawFn, case: Case) -> AnySituation:
     markers = st.sampled_from([None, mine, mine, mine, case.marker("uid-0"), *others])
     objects = st.builds(lambda found, marker: replace(found, marker=marker), case.objects, markers)
     situation = case.situation(
-        draw(case.specs), draw(records), Sight(settled=True), draw(case.traits), mine, IDENTITY, NOW
+        draw(case.specs), draw(case.records), Sight(settled=True), draw(case.traits), mine, IDENTITY, NOW
     )
     if situation.id is None:
         situation = replace(situation, record=replace(situation.record, created=False))
@@ -274,7 +331,7 @@ def proven(case: Case, spec: Whatever, found: Whatever, traits: Whatever, *, cre
     intent = Intent(1, "token", spec.name, "", IDENTITY, NOW - 9999)
     situation: AnySituation = case.situation(
         spec,
-        Record(mine.id, intent, created=created),
+        case.record(mine.id, intent, created=created),
         Sight(settled=True, recorded=mine),
         traits,
         case.marker(),

@@ -1,0 +1,42 @@
+"""The plan for an image: a pure function of what is wanted, what is on record and what is seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from hybridge.core import situation
+from hybridge.core.convergence import busy, converge
+from hybridge.core.deletion import await_dependants, plan_deletion
+from hybridge.core.difference import counts_name, name_change, tag_changes
+from hybridge.core.existence import ours
+from hybridge.core.image import Image, ImageSpec, ImageTraits
+from hybridge.core.plan import Action, Plan, Rest
+
+
+@dataclass(frozen=True, slots=True)
+class Situation(situation.Situation[ImageSpec, Image]):
+    """An image's. Of what ``spec.find`` means, ``sight.matches`` holds the newest alone."""
+
+    noun: ClassVar[str] = "image"
+
+    traits: ImageTraits
+
+
+def plan(situation: Situation) -> Plan:
+    """The next step and all that is left to do. Never raises; the same arguments give the same plan."""
+    found = ours(situation)
+    if isinstance(found, Plan):
+        return found
+    if situation.record.deleting:
+        used = await_dependants(situation, found, found.machines)
+        return plan_deletion(situation, found, used or busy(situation, found))
+    changes = differences(situation.spec, found, named=counts_name(situation))
+    if situation.spec.observed:
+        return Plan(Rest(), drift=changes)
+    return converge(situation, found, changes)
+
+
+def differences(spec: ImageSpec, image: Image, *, named: bool = False) -> tuple[Action, ...]:
+    """What has to change: what an image is made from is what it stays. ``named``: its name counts."""
+    return (*name_change(spec, image, named=named), *tag_changes(spec.tags, image))
