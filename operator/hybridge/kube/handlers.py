@@ -16,6 +16,7 @@ from hybridge.engine.keys import Key
 from hybridge.engine.queue import Priority
 from hybridge.engine.world import World
 from hybridge.kube.memoryless import NoDiff, NoProgress
+from hybridge.kube.session import login
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Watch:
         registry = kopf.OperatorRegistry()
         for kind in KINDS:
             self._register(registry, kind)
-        kopf.on.login(registry=registry)(_login)
+        kopf.on.login(registry=registry)(login)
         tasks = await kopf.spawn_tasks(
             registry=registry, settings=_settings(), standalone=True, clusterwide=True, stop_flag=self._stop,
             ready_flag=self.listed,
@@ -84,10 +85,6 @@ class _Others(Collection[asyncio.Task[Any]]):
         return 0
 
 
-def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-    return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
-
-
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
@@ -98,6 +95,8 @@ def _settings() -> kopf.OperatorSettings:
     settings.queueing.exit_timeout = 1.0
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
+    # Between two lists, for an API server that never remembers where a watch wants to begin.
+    settings.watching.reconnect_backoff = 1.0
     settings.networking.error_backoffs = (0.5, 1, 2, 3, 5, 5, 5, 5, 5, 5, 5, 5)
     settings.persistence.diffbase_storage = NoDiff()
     settings.persistence.progress_storage = NoProgress()
