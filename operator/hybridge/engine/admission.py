@@ -10,11 +10,14 @@ from hybridge.api.shared import PAUSED
 from hybridge.core.errors import CloudError, Disposition, Refused
 from hybridge.core.reasons import Reason
 from hybridge.engine.keys import Key
-from hybridge.engine.world import World
+from hybridge.engine.world import NAMESPACE_AGE, World
 
 
-async def admit(world: World, told: ManagedObject, beyond: Callable[[ProviderSpec], str | None]) -> Provider:
-    """The Provider, if this object may use it as it does. ``beyond``: what it names that tenants may not name.
+async def admit(
+    world: World, told: ManagedObject, beyond: Callable[[ProviderSpec], str | None], age: float = NAMESPACE_AGE
+) -> Provider:
+    """The Provider, if this object may use it as it does. ``beyond``: what it names that tenants may not name. ``age``: the
+    greatest, in seconds, of what is known of its namespace.
 
     Raises CloudError: DEPENDENCY_NOT_READY, NOT_PERMITTED or PAUSED.
 
@@ -25,7 +28,7 @@ async def admit(world: World, told: ManagedObject, beyond: Callable[[ProviderSpe
     if provider is None:
         raise CloudError(Reason.DEPENDENCY_NOT_READY, f"Provider {name} does not exist", disposition=Disposition.WAIT)
     deleting = told.metadata.deletion_timestamp is not None
-    surroundings = await world.namespace(namespace)
+    surroundings = await world.namespace(namespace, age)
     labels: dict[str, str] = surroundings.get("labels", {})
     annotations: dict[str, str] = surroundings.get("annotations", {})
     began = told.status.id is not None or told.status.intent is not None

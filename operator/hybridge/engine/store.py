@@ -100,6 +100,10 @@ class Store:
         """The kinds of these objects."""
         return frozenset(self._kinds.get(provider, ()))
 
+    def inside(self, namespace: str) -> Iterator[Key]:
+        """All keys in a namespace."""
+        return (key for key in tuple(self._bodies) if key.namespace == namespace)
+
     def keys(self, kind: str | None = None) -> Iterator[Key]:
         """All keys, or those of one kind."""
         return (key for key in tuple(self._bodies) if kind is None or key.kind == kind)

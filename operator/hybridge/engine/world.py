@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from hybridge.api.fields import Model
-from hybridge.api.shared import FINALIZER
+from hybridge.api.shared import FINALIZER, PAUSED
 from hybridge.core.errors import CloudError
 from hybridge.core.units import format_time
 from hybridge.engine.bulkhead import NotLeading
@@ -105,13 +105,26 @@ class World:
         body = self.store.get(key)
         return None if body is None else msgspec.convert(body, model)
 
-    async def namespace(self, name: str) -> Mapping[str, Any]:
-        """The metadata of a Namespace, at most ``NAMESPACE_AGE`` seconds old; empty when there is none."""
+    async def namespace(self, name: str, age: float = NAMESPACE_AGE) -> Mapping[str, Any]:
+        """The metadata of a Namespace, at most ``age`` seconds old; empty when there is none.
+
+        When it differs from what was known, everything in it is reconciled: who may do what may have changed.
+        """
         known = self._namespaces.get(name)
-        if known is None or self.clock() - known[0] > NAMESPACE_AGE:
-            body = await self.cluster.namespace(name)
-            known = self._namespaces[name] = (self.clock(), body["metadata"] if body else {})
-        return known[1]
+        if known is not None and self.clock() - known[0] <= age:
+            return known[1]
+        body = await self.cluster.namespace(name)
+        metadata: Mapping[str, Any] = body["metadata"] if body else {}
+        self._namespaces[name] = (self.clock(), metadata)
+        if known is not None and _decisive(known[1]) != _decisive(metadata):
+            for key in self.store.inside(name):
+                self.enqueue(key)
+        return metadata
+
+    async def surroundings(self, provider: str) -> None:
+        """Reads the Namespaces of all objects of this Provider, as far as what is known of them is too old."""
+        for name in sorted({key.namespace for key in self.store.users(provider)}):
+            await self.namespace(name)
 
     async def write_status(self, key: Key, status: Model, *, read: str | None = None) -> None:
         """Writes the status if it differs, and only onto the version that was read. Raises Conflict and NotLeading.
@@ -172,3 +185,8 @@ class World:
         elif current is not None and current["metadata"]["uid"] == uid:
             # The watch may have been faster than this answer: what it took away must not come back.
             self.store.put(key, after)
+
+
+def _decisive(metadata: Mapping[str, Any]) -> tuple[object, ...]:
+    """What of a Namespace decides what may be done in it."""
+    return metadata.get("uid"), metadata.get("labels"), metadata.get("annotations", {}).get(PAUSED)

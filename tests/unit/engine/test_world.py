@@ -25,6 +25,10 @@ class ApiServer:
 
     def __init__(self) -> None:
         self.written: list[Body] = []
+        self.surroundings: dict[str, Any] = {}
+
+    async def namespace(self, name: str) -> Body | None:
+        return {"metadata": dict(self.surroundings)} if name == "shop" else None
 
     async def patch_status(self, key: Key, patch: Body, *, resource_version: str | None = None) -> Body:
         del key, resource_version
@@ -76,3 +80,35 @@ def test_who_does_not_lead_writes_nothing() -> None:
     with pytest.raises(NotLeading):
         asyncio.run(world.add_finalizer(KEY))
     assert server.written == []
+
+
+@pytest.mark.parametrize(
+    ("change", "concerned"),
+    [
+        ({"labels": {"tier": "gold"}}, True),
+        ({"annotations": {"hybridge.io/paused": "true"}}, True),
+        ({"uid": "n2"}, True),
+        ({"annotations": {"somebody.else/seen": "today"}, "resourceVersion": "2"}, False),
+    ],
+)
+def test_whoever_sees_that_a_namespace_has_changed_calls_all_that_is_in_it(
+    change: dict[str, Any], concerned: bool
+) -> None:
+    """Once, and only for what decides what may be done in it."""
+    server = ApiServer()
+    server.surroundings = {"uid": "n1"}
+    world = make(server)
+    world.store.put(
+        Key("VirtualMachine", "other", "web"), {**body("1"), "metadata": {**body("1")["metadata"], "uid": "u2"}}
+    )
+    asyncio.run(world.namespace("shop"))
+    assert asyncio.run(world.namespace("shop", age=0.0)) == {"uid": "n1"}
+    assert world.queue.depth() == 0
+
+    server.surroundings |= change
+    asyncio.run(world.namespace("shop"))
+    assert world.queue.depth() == 0, "what is young enough is not read again"
+    for _ in range(2):
+        asyncio.run(world.surroundings("pve"))
+        assert asyncio.run(world.namespace("shop", age=0.0)) == server.surroundings
+    assert world.queue.depth() == concerned

@@ -6,6 +6,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic
 
 from hybridge.api.managed import ManagedObject
@@ -144,7 +145,7 @@ class ObjectKind(ABC, Generic[K]):
 
     async def _open(self, key: Key, told: ManagedObject, memo: AnyMemo) -> K:
         """Everything a reconcile needs. Raises CloudError when this object may not, or cannot, be worked on."""
-        provider = await admit(self._world, told, lambda provider: self.beyond(told, provider))
+        provider = await admit(self._world, told, partial(self.beyond, told))
         deleting = told.metadata.deletion_timestamp is not None
         unknown = not_yet(told.spec)
         if unknown and not deleting:
@@ -291,6 +292,9 @@ class ObjectKind(ABC, Generic[K]):
         wait = memo.attempts.hold_back(step, now)
         if wait > 0:
             return await self._hold_back(case, plan, step, mine, now + wait)
+        if case.provider.allowed_namespaces.selector is not None:
+            # Labels are not watched: what was right a moment ago must not be what a change is made on.
+            await admit(self._world, case.object, partial(self.beyond, case.object), age=0.0)
         for action in step.actions:
             log.info(
                 "%s %s: %s -> %s", action.verb, action.field, action.before or "-", action.after or "-",
