@@ -20,11 +20,13 @@ from hybridge.engine.cluster import Body, Cluster, Secret
 from hybridge.engine.keys import Key
 from hybridge.engine.machines.kind import MachineKind
 from hybridge.engine.meter import ProviderMeter
+from hybridge.engine.objects.plain import PlainKind
 from hybridge.engine.outcome import Kind
 from hybridge.engine.providers import ProviderKind
 from hybridge.engine.queue import WorkQueue
 from hybridge.engine.reconciler import Reconciler
 from hybridge.engine.store import Store
+from hybridge.engine.volumes import VolumeNature
 from hybridge.engine.world import World
 from hybridge.kube.handlers import Watch
 from tests.unit.engine.machine_bed import ApiServer, Cloud, Silent
@@ -133,10 +135,10 @@ class Objects(ApiServer):
 class Estate:
     """What runs. ``clouds`` by name of their Provider."""
 
-    def __init__(self, loop: ThreadedLoop, names: Collection[str]) -> None:
+    def __init__(self, loop: ThreadedLoop, clouds: Mapping[str, Remote]) -> None:
         self._loop = loop
         self.api = Objects()
-        self.clouds = {name: Remote(loop) for name in names}
+        self.clouds = clouds
         self.ready_at: dict[str, float] = {}
         self._numbers = itertools.count(1)
         self.world = World(
@@ -148,6 +150,7 @@ class Estate:
         kinds: dict[str, Kind] = {
             "Provider": ProviderKind(self.world, meter),
             "VirtualMachine": MachineKind(self.world, cast("Any", meter)),
+            "Volume": PlainKind(self.world, cast("Any", meter), VolumeNature()),
         }
         self.reconciler = Reconciler(self.world.queue, kinds, cast("Any", meter), clock=loop.time)
 
@@ -164,21 +167,25 @@ class Estate:
             }
             self._make(Key("Provider", "", name), spec)
 
-    def make(self, name: str, cloud: str) -> None:
+    def make(self, name: str, cloud: str, **words: object) -> None:
         """A machine."""
-        spec = {"providerRef": {"name": cloud}, "image": {"id": "debian"}, "cpus": 2, "memory": "1Gi"}
+        spec = {"providerRef": {"name": cloud}, "image": {"id": "debian"}, "cpus": 2, "memory": "1Gi", **words}
         self._make(Key("VirtualMachine", "shop", name), spec)
 
-    def change(self, name: str, **spec: object) -> None:
+    def make_volume(self, name: str, cloud: str, size: str = "10Gi") -> None:
+        """A volume."""
+        self._make(Key("Volume", "shop", name), {"providerRef": {"name": cloud}, "size": size})
+
+    def change(self, name: str, kind: str = "VirtualMachine", **spec: object) -> None:
         """Another spec."""
-        key = Key("VirtualMachine", "shop", name)
+        key = Key(kind, "shop", name)
         body = self.api.objects[key]
         metadata = {**body["metadata"], "generation": body["metadata"]["generation"] + 1}
         self.api.put(key, {**body, "metadata": metadata, "spec": {**body["spec"], **spec}})
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, kind: str = "VirtualMachine") -> None:
         """What a user does with kubectl delete."""
-        key = Key("VirtualMachine", "shop", name)
+        key = Key(kind, "shop", name)
         body = self.api.objects[key]
         self.api.put(key, {**body, "metadata": {**body["metadata"], "deletionTimestamp": "2027-01-02T00:00:00Z"}})
 
@@ -186,17 +193,31 @@ class Estate:
         """Machines of a cloud that are not as their newest spec wants them, or should be gone."""
         return [key.name for key in self.world.store.users(cloud) if not _is_settled(self.api.objects[key])]
 
-    async def settle(self, cloud: str, within: float) -> float:
-        """Waits until all machines of the cloud are settled; the virtual time then. AssertionError after too long."""
+    async def settle(self, cloud: str, within: float, *, gone: str | None = None) -> float:
+        """Waits until all objects of the cloud are settled, and the one of this name is gone; the virtual time then.
+
+        AssertionError after too long.
+        """
         deadline = self._loop.time() + within
-        while left := self.unsettled(cloud):
-            assert self._loop.time() < deadline, f"{len(left)} of {cloud} are not settled, such as {self.told(left[0])}"
+        while (left := self.unsettled(cloud)) or any(key.name == gone for key in self.api.objects):
+            assert self._loop.time() < deadline, f"{len(left)} of {cloud} are not settled, such as {self.told(left)}"
             await asyncio.sleep(0.25)
         return self._loop.time()
 
-    def told(self, name: str) -> str:
-        """An object's status."""
-        return str(self.api.objects[Key("VirtualMachine", "shop", name)])
+    async def gone(self, within: float) -> None:
+        """Waits until nothing but Providers is left. AssertionError after too long."""
+        deadline = self._loop.time() + within
+        while left := [key for key in self.api.objects if key.kind != "Provider"]:
+            assert self._loop.time() < deadline, f"still there: {[self.api.objects[key] for key in left]}"
+            await asyncio.sleep(0.25)
+
+    async def rest(self) -> None:
+        """Waits for two sweeps, and what comes of them."""
+        await asyncio.sleep(2 * INTERVAL + 5.0)
+
+    def told(self, names: Collection[str]) -> str:
+        """An object of one of these names."""
+        return next((str(body) for key, body in self.api.objects.items() if key.name in names), "none")
 
     def _make(self, key: Key, spec: Mapping[str, object]) -> None:
         metadata: dict[str, object] = {
@@ -212,14 +233,16 @@ class Estate:
 
 
 @asynccontextmanager
-async def estate(loop: ThreadedLoop, names: Collection[str]) -> AsyncIterator[Estate]:
+async def estate(
+    loop: ThreadedLoop, names: Collection[str], cloud: Callable[[ThreadedLoop], Remote] = Remote
+) -> AsyncIterator[Estate]:
     """The engine at work, with a Provider for each cloud."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bulkhead, "threading", loop.threading())
-        made = Estate(loop, names)
-        for name, cloud in made.clouds.items():
+        made = Estate(loop, {name: cloud(loop) for name in names})
+        for name, remote in made.clouds.items():
             module = ModuleType(f"{_DRIVER}_{name}")
-            module.connect = cloud.connect  # type: ignore[attr-defined]
+            module.connect = remote.connect  # type: ignore[attr-defined]
             patch.setitem(sys.modules, module.__name__, module)
             patch.setitem(cast("dict[str, str]", clouds.CLOUDS), name, module.__name__)
         made.provide()

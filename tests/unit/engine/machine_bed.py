@@ -105,6 +105,7 @@ class Cloud:
 
     def __init__(self) -> None:
         self.machines = self
+        self.volumes: Any = None
         self.there: dict[str, Machine] = {}
         self.calls: list[str] = []
         self.created: list[tuple[int, Mapping[str, object]]] = []

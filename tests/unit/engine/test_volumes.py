@@ -1,0 +1,218 @@
+"""Machines and their Volumes with the real engine around them, in virtual time: order, moves, quarrels, and the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+import pytest
+
+from hybridge.api import notyet
+from hybridge.api.virtualmachine import VirtualMachineSpec
+from hybridge.engine.keys import Key
+from tests.unit.engine.disk_cloud import DiskCloud
+from tests.unit.engine.estate import Estate, estate
+from tests.unit.engine.virtual_threads import ThreadedLoop, run
+
+CLOUD, SOON = "proxmox", 120.0
+DATA: list[dict[str, object]] = [{"name": "data", "volumeRef": {"name": "data"}}]
+
+Story = Callable[[Estate, DiskCloud], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(autouse=True)
+def served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all clouds had volumes."""
+    known = dict(notyet.NOT_YET)
+    known[VirtualMachineSpec] = tuple(path for path in known[VirtualMachineSpec] if path != "volumes")
+    monkeypatch.setattr(notyet, "NOT_YET", known)
+
+
+def live(story: Story) -> DiskCloud:
+    """The cloud after a story."""
+    loop = ThreadedLoop()
+    clouds: list[DiskCloud] = []
+
+    async def told() -> None:
+        async with estate(loop, [CLOUD], DiskCloud) as made:
+            clouds.append(cast("DiskCloud", made.clouds[CLOUD]))
+            await story(made, clouds[0])
+
+    run(loop, told())
+    assert clouds[0].lost == [], "a machine took its volume with it"
+    return clouds[0]
+
+
+def synced(made: Estate, name: str, kind: str = "VirtualMachine") -> tuple[str, str]:
+    """Reason and message."""
+    body = made.api.objects[Key(kind, "shop", name)]
+    (told,) = (one for one in body["status"]["conditions"] if one["type"] == "Synced")
+    return told["reason"], told.get("message", "")
+
+
+def holder(cloud: DiskCloud) -> str:
+    """The name of the machine that has the one volume."""
+    (volume,) = cloud.volumes.there.values()
+    return "".join(cloud.there[one.machine_id].name.split("-")[0] for one in volume.attachments)
+
+
+@pytest.mark.parametrize("first", ["machine", "volume"])
+def test_in_whatever_order_they_are_applied(first: str) -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        if first == "volume":
+            made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        if first == "machine":
+            await asyncio.sleep(1.0)
+            made.make_volume("data", CLOUD)
+        await made.settle(CLOUD, SOON)
+        assert holder(cloud) == "db"
+
+    cloud = live(story)
+    assert cloud.volumes.calls == ["create"]
+    assert cloud.calls.count("attach") == cloud.calls.count("create") == 1
+
+
+def test_a_machine_says_which_volume_it_waits_for() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make("db", CLOUD, volumes=DATA)
+        await made.rest()
+        assert synced(made, "db") == ("DependencyNotReady", "Volume shop/data does not exist")
+        assert cloud.calls == []
+
+    live(story)
+
+
+def test_all_deleted_at_once_ends_clean() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        made.delete("data", "Volume")
+        made.delete("db")
+        await made.gone(SOON)
+        assert (cloud.there, cloud.volumes.there) == ({}, {})
+
+    cloud = live(story)
+    assert [one for one in cloud.calls if one != "get"][-3:] == ["Stopped", "detach", "delete"]
+
+
+def test_a_volume_outlives_its_machine() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        made.delete("db")
+        await made.settle(CLOUD, SOON, gone="db")
+        assert holder(cloud) == ""
+
+    live(story)
+
+
+def test_a_volume_waits_for_the_machine_that_uses_it_and_names_it() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        made.delete("data", "Volume")
+        await made.rest()
+        assert synced(made, "data", "Volume") == ("HasDependants", "used by VirtualMachine shop/db")
+        assert holder(cloud) == "db"
+        made.change("db", volumes=[])
+        await made.settle(CLOUD, SOON, gone="data")
+        assert cloud.volumes.there == {}
+
+    cloud = live(story)
+    assert cloud.volumes.calls == ["create", "delete"]
+
+
+def test_a_volume_moves_to_another_machine() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("a", CLOUD, volumes=DATA)
+        made.make("b", CLOUD)
+        await made.settle(CLOUD, SOON)
+        made.change("a", volumes=[])
+        made.change("b", volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        assert holder(cloud) == "b"
+
+    cloud = live(story)
+    assert [one for one in cloud.calls if one in {"attach", "detach"}] == ["attach", "detach", "attach"]
+
+
+def test_two_that_want_the_same_volume_are_both_named_and_neither_gets_it() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        for name in "ab":
+            made.make(name, CLOUD, volumes=DATA)
+        await made.rest()
+        made.make_volume("data", CLOUD)
+        await made.rest()
+        words = "Volume data is wanted by VirtualMachine shop/a and VirtualMachine shop/b; it can have one"
+        for name in "ab":
+            assert synced(made, name) == ("InvalidSpec", f"spec.volumes[data]: {words}")
+        made.change("a", volumes=[])
+        await made.settle(CLOUD, SOON)
+        assert holder(cloud) == "b"
+
+    live(story)
+
+
+def test_who_has_a_volume_keeps_it_when_another_wants_it() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("a", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        made.make("b", CLOUD, volumes=DATA)
+        await made.rest()
+        assert synced(made, "a")[0] == "InSync"
+        assert "shop/a and VirtualMachine shop/b" in synced(made, "b")[1]
+        assert holder(cloud) == "a"
+        made.delete("a")
+        await made.settle(CLOUD, SOON, gone="a")
+        assert holder(cloud) == "b"
+
+    live(story)
+
+
+def test_what_a_person_detached_is_attached_again() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        (machine,) = cloud.there.values()
+        cloud.change(machine.id, disks=())
+        cloud.volumes.attached("vol-1", None)
+        await made.rest()
+        await made.settle(CLOUD, SOON)
+        assert holder(cloud) == "db"
+
+    live(story)
+
+
+def test_a_volume_grows_where_it_is() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        made.change("data", "Volume", size="20Gi")
+        await made.settle(CLOUD, SOON)
+        assert cloud.volumes.there["vol-1"].size == 20 << 30
+        assert holder(cloud) == "db"
+
+    cloud = live(story)
+    assert cloud.volumes.calls == ["create", "configure size"]
+
+
+def test_what_is_as_it_should_be_is_left_alone() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        before = [*cloud.calls, *cloud.volumes.calls]
+        for _ in range(5):
+            await made.rest()
+        assert [*cloud.calls, *cloud.volumes.calls] == before
+
+    live(story)
