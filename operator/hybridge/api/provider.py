@@ -284,17 +284,17 @@ class InventoryStatus(Model, frozen=True, kw_only=True, omit_defaults=False):
     volumes: Annotated[int, number("Volumes that Hybridge owns.", 0, 2**31 - 1)] = 0
     unmanaged: Annotated[int, number("Machines that nobody here owns.", 0, 2**31 - 1)] = 0
     orphans: Annotated[
-        int, number("Those of them that carry the marker of an object that is not there.", 0, 2**31 - 1)
+        int, number("What carries the marker of an object that is not there, of any kind.", 0, 2**31 - 1)
     ] = 0
 
 
 class OrphanStatus(Model, frozen=True, kw_only=True):
-    """A machine that carries this cluster's marker of an object that is not there; nothing is done to it.
+    """What carries this cluster's marker of an object that is not there; nothing is done to it.
 
     It is taken over again by an object of that kind, namespace and name.
     """
 
-    id: Annotated[str, text("The cloud's own id of the machine.", 128)]
+    id: Annotated[str, text("The cloud's own id.", 128)]
     kind: Annotated[str, text("The kind of the object.", 64, least=0)] = ""
     namespace: Annotated[str, text("The namespace of the object.", 63, least=0)] = ""
     name: Annotated[str, text("The name of the object.", 253, least=0)] = ""
@@ -340,7 +340,7 @@ class ProviderStatus(Model, frozen=True, kw_only=True):
     inventory: Annotated[InventoryStatus | None, note("What the Provider holds.")] = None
     orphans: Annotated[
         tuple[OrphanStatus, ...],
-        atomic("Machines whose object is not there; the object of that name takes them over again.", MOST_ORPHANS),
+        atomic("What has no object any more; the object of that name takes it over again.", MOST_ORPHANS),
     ] = ()
     capacity: Annotated[CapacityStatus | None, note("What the cloud could hold, where it says so.")] = None
     last_sweep: Annotated[SweepStatus | None, note("The last look at the whole cloud.")] = None

@@ -38,7 +38,7 @@ class ProviderMeter(ObjectMeter, Protocol):
         ...
 
     def strays(self, provider: str, *, unmanaged: int, orphans: int) -> None:
-        """How many machines no object here owns, and how many of those carry a marker of ours."""
+        """How many machines no object here owns, and how much carries a marker of ours without an object."""
         ...
 
     def tls_verification_disabled(self, provider: str, *, disabled: bool) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+
 import msgspec
 
 from hybridge.api.provider import (
@@ -12,9 +15,10 @@ from hybridge.api.provider import (
     ProviderStatus,
     SweepStatus,
 )
+from hybridge.core.cloudobject import CloudObject
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
-from hybridge.core.machine import Machine, Power
+from hybridge.core.kinds import CloudKind
 from hybridge.core.units import format_duration, format_time, parse_time
 from hybridge.engine import conditions, provider_conditions
 from hybridge.engine.keys import Key
@@ -89,9 +93,14 @@ class ProviderReporter:
         sweep = link.last_sweep
         if sweep is None or not link.settled:
             return status
-        owned, strays, orphans = self._count(link)
-        inventory = InventoryStatus(virtual_machines=owned, unmanaged=strays, orphans=len(orphans))
-        self._meter.strays(link.name, unmanaged=strays, orphans=len(orphans))
+        seen = self._count(link)
+        inventory = InventoryStatus(
+            virtual_machines=seen.owned[CloudKind.MACHINE],
+            volumes=seen.owned[CloudKind.VOLUME],
+            unmanaged=seen.strays,
+            orphans=len(seen.orphans),
+        )
+        self._meter.strays(link.name, unmanaged=seen.strays, orphans=len(seen.orphans))
         told = status.last_sweep
         stale = told is None or sweep.time - parse_time(told.time) >= HEARTBEAT
         if stale or inventory != status.inventory:
@@ -99,7 +108,7 @@ class ProviderReporter:
                 time=format_time(sweep.time), duration=format_duration(sweep.duration), requests=sweep.requests
             )
         return msgspec.structs.replace(
-            status, inventory=inventory, orphans=tuple(map(_orphan, orphans[:MOST_ORPHANS])), last_sweep=told
+            status, inventory=inventory, orphans=tuple(map(_orphan, seen.orphans[:MOST_ORPHANS])), last_sweep=told
         )
 
     def _with_capacity(self, status: ProviderStatus, link: Link) -> ProviderStatus:
@@ -111,31 +120,39 @@ class ProviderReporter:
         self._capacity_told[link.name] = now
         return msgspec.structs.replace(status, capacity=capacity)
 
-    def _count(self, link: Link) -> tuple[int, int, list[Machine]]:
-        """Machines of this Provider's objects, machines without an object here, and those of the latter that carry this
-        cluster's marker all the same.
-        """
-        owned = strays = 0
-        orphans: list[Machine] = []
-        users = self._world.store.users(link.name)
-        for machine in link.machines.inventory.all():
-            if machine.template or machine.power is Power.GONE:
-                continue
-            marker = machine.marker
-            ours = marker is not None and marker.cluster == self._world.cluster_id
-            key = self._world.store.by_uid(marker.uid) if ours and marker is not None else None
-            owned += key in users
-            if key is None:
-                strays += 1
-                if ours:
-                    orphans.append(machine)
-        return owned, strays, sorted(orphans, key=lambda machine: machine.id)
+    def _count(self, link: Link) -> _Seen:
+        seen, users = _Seen(), self._world.store.users(link.name)
+        for kind in CloudKind:
+            for found in link.shelf(kind).inventory.all():
+                if found.unfit or found.gone:
+                    continue
+                marker = found.marker
+                ours = marker is not None and marker.cluster == self._world.cluster_id
+                key = self._world.store.by_uid(marker.uid) if ours and marker is not None else None
+                seen.owned[kind] += key in users
+                if key is None:
+                    seen.strays += kind is CloudKind.MACHINE
+                    if ours:
+                        seen.orphans.append(found)
+        seen.orphans.sort(key=lambda orphan: orphan.id)
+        return seen
 
 
-def _orphan(machine: Machine) -> OrphanStatus:
-    marker = machine.marker
+@dataclass(slots=True)
+class _Seen:
+    """What this Provider's objects have, by kind; how many machines no object here has; and whatever no object here has
+    that carries this cluster's marker all the same.
+    """
+
+    owned: Counter[CloudKind] = field(default_factory=Counter)
+    strays: int = 0
+    orphans: list[CloudObject] = field(default_factory=list)
+
+
+def _orphan(found: CloudObject) -> OrphanStatus:
+    marker = found.marker
     if marker is None:
-        return OrphanStatus(id=machine.id[:128])
+        return OrphanStatus(id=found.id[:128])
     return OrphanStatus(
-        id=machine.id[:128], kind=marker.kind[:64], namespace=marker.namespace[:63], name=marker.name[:253]
+        id=found.id[:128], kind=marker.kind[:64], namespace=marker.namespace[:63], name=marker.name[:253]
     )
