@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hybridge.api.fields import Model
+from hybridge.api.firewall import Firewall, FirewallSpec, FirewallStatus
 from hybridge.api.image import Image, ImageSpec, ImageStatus
 from hybridge.api.network import Network, NetworkSpec, NetworkStatus
 from hybridge.api.provider import Provider, ProviderSpec, ProviderStatus
@@ -57,6 +58,11 @@ IMAGE = Kind(
     (Column("PHASE", ".status.phase"), Column("SIZE", ".status.size"), _PROVIDER, _ID,
      Column("NAME-IN-CLOUD", ".status.imageName", wide=True), Column("NEWER", ".status.newer.id", wide=True)),
 )  # fmt: skip
+FIREWALL = Kind(
+    "Firewall", "firewalls", "hfw", True, Firewall, FirewallSpec, FirewallStatus,
+    (Column("PHASE", ".status.phase"), Column("MACHINES", ".status.machines", type="integer"), _PROVIDER, _ID,
+     Column("ENTRIES", ".status.entries", wide=True, type="integer")),
+)  # fmt: skip
 SNAPSHOT = Kind(
     "Snapshot", "snapshots", "hsnap", True, Snapshot, SnapshotSpec, SnapshotStatus,
     (Column("PHASE", ".status.phase"), Column("SOURCE", ".spec.sourceRef.name"), _PROVIDER, _ID,
@@ -65,7 +71,7 @@ SNAPSHOT = Kind(
 )  # fmt: skip
 
 #: Kinds whose models are whole, and which nothing serves yet: clusters do not get to know them.
-COMING = (VOLUME, NETWORK, IMAGE, SNAPSHOT)
+COMING = (VOLUME, NETWORK, IMAGE, FIREWALL, SNAPSHOT)
 
 KINDS = (
     Kind(

@@ -46,14 +46,19 @@ def unless_used(situation: AnySituation, found: ManagedObject, ids: Collection[s
 
 
 def converge(
-    situation: AnySituation, found: ManagedObject, changes: tuple[Action, ...], in_use: Step | None = None
+    situation: AnySituation,
+    found: ManagedObject,
+    changes: tuple[Action, ...],
+    in_use: Step | None = None,
+    *,
+    anew: Collection[str] = (),
 ) -> Plan:
     """The plan to bring what is provably ours to its spec, from which it differs by ``changes``.
 
-    ``in_use``: what a disruptive change has to wait for; None where nothing uses it. Verb REPLACE stands for what cannot
-    be brought about.
+    ``anew``: see ``difference.judge``. ``in_use``: what a disruptive change has to wait for; None where nothing uses it.
+    Verb REPLACE stands for what cannot be brought about.
     """
-    judged = judge(situation, changes)
+    judged = judge(situation, changes, anew=anew)
     impossible = tuple(action for action in judged.left if action.verb is Verb.REPLACE)
     possible = tuple(action for action in judged.left if action.verb is not Verb.REPLACE)
     waiting = tuple(action for action in possible if action.disruptive) if in_use else ()

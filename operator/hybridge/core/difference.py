@@ -33,13 +33,15 @@ def judge(
     changes: Iterable[Action],
     *,
     never: Collection[str] = (),
+    anew: Collection[str] = (),
     besides: tuple[Action, ...] = (),
 ) -> Judged:
     """What the spec wants done about ``changes``. ``never``: fields in which the cloud cannot come to differ by itself.
-    ``besides``: what differs and is told, and nothing is ever done about.
+    ``anew``: those of which something else is wanted than when the spec was met, although it says the same. ``besides``:
+    what differs and is told, and nothing is ever done about.
     """
     spec, changes = situation.spec, tuple(changes)
-    drifted = tuple(action for action in changes if action.field not in never and _is_drift(situation, action))
+    drifted = tuple(one for one in changes if one.field not in never and _is_drift(situation, one, anew))
     kept = spec.drift is not Drift.CORRECT and not spec.observed
     return Judged(
         left=tuple(action for action in changes if action not in drifted) if kept else changes,
@@ -121,7 +123,8 @@ def in_words(actions: Iterable[Action]) -> str:
     )
 
 
-def _is_drift(situation: AnySituation, action: Action) -> bool:
+def _is_drift(situation: AnySituation, action: Action, anew: Collection[str]) -> bool:
     """Whether the cloud came to differ from a spec that it had met; or does since, and the spec wants the same still."""
     record = situation.record
-    return record.created and (record.reached or record.drifted.get(action.field) == digest(action.after))
+    met = record.reached and action.field not in anew
+    return record.created and (met or record.drifted.get(action.field) == digest(action.after))

@@ -176,6 +176,10 @@ _VERBS = {
     Verb.CONNECT: Reason.UPDATING,
     Verb.ATTACH_VOLUME: Reason.UPDATING,
     Verb.DETACH_VOLUME: Reason.UPDATING,
+    Verb.ADD_RULE: Reason.UPDATING,
+    Verb.REMOVE_RULE: Reason.UPDATING,
+    Verb.ADD_MEMBER: Reason.UPDATING,
+    Verb.REMOVE_MEMBER: Reason.UPDATING,
     Verb.RECONFIGURE: Reason.UPDATING,
     Verb.MIGRATE: Reason.UPDATING,
     Verb.REPLACE: Reason.UPDATING,
@@ -186,26 +190,29 @@ _VERBS = {
 }
 
 
+#: What an action does, for people, where that is not a field that changes.
+_SENTENCES = {
+    Verb.CREATE: "creating {after}",
+    Verb.INITIALIZE: "{after} is configured for its first start",
+    Verb.COMPLETE: "making {after}",
+    Verb.ADOPT: "taking over {after}",
+    Verb.RESTART: "restart: {reason}",
+    Verb.ATTACH_VOLUME: "attaching {after}",
+    Verb.DETACH_VOLUME: "detaching {before}",
+    Verb.ADD_RULE: "allowing {after}",
+    Verb.REMOVE_RULE: "no longer allowing {before}",
+    Verb.ADD_MEMBER: "applying to {after}",
+    Verb.REMOVE_MEMBER: "no longer applying to {before}",
+    Verb.DELETE: "deleting {before}",
+    Verb.DETACH: "letting go of {before}",
+}
+
+
 def _words(action: Action) -> str:
-    match action.verb:
-        case Verb.CREATE:
-            return f"creating {action.after}"
-        case Verb.INITIALIZE:
-            return f"{action.after} is configured for its first start"
-        case Verb.COMPLETE:
-            return f"making {action.after}"
-        case Verb.ADOPT:
-            return f"taking over {action.after}"
-        case Verb.RESTART:
-            return f"restart: {action.reason}"
-        case Verb.ATTACH_VOLUME:
-            return f"attaching {action.after}"
-        case Verb.DETACH_VOLUME:
-            return f"detaching {action.before}"
-        case Verb.DELETE | Verb.DETACH:
-            return f"{'deleting' if action.verb is Verb.DELETE else 'letting go of'} {action.before}"
-        case _:
-            return f"{action.field} from {action.before or 'nothing'} to {action.after}"
+    sentence = _SENTENCES.get(action.verb)
+    if sentence is None:
+        return f"{action.field} from {action.before or 'nothing'} to {action.after}"
+    return sentence.format(before=action.before, after=action.after, reason=action.reason)
 
 
 def _drifted(story: AnyStory) -> Condition:

@@ -39,6 +39,11 @@ def snapshot(name: str, /, **spec: Any) -> Body:
     return _body("Snapshot", name, {"providerRef": {"name": "aws-prod"}, "sourceRef": source} | spec)
 
 
+def firewall(name: str, /, **spec: Any) -> Body:
+    """A Firewall with the least that is needed, and ``spec`` over it; None takes a field away."""
+    return _body("Firewall", name, {"providerRef": {"name": "aws-prod"}} | spec)
+
+
 def aws(name: str, /, **spec: Any) -> Body:
     """A Provider of type AWS."""
     return _provider(name, {"aws": {"region": "eu-central-1"}} | spec)

@@ -8,8 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hybridge.core import image_plan, network_plan, snapshot_plan, volume_plan
+from hybridge.core import firewall_plan, image_plan, network_plan, snapshot_plan, volume_plan
 from hybridge.core.attempt import Intent
+from hybridge.core.firewall import Direction, Firewall, FirewallSpec, FirewallTraits, Ports, Protocol, Rule
 from hybridge.core.identity import Marker
 from hybridge.core.image import Copy, Image, ImageSpec, ImageTraits, Published
 from hybridge.core.lifecycle import Drift, Import
@@ -72,10 +73,14 @@ def _is_deleting(situation: Whatever) -> bool:
     return deleting
 
 
+def _met_record(record: Whatever, _spec: Whatever) -> Whatever:
+    return replace(record, reached=True, created=True)
+
+
 @dataclass(frozen=True)
 class Case:
-    """A kind: its plan, what a situation of it is made from, what it looks like where it is as wanted, and whether it has
-    been asked to go.
+    """A kind: its plan, what a situation of it is made from, what it looks like where it is as wanted, whether it has been
+    asked to go, and what is on record once this spec is met.
     """
 
     noun: str
@@ -89,6 +94,7 @@ class Case:
     record: Callable[..., Whatever] = Record
 
     going: Callable[[Whatever], bool] = _is_deleting
+    met_record: Callable[[Whatever, Whatever], Whatever] = _met_record
 
     def marker(self, uid: str = "uid-1") -> Marker:
         """The marker of the object that the test is about."""
@@ -268,7 +274,45 @@ SNAPSHOT = Case(
     lambda situation: situation.record.deleting or snapshot_plan.is_expired(situation),
 )
 
-CASES = (VOLUME, NETWORK, IMAGE, SNAPSHOT)
+
+def _firewall_met(spec: FirewallSpec, firewall: Firewall) -> Firewall:
+    entries = tuple(entry for rule in spec.rules for entry in rule.entries)
+    return replace(firewall, entries=tuple(reversed(entries)), members=(*reversed(spec.members), "m-9"))
+
+
+WEB = Rule("web", Direction.INGRESS, Protocol.TCP, ("10.0.0.0/8", "::/0"), (Ports(80, 80), Ports(443, 443)))
+SSH = Rule("ssh", Direction.INGRESS, Protocol.TCP, ("10.0.0.0/8",), (Ports(22, 22),))
+OUT = Rule("out", Direction.EGRESS, Protocol.ANY, ("0.0.0.0/0",))
+
+FIREWALL = Case(
+    "firewall",
+    firewall_plan.plan,
+    firewall_plan.Situation,
+    st.builds(
+        FirewallSpec,
+        **wanted(
+            rules=st.sampled_from([(), (WEB,), (WEB, OUT), (SSH, WEB)]),
+            members=st.sampled_from([(), ("m-1",), ("m-1", "m-2")]),
+        ),
+    ),
+    st.builds(
+        Firewall,
+        **shown(
+            entries=st.sampled_from([(), WEB.entries, (*WEB.entries[1:], *SSH.entries), OUT.entries]),
+            members=st.lists(machine_ids, max_size=3, unique=True).map(tuple),
+        ),
+    ),
+    st.builds(FirewallTraits, **guaranteed()),
+    _firewall_met,
+    recorded(
+        firewall_plan.Record,
+        met=st.sampled_from([None, firewall_plan.Wanted("a", "b"), firewall_plan.wanted(FirewallSpec("data"))]),
+    ),
+    firewall_plan.Record,
+    met_record=lambda record, spec: replace(record, reached=True, created=True, met=firewall_plan.wanted(spec)),
+)
+
+CASES = (VOLUME, NETWORK, IMAGE, SNAPSHOT, FIREWALL)
 
 
 @st.composite

@@ -108,7 +108,7 @@ def drift_is_corrected_only_where_that_is_asked_for(case: Case, situation: Whate
         near = replace(
             situation,
             spec=replace(situation.spec, drift=mode),
-            record=replace(situation.record, reached=True, created=True, deleting=False),
+            record=replace(case.met_record(situation.record, situation.spec), deleting=False),
         )
         if case.going(near):
             continue
