@@ -35,10 +35,12 @@ class Deceit(ABC):
     """``holds``: nothing may be sent that changes something, to whatever machine, while it lasts.
 
     Where it does not hold, what was proven before may still be acted on, such as by a deletion that was begun.
+    ``renames``: markers name nobody here, so that what is to be let go may go as it is.
     """
 
     name: ClassVar[str]
     holds: ClassVar[bool] = True
+    renames: ClassVar[bool] = False
     clouds: ClassVar[Sequence[Cloud]] = CLOUDS
 
     @abstractmethod
@@ -52,6 +54,8 @@ class Deceit(ABC):
 
 class _Marked(Deceit):
     """Another marker."""
+
+    renames = True
 
     def __init__(self) -> None:
         self._before: dict[str, str] = {}

@@ -56,6 +56,10 @@ def play(bed: OperatorBed, person: Person, folder: Path, chosen: Sequence[type[D
         found += _touched(scene, strangers)
         for deceit in deceits:
             deceit.end(scene)
+        if any(deceit.renames for deceit in deceits):
+            # What was seen a moment ago may be acted on a moment later.
+            _looked(scene)
+            early = early or scene.bed.get(KIND, "let-go", scene.namespace) is None
         if any(isinstance(deceit, Reused) for deceit in deceits):
             strangers = {one: facts for one, facts in strangers.items() if one not in ids.values()}
         found += _undeceived(scene, ids, owners, early)
