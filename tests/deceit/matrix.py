@@ -54,7 +54,7 @@ def play(bed: OperatorBed, person: Person, folder: Path, chosen: Sequence[type[D
         strangers = _strangers(scene, deceits, ids)
         found, early = _deceived(scene, deceits, ids, owners, kill=kill)
         found += _touched(scene, strangers)
-        for deceit in deceits:
+        for deceit in reversed(deceits):
             deceit.end(scene)
         if any(deceit.renames for deceit in deceits):
             # What was seen a moment ago may be acted on a moment later.
