@@ -92,14 +92,30 @@ def test_what_lost_its_marker_meanwhile_is_left_alone(bed: Bed, driver: Driver, 
     assert bed.machines()[machine.id] == before
 
 
+def _detach(bed: Bed, driver: Driver, machine: Machine) -> None:
+    driver.machines.mark(machine, None)
+
+
+def _adopt(bed: Bed, driver: Driver, machine: Machine) -> None:
+    driver.machines.mark(machine, bed.marker())
+
+
+def _destroy(bed: Bed, driver: Driver, machine: Machine) -> None:
+    driver.machines.delete(machine)
+
+
+@pytest.mark.parametrize("last", [_detach, _adopt, _destroy])
 @pytest.mark.parametrize("another", [False, True], ids=["none", "another"])
-def test_what_lost_its_marker_meanwhile_is_not_deleted(bed: Bed, driver: Driver, eye: Eye, *, another: bool) -> None:
+def test_what_lost_its_marker_meanwhile_is_neither_deleted_nor_given_another(
+    bed: Bed, driver: Driver, eye: Eye, last: Callable[[Bed, Driver, Machine], None], *, another: bool
+) -> None:
     """On no cloud: whoever takes the marker off, or puts another on, takes the machine from its object at once."""
     machine = eye.make(bed.spec(power=Power.STOPPED), bed.marker())
     with bed.connected() as other:
         Eye(bed, other).finish(other.machines.mark(machine, bed.marker() if another else None))
+    before = bed.machines()[machine.id]
 
     with pytest.raises(NotProven, match="now carries"):
-        driver.machines.delete(machine)
+        last(bed, driver, machine)
 
-    assert machine.id in bed.machines()
+    assert bed.machines()[machine.id] == before

@@ -197,8 +197,8 @@ class ObjectDriver(Protocol[W, C]):
     """The cloud objects of one kind in one cloud.
 
     Methods that change something take the cloud object as last seen, with its identity proven by the plan. Where ids are
-    reused (Proxmox) the driver proves it again with a read of its own, just before, and raises NotProven; ``delete`` does so
-    on every cloud. Repeating any of them is safe.
+    reused (Proxmox) the driver proves it again with a read of its own, just before, and raises NotProven; ``delete`` and
+    ``mark`` do so on every cloud. Repeating any of them is safe.
     """
 
     @property

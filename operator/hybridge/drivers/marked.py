@@ -1,4 +1,4 @@
-"""The proof right before a deletion: what is deleted carries the marker with which it was seen still, or again."""
+"""The proof right before a deletion and before another marker: what was seen with its marker has it still, or again."""
 
 from __future__ import annotations
 
@@ -17,3 +17,9 @@ def prove(machine: Machine, carried: Marker | None) -> None:
     if not same_owner(carried, machine.marker):
         what = f"the marker of {carried.owner}" if carried else "no marker"
         raise NotProven(f"{machine.id} ({machine.name}) now carries {what}")
+
+
+def prove_for(machine: Machine, carried: Marker | None, marker: Marker | None) -> None:
+    """``prove`` for who gives it another marker, or none; one that has arrived already is as good. Raises NotProven."""
+    if marker is None or not same_owner(carried, marker):
+        prove(machine, carried)

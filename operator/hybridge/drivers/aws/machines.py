@@ -23,7 +23,7 @@ from hybridge.drivers.aws.mapping import JOURNAL, Seen
 from hybridge.drivers.aws.placement import Placement
 from hybridge.drivers.aws.zones import Zones
 from hybridge.drivers.base import Prepared, Started
-from hybridge.drivers.marked import prove
+from hybridge.drivers.marked import prove, prove_for
 
 PAGE = 1000
 
@@ -156,7 +156,11 @@ class Machines:
         return Started(machine.id, changed)
 
     def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
-        """Tags of the instance, and of its volumes and interfaces that carry the same marker as it does now."""
+        """Tags of the instance, and of its volumes and interfaces that carry the same marker as it does now.
+
+        DescribeInstances comes first, as in ``delete``: what somebody else has taken over since stays his.
+        """
+        prove_for(machine, self._look(machine.id).machine.marker, marker)
         before = machine.marker
         parts = [*self._disks.marked(machine.id, before), *self._interfaces.of(machine.id, before)] if before else []
         resources = [machine.id, *parts]

@@ -16,7 +16,7 @@ from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task
 from hybridge.drivers.base import Prepared, Settings, Started
-from hybridge.drivers.marked import prove
+from hybridge.drivers.marked import prove, prove_for
 from hybridge.drivers.vsphere import clone, collector, placement, proof, seen
 from hybridge.drivers.vsphere.changes import FOLDER, OFF, POLICIES, RELOCATION, Changes, Wish
 from hybridge.drivers.vsphere.client import Session
@@ -150,7 +150,13 @@ class VsphereMachines:
             return self._changes.apply(Wish(machine, spec, frozenset(fields), intent, marker))
 
     def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
-        """One ReconfigVM_Task of the marker's keys; empty values take them away."""
+        """One ReconfigVM_Task of the marker's keys; empty values take them away. It is read right before, as in ``delete``:
+        what somebody else has taken over since stays his.
+        """
+        present = self.get(machine.id)
+        if present is None:
+            raise NotProven(f"{machine.name} ({machine.id}) is gone")
+        prove_for(machine, present.marker, marker)
         pairs = marker.pairs() if marker else dict.fromkeys(KEYS, "")
         change = vim.vm.ConfigSpec(extraConfig=clone.options(pairs))
         with _present(machine):
