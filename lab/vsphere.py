@@ -71,8 +71,9 @@ class VsphereCloud(VsphereServer):
     def custom_attributes(self) -> dict[str, dict[str, str]]:
         """Custom attributes of all machines by name, by managed object id."""
         with self._session.lock:
-            names = {field.key: field.name for field in self._session.content.customFieldsManager.field}
             found = self._session.properties(vim.VirtualMachine, ["customValue"])
+            # Read afterwards: an attribute may come with its first value at any moment.
+            names = {field.key: field.name for field in self._session.content.customFieldsManager.field}
         return {
             moid: {names[entry.key]: entry.value for entry in values.get("customValue", ())}
             for moid, values in found.items()

@@ -11,7 +11,7 @@ from hybridge.core.identity import OWNER
 from hybridge.core.machine import CloudInit, Machine, MachineSpec, Power
 from hybridge.core.machine_diff import differences
 from hybridge.drivers.base import Driver
-from tests.contract.bed import Bed
+from tests.contract.bed import Bed, with_choice
 from tests.contract.eye import Eye, error_of
 
 WORDS = {
@@ -28,20 +28,39 @@ WORDS = {
     "a mebibyte": "x" * 2**20,
 }
 each = pytest.mark.parametrize("text", WORDS.values(), ids=WORDS)
+#: Names that nothing in a cloud has, as far as the schema admits them where something is named that exists.
+NAMES = {
+    "XML": "web</name><memoryMB>1</memoryMB>&amp;",
+    "JSON": 'web", "force": true, "a": "\\',
+    "shell": "web$(reboot);`id`|tee",
+    "options": "web,import-from=/etc/shadow,size=1G",
+    "URL": "web?force=1&purge=1#x",
+    "a path": "../../nodes/pve1/qemu/100",
+    "a hidden path": "..%2f..%2fqemu%2f100",
+    "looks alike": "w\u0435b",
+    "backwards": "web\u202egnp",
+    "wide": "web\u3000one",
+    "as long as may be": "n" * 255,
+}
 
 
 def refused(bed: Bed, driver: Driver, eye: Eye, spec: MachineSpec) -> bool:
-    """Whether the cloud, or the driver, does not take the spec; otherwise there is exactly the machine that it wants."""
+    """Whether the cloud, or the driver, does not take the spec; otherwise there is exactly the machine that it wants.
+
+    What is refused once there is a machine leaves that one, which is the object's, and nothing else.
+    """
     marker = bed.marker()
-    before = bed.machines().keys()
+    before = bed.machines()
     made: list[Machine] = []
     error = error_of(lambda: made.append(eye.make(spec, marker)))
     if error is not None:
         assert error.disposition is Disposition.STOP, error
-        assert bed.machines().keys() == before
+        ours = {machine.id for machine in bed.owned(marker)}
+        assert len(ours) <= 1
+        assert {key: machine for key, machine in bed.machines().items() if key not in ours} == before
         return True
     (machine,) = made
-    assert bed.machines().keys() == before | {machine.id}
+    assert {key: one for key, one in bed.machines().items() if key != machine.id} == before
     assert machine.marker == marker
     wanted = driver.machines.normalize(spec)
     assert differences(wanted, machine, driver.machines.traits) == ()
@@ -68,3 +87,13 @@ def test_user_data(bed: Bed, driver: Driver, eye: Eye, text: str) -> None:
     if not refused(bed, driver, eye, replace(spec, cloud_init=CloudInit(user_data=f"#cloud-config\n{text}"))):
         (machine_id,) = bed.machines().keys() - before
         assert text in bed.given(machine_id)
+
+
+@pytest.mark.parametrize("text", NAMES.values(), ids=NAMES)
+def test_names_of_places_images_networks_and_kinds(bed: Bed, driver: Driver, eye: Eye, text: str) -> None:
+    spec = bed.spec(power=Power.STOPPED)
+
+    assert refused(bed, driver, eye, replace(spec, image=text))
+    for path, (usual, _) in bed.choices.items():
+        if isinstance(usual, str | list):
+            refused(bed, driver, eye, with_choice(spec, path, text if isinstance(usual, str) else [text]))

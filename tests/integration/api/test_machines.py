@@ -139,6 +139,13 @@ REFUSED: list[tuple[Body, str]] = [
     ({"cpu": 2}, 'unknown field "spec.cpu"'),
 ]
 
+#: Names that are none, and would be paths, patterns, markup, commands or other names where they were taken as they are.
+ASTRAY = [
+    "", " ", ".", "..", "../x", "a/b", "a%2fb", "/etc/shadow", "a?force=1", "a#b", "*", "a\n", "a\r\nHost: b", "a\x00b",
+    "a\x1b[2J", "a\u202eb", "\u0430ws", "a\u2010b", "<a>&amp;", '"},{"a":"', "a,import-from=/etc/shadow", "$(reboot)",
+    "n" * 10 * 2**10,
+]  # fmt: skip
+
 IMPORT_A: Body = {"import": {"id": "i-a"}}
 BIG: Body = {"rootDisk": {"size": "20Gi", "class": "gp3"}}
 
@@ -223,6 +230,20 @@ def test_a_good_machine_is_stored_as_it_was_written(api: Api, name: str, spec: B
 @pytest.mark.parametrize(("spec", "sentence"), REFUSED, ids=lambda value: str(value)[:60])
 def test_a_mistake_is_refused_with_a_sentence(api: Api, name: str, spec: Body, sentence: str) -> None:
     assert sentence in api.create(machine(name, **spec), dry_run=True).message
+
+
+@pytest.mark.parametrize("text", ASTRAY)
+def test_names_that_mean_something_else_elsewhere_are_refused_by_the_field(api: Api, name: str, text: str) -> None:
+    """The name in the cloud and the host name, and those of Providers and Secrets."""
+    data = {"userData": {"secretRef": {"name": text, "key": "userData"}}}
+
+    for path, spec in (
+        ("spec.name", {"name": text}),
+        ("spec.cloudInit.hostname", {"cloudInit": {"hostname": text}}),
+        ("spec.providerRef.name", {"providerRef": {"name": text}}),
+        ("spec.cloudInit.userData.secretRef.name", {"cloudInit": data}),
+    ):
+        assert f"{path}: " in api.create(machine(name, **spec), dry_run=True).message
 
 
 @pytest.mark.parametrize(("before", "change", "sentence"), CHANGES, ids=lambda value: str(value)[:60])

@@ -373,6 +373,37 @@ def test_what_is_observed_is_not_shown_any_more_where_the_namespace_may_not_use_
     assert "192.0.2.8" not in str(bed.status)
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("placement.storage", {"placement": {"storage": "ceph\nnode: pve2"}}),
+        ("networks[0].id", {"networks": [{"name": "nic0", "id": "vmbr0\x00"}]}),
+        ("proxmox.machine", {"proxmox": {"machine": "q35\x7f"}}),
+        ("placement.folder", {"placement": {"folder": "web\ufffe"}}),
+        ("restartToken", {"restartToken": "\x9b31m"}),
+        ("cloudInit.sshKeys[0]", {"cloudInit": {"sshKeys": ["ssh-ed25519 AAAA me\rssh-ed25519 BBBB"]}}),
+    ],
+)
+def test_text_that_steers_is_refused_before_a_cloud_hears_of_it(
+    bed: MachineBed, path: str, words: dict[str, object]
+) -> None:
+    calls = list(bed.cloud.calls)
+
+    bed.edit(**words)
+    bed.settle()
+
+    assert bed.told("Synced")[1:] == ("InvalidSpec", f"spec.{path} has characters that cannot be printed")
+    assert bed.cloud.calls == calls
+
+
+def test_a_place_of_a_name_with_odd_spaces_can_be_named(bed: MachineBed) -> None:
+    """People give such names to folders and networks; nothing but what steers is refused."""
+    bed.edit(placement={"folder": "\u672c\u756a\u3000\u74b0\u5883", "storage": "a\u00a0b"})
+    bed.settle()
+
+    assert bed.told("Synced")[0] == "True"
+
+
 def test_a_tag_that_an_older_schema_admitted_is_refused_before_a_cloud_hears_of_it(bed: MachineBed) -> None:
     calls = list(bed.cloud.calls)
 

@@ -7,6 +7,7 @@ connection that never came about from one that broke. urllib3 has them; pyvmomi 
 from __future__ import annotations
 
 import contextlib
+import re
 import ssl
 import threading
 import time
@@ -55,6 +56,9 @@ _CONTENT = (
     "viewManager",
 )
 
+
+#: Characters that XML 1.0 does not know (its chapter 2.2), in UTF-8, and the one that its readers make another of (2.11).
+_NOT_CARRIED = re.compile(rb"[\x00-\x08\x0b-\x1f]|\xef\xbf[\xbe\xbf]")
 
 #: Reads the answer to a call; the stub is for references in it.
 Reader = Callable[[bytes, "Stub"], Any]
@@ -211,7 +215,7 @@ class Stub:
     def _metered(self, operation: str, target: Any, info: Any, arguments: Any) -> Any:
         settings = self._session.settings
         writer = self.writer
-        body = writer.SerializeRequest(target, info, arguments)
+        body = _carried(operation, writer.SerializeRequest(target, info, arguments))
         if operation not in _FAREWELL:
             settings.acquire()
         self.requests += 1
@@ -271,6 +275,15 @@ class Stub:
                 raise errors.classify(result, operation) from result
             raise errors.status(reply.status, operation, None)
         return result
+
+
+def _carried(operation: str, body: bytes) -> bytes:
+    """What is sent. Raises Refused where it has what XML cannot carry: the vCenter could not read it, and would not say
+    whose fault that is.
+    """
+    if _NOT_CARRIED.search(body):
+        raise Refused(Reason.INVALID_SPEC, f"{operation}: a value has characters that cannot be sent to a vCenter")
+    return body
 
 
 def _fingerprint(settings: Settings) -> str | None:

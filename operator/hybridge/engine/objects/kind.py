@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Generic
 
-from hybridge.api.managed import ManagedObject
+from hybridge.api.controls import steered
+from hybridge.api.managed import ManagedObject, ManagedSpec
 from hybridge.api.managed_desired import foreign_blocks
 from hybridge.api.notyet import not_yet
 from hybridge.api.provider import ProviderSpec
@@ -157,7 +157,7 @@ class ObjectKind(ABC, Generic[K]):
                 f"spec.{foreign[0]} is given, but Provider {provider.metadata.name} is of type {provider.spec.type}",
             )
         if not deleting:
-            _check_tags(told.spec.tags)
+            _check_words(told.spec)
         link = self._link(provider.metadata.name)
         marker = Marker(
             self._world.cluster_id, told.metadata.uid, key.kind, told.metadata.namespace, told.metadata.name
@@ -344,9 +344,11 @@ class ObjectKind(ABC, Generic[K]):
         return Failed(error.reason.value, after=error.retry_after)
 
 
-def _check_tags(tags: Mapping[str, str]) -> None:
-    """Raises Refused where the schema would not have admitted tags, as an older one may have."""
-    if any(name.startswith(PREFIX) for name in tags):
+def _check_words(spec: ManagedSpec) -> None:
+    """Raises Refused for texts that the schema does not admit, or did not always, and that clouds would take amiss."""
+    if any(name.startswith(PREFIX) for name in spec.tags):
         raise Refused(Reason.INVALID_SPEC, f"spec.tags may not begin with {PREFIX}")
-    if odd := next((name for name, text in tags.items() if not f"{name}{text}".isprintable()), None):
+    if odd := next((name for name, text in spec.tags.items() if not f"{name}{text}".isprintable()), None):
         raise Refused(Reason.INVALID_SPEC, f"spec.tags[{odd}] has characters that cannot be printed")
+    if path := steered(spec):
+        raise Refused(Reason.INVALID_SPEC, f"spec.{path} has characters that cannot be printed")
