@@ -113,6 +113,30 @@ def test_a_provider_that_leads_elsewhere_changes_nothing_and_loses_nothing(own: 
     assert own.here() == set()
 
 
+def test_a_provider_made_anew_under_its_name_that_leads_elsewhere_gets_nothing(own: Scene, tmp_path: Path) -> None:
+    """Machines know the account that they were made in: the name of a Provider proves nothing."""
+    own.make()
+    machine = own.machine()
+    _tear_away(own)
+    own.forget_requests()
+
+    with elsewhere(own, tmp_path) as other:
+        own.wait_provider("Ready", "True")
+        own.wait("web", "Synced", "False", "ProviderIdentityMismatch")
+        own.change(tags={"team": "shop"})
+        own.delete()
+        own.wait("web", "Synced", "False", "ProviderIdentityMismatch")
+        assert own.body()["metadata"]["finalizers"]
+        assert own.mutations() == []
+        assert not _machines(other)
+        assert own.person.machine(machine.id) == machine
+        _tear_away(own)
+
+    own.bed.apply(own.provider_manifest())
+    own.gone()
+    assert own.here() == set()
+
+
 def test_what_would_be_made_elsewhere_is_not_made(own: Scene, tmp_path: Path) -> None:
     own.make()
     machine = own.machine()
@@ -159,6 +183,13 @@ def test_the_cloud_of_a_provider_cannot_be_changed(scene: Scene) -> None:
     assert "cannot be changed" in scene.bed.refused(changed)
 
 
+def _tear_away(scene: Scene) -> None:
+    """A Provider goes though it is used, because a person takes its finalizer off."""
+    scene.bed.delete("provider", scene.provider)
+    scene.bed.patch("provider", scene.provider, {"metadata": {"finalizers": None}})
+    scene.bed.wait_gone("providers", scene.provider)
+
+
 def posing(scene: Scene) -> Rule:
     """For the scene's own proxy: its cloud says to be another one."""
     return imposture.rule(scene.cloud, scene.bed.lab.clouds[scene.cloud], scene.bed.lab.authority)
@@ -173,7 +204,7 @@ def elsewhere(scene: Scene, folder: Path) -> Iterator[SimulatedCloud | None]:
     other = _another(scene, folder)
     if other is None:
         rule = scene.faults.inject(posing(scene))
-        scene.bed.apply(scene.secret(comment="read me again"))
+        scene.bed.apply(scene.secret(comment="read me again"), scene.provider_manifest())
         yield None
         scene.faults.lift(rule)
         scene.bed.apply(scene.secret(comment="read me once more"))
