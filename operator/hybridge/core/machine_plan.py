@@ -36,8 +36,8 @@ def _plan_deletion(situation: Situation, machine: Machine) -> Plan:
     detached, before it goes. A guest that has any is asked to stop first, so that it writes what it holds back.
     """
     spec, asked = situation.spec, shutdown(situation)
-    stays = () if spec.detach else staying(spec, machine, situation.volumes)
-    if isinstance(stays, Wait):
+    stays = () if spec.detach else staying(situation, machine)
+    if isinstance(stays, Wait | Refuse):
         return plan_deletion(situation, machine, stays)
     if asked and stays and not machine.lock:
         wait = await_shutdown(_in_time(situation), machine, asked, wanted=True) or busy(machine, None)
@@ -86,7 +86,7 @@ class _Open:
     def of(cls, situation: Situation, machine: Machine) -> _Open:
         spec = situation.spec
         named, given = counts_name(situation), situation.record.given
-        volumes = situation.volumes
+        volumes = situation.detachable
         changes = differences(spec, machine, situation.traits, named=named, given=given, volumes=volumes)
         power = _power_actions(situation, machine)
         together_with = _neighbour(situation, machine)

@@ -25,9 +25,11 @@ class Record(situation.Record):
 class Situation(situation.Situation[MachineSpec, Machine]):
     """A machine's.
 
-    ``neighbours``: names, by host, of other machines of the anti-affinity group. ``volumes``: ids of volumes that Volumes
-    of this cluster own, and do not merely observe. ``held``: what keeps a volume from being attached now, by the name of its
-    entry; see ``machine_volumes.hold``.
+    ``neighbours``: names, by host, of other machines of the anti-affinity group. Of the volumes that it has, ``volumes``
+    are the ids of those that are this cluster's, and ``detachable`` of those that are provably Volumes' which its spec could
+    name; ``others``: in words, whose those are that another cluster has marked, by id; ``unread``: of these it is not known
+    yet whose they are. ``held``: what keeps a volume from being attached now, by the name of its entry; see
+    ``machine_volumes.hold``.
     """
 
     noun: ClassVar[str] = "machine"
@@ -36,6 +38,9 @@ class Situation(situation.Situation[MachineSpec, Machine]):
     traits: Traits
     neighbours: Mapping[str, str] = field(default_factory=dict)
     volumes: Collection[str] = ()
+    detachable: Collection[str] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
+    unread: Collection[str] = ()
     held: Mapping[str, Wait | Refuse] = field(default_factory=dict)
 
     @property

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from hybridge.core.machine import Machine, MachineSpec, VolumeUse
+from hybridge.core.machine import Disk, Machine, MachineSpec, VolumeUse
+from hybridge.core.machine_situation import Situation
 from hybridge.core.managed import State
 from hybridge.core.plan import Action, Refuse, Verb, Wait
 from hybridge.core.reasons import Reason
@@ -16,31 +17,41 @@ def volume_field(use: VolumeUse) -> str:
     return f"volumes.{use.name}"
 
 
-def volume_changes(spec: MachineSpec, machine: Machine, ours: Collection[str]) -> Iterator[Action]:
+def volume_changes(spec: MachineSpec, machine: Machine, detachable: Collection[str]) -> Iterator[Action]:
     """What is to be detached, then what is to be attached.
 
-    Only what is one of ``ours``, and certainly no longer wanted, is detached: nothing while an entry may yet turn out to
-    mean it.
+    Only what is ``detachable``, and certainly no longer wanted, is detached: nothing while an entry may yet turn out to mean
+    it.
     """
     if machine.disks is None:
         return
     present = {disk.id for disk in machine.disks}
     wanted = {use.volume_id for use in spec.volumes}
     if None not in wanted:
-        yield from _detached(machine, [one for one in ours if one not in wanted])
+        yield from (_detach(disk) for disk in machine.disks if disk.id in detachable and disk.id not in wanted)
     for use in spec.volumes:
         if use.volume_id not in present:
             yield Action(Verb.ATTACH_VOLUME, volume_field(use), "", use.volume_id or use.volume)
 
 
-def staying(spec: MachineSpec, machine: Machine, ours: Collection[str]) -> tuple[Action, ...] | Wait:
-    """What has to be detached before the machine goes, because it survives it; to wait while that is not known."""
-    wanted = [use.volume_id for use in spec.volumes if use.volume_id is not None]
+def staying(situation: Situation, machine: Machine) -> tuple[Action, ...] | Wait | Refuse:
+    """What has to be detached before the machine goes, because it survives it; to wait while that is not known.
+
+    What becomes of volumes that another cluster has marked people have to decide.
+    """
+    wanted = [use.volume_id for use in situation.spec.volumes if use.volume_id is not None]
     if machine.disks is None:
         if not wanted:
             return ()
         return Wait(Reason.HOST_DOWN, f"the cloud does not show which volumes {machine.id} has", patient=True)
-    return tuple(_detached(machine, {*ours, *wanted}))
+    ids = [disk.id for disk in machine.disks]
+    unread = [one for one in ids if one in situation.unread]
+    if unread:
+        return Wait(Reason.PENDING, f"{machine.id} has {', '.join(unread)}, and it is not known yet whose that is")
+    foreign = [f"{one} of {situation.others[one]}" for one in ids if one in situation.others]
+    if foreign:
+        return Refuse(Reason.HAS_DEPENDANTS, f"{machine.id} has {', '.join(foreign)}: detach what is to be kept")
+    return tuple(_detach(one) for one in machine.disks if one.id in situation.volumes or one.id in wanted)
 
 
 def kept_back(use: VolumeUse, holds: Mapping[str, Wait | Refuse]) -> Wait | Refuse | None:
@@ -58,12 +69,14 @@ def hold(
     wanting: Collection[str],
     owners: Mapping[str, str],
     *,
+    owner: str,
     observed: bool = False,
 ) -> Wait | Refuse | None:
     """What keeps a volume, as its cloud shows it, from being attached to the machine of this id; None: nothing.
 
     ``wanting``: the names of all machines whose specs have it, this one's too, but for those that are being deleted.
-    ``owners``: in words, the objects of this cluster by the id of what is theirs. ``observed``: the Volume only looks on.
+    ``owners``: in words, the objects of this cluster by the id of what is theirs. ``owner``: what its
+    marker has to say: see ``Marker.owner``. ``observed``: the Volume only looks on.
     """
     if volume is None:
         return Wait(Reason.DEPENDENCY_NOT_READY, f"Volume {use.volume} is not there yet", patient=True)
@@ -79,6 +92,9 @@ def hold(
         return Refuse(
             Reason.INVALID_SPEC, f"spec.volumes[{use.name}]: Volume {use.volume} is wanted by {names}; it can have one"
         )
+    if not volume.detailed or volume.marker is None or volume.marker.owner != owner:
+        words = "is not read yet" if not volume.detailed else "is not provably its own"
+        return Wait(Reason.DEPENDENCY_NOT_READY, f"Volume {use.volume} ({volume.id}) {words}")
     if volume.state is not State.READY:
         return Wait(Reason.DEPENDENCY_NOT_READY, f"Volume {use.volume} ({volume.id}) is {volume.state.value.lower()}")
     if others:
@@ -91,7 +107,5 @@ def hold(
     return None
 
 
-def _detached(machine: Machine, ids: Collection[str]) -> Iterator[Action]:
-    for disk in machine.disks or ():
-        if disk.id in ids:
-            yield Action(Verb.DETACH_VOLUME, f"volumes[{disk.id}]", disk.id, "")
+def _detach(disk: Disk) -> Action:
+    return Action(Verb.DETACH_VOLUME, f"volumes[{disk.id}]", disk.id, "")

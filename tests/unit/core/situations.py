@@ -166,6 +166,9 @@ def situations(draw: st.DrawFn) -> Situation:
         situation,
         sight=sight,
         volumes=draw(st.sampled_from([(), VOLUMES])),
+        detachable=draw(st.sampled_from([(), VOLUMES])),
+        unread=draw(st.sampled_from([(), (), ("foreign",)])),
+        others=draw(st.sampled_from([{}, {}, {"foreign": "Volume shop/data (cluster-2/uid-9)"}])),
         held=draw(st.sampled_from([{}, {}, {"logs": Wait(Reason.DEPENDENCY_NOT_READY, "it is at another")}])),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hybridge.core.identity import Marker
 from hybridge.core.machine import Disk, Machine, MachineSpec, Power, PowerOff, Restart, Traits, VolumeUse
 from hybridge.core.machine_plan import plan
 from hybridge.core.machine_situation import Situation
@@ -43,6 +44,7 @@ def seen(
     return replace(
         made,
         volumes=OURS,
+        detachable=OURS,
         held=held or {},
         record=replace(made.record, deleting=deleting),
     )
@@ -153,7 +155,33 @@ def test_a_machine_that_is_let_go_keeps_its_volumes() -> None:
     assert step.verb is Verb.DETACH
 
 
-VOLUME = Volume("vol-1", "data")
+@pytest.mark.parametrize(("deleting", "step"), [(False, Rest()), (True, detach("vol-1"))])
+def test_a_volume_that_the_spec_could_not_have_named_is_only_taken_from_a_machine_that_goes(
+    deleting: bool, step: Step
+) -> None:
+    spec = wanting(power=Power.STOPPED)
+    made = seen(spec, has("vol-1", machine=STOPPED), deleting=deleting)
+    assert plan(replace(made, detachable=())).step == step
+
+
+def test_a_machine_does_not_go_with_a_volume_that_somebody_else_has_marked() -> None:
+    made = seen(wanting(), has("vol-1", "vol-9", machine=STOPPED), deleting=True)
+    step = plan(replace(made, others={"vol-9": "Volume shop/data (cluster-2/uid-9)"})).step
+    assert isinstance(step, Refuse)
+    assert step.reason is Reason.HAS_DEPENDANTS
+    assert "vol-9 of Volume shop/data (cluster-2/uid-9)" in step.message
+
+
+def test_a_machine_does_not_go_before_it_is_known_whose_its_volumes_are() -> None:
+    made = seen(wanting(), has("vol-9", machine=STOPPED), deleting=True)
+    step = plan(replace(made, unread=("vol-9",))).step
+    assert step == Wait(Reason.PENDING, "i-1 has vol-9, and it is not known yet whose that is")
+    let_go = plan(replace(made, unread=("vol-9",), spec=wanting(detach=True))).step
+    assert isinstance(let_go, Do)
+
+
+OWNER = Marker("cluster-1", "uid-7", "Volume", "shop", "db-data")
+VOLUME = Volume("vol-1", "data", marker=OWNER)
 OWNERS = {"i-1": "VirtualMachine shop/web-1", "i-2": "VirtualMachine shop/web-2"}
 MINE, THEIRS, FOREIGN = Attachment("i-1"), Attachment("i-2"), Attachment("i-9")
 
@@ -174,6 +202,18 @@ HOLDS: dict[str, tuple[Volume | None, list[str], str, bool | None]] = {
         "Volume db-data (vol-1) is still at i-9",
         True,
     ),
+    "it is not read yet": (
+        replace(VOLUME, detailed=False, marker=None),
+        ["web-1"],
+        "Volume db-data (vol-1) is not read yet",
+        False,
+    ),
+    "it is not provably its own": (
+        replace(VOLUME, marker=replace(OWNER, uid="uid-8")),
+        ["web-1"],
+        "Volume db-data (vol-1) is not provably its own",
+        False,
+    ),
     "whoever has it keeps it": (replace(VOLUME, attachments=(MINE,)), ["web-1", "web-2"], "", None),
 }
 
@@ -181,7 +221,7 @@ HOLDS: dict[str, tuple[Volume | None, list[str], str, bool | None]] = {
 @pytest.mark.parametrize("name", HOLDS)
 def test_what_keeps_a_volume_from_a_machine_is_told(name: str) -> None:
     volume, wanted_by, message, patient = HOLDS[name]
-    held = hold(DATA, volume, "i-1", wanted_by, OWNERS)
+    held = hold(DATA, volume, "i-1", wanted_by, OWNERS, owner=OWNER.owner)
     if patient is None:
         assert held is None
     else:
@@ -189,7 +229,7 @@ def test_what_keeps_a_volume_from_a_machine_is_told(name: str) -> None:
 
 
 def test_a_volume_that_two_machines_want_is_refused_with_both_names() -> None:
-    held = hold(DATA, VOLUME, "i-1", ["shop/web-2", "shop/web-1"], OWNERS)
+    held = hold(DATA, VOLUME, "i-1", ["shop/web-2", "shop/web-1"], OWNERS, owner=OWNER.owner)
     assert held == Refuse(
         Reason.INVALID_SPEC,
         "spec.volumes[data]: Volume db-data is wanted by shop/web-1 and shop/web-2; it can have one",
@@ -197,6 +237,6 @@ def test_a_volume_that_two_machines_want_is_refused_with_both_names() -> None:
 
 
 def test_a_volume_that_is_only_observed_is_never_attached() -> None:
-    held = hold(DATA, VOLUME, "i-1", ["web-1"], OWNERS, observed=True)
+    held = hold(DATA, VOLUME, "i-1", ["web-1"], OWNERS, owner=OWNER.owner, observed=True)
     assert isinstance(held, Refuse)
     assert held.reason is Reason.INVALID_SPEC

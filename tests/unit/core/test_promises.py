@@ -84,7 +84,8 @@ def only_an_earlier_machine_of_ours_is_adopted(situation: Situation) -> None:
     assert imported or (adopted.marker is not None and adopted.marker.names_same_object(MINE))
     assert adopted.power is not Power.GONE
     assert not (imported and (adopted.template or situation.record.deleting or not adopted.detailed))
-    if adopted is sight.recorded and not (imported and situation.intent is None):
+    if adopted is sight.recorded and not (situation.spec.imports is not None and situation.intent is None):
+        # What was only observed is bound without an attempt on record, also what an earlier object has marked.
         assert situation.intent is not None
         assert (situation.intent.attempt, situation.intent.id) == (0, adopted.id)
 
@@ -174,7 +175,12 @@ def no_machine_goes_with_a_volume_of_ours(situation: Situation) -> None:
     assert recorded is not None
     wanted = {use.volume_id for use in situation.spec.volumes if use.volume_id}
     assert recorded.disks is not None or not wanted
-    assert not {disk.id for disk in recorded.disks or ()} & {*wanted, *situation.volumes}
+    assert not {disk.id for disk in recorded.disks or ()} & {
+        *wanted,
+        *situation.volumes,
+        *situation.others,
+        *situation.unread,
+    }
 
 
 def no_volume_but_ours_is_detached_and_none_that_may_be_wanted(situation: Situation) -> None:
@@ -183,10 +189,11 @@ def no_volume_but_ours_is_detached_and_none_that_may_be_wanted(situation: Situat
         return
     (action,) = step.actions
     wanted = {use.volume_id for use in situation.spec.volumes}
-    assert action.before in {*situation.volumes, *wanted}
-    if not situation.record.deleting:
-        assert action.before not in wanted
-        assert None not in wanted
+    if situation.record.deleting:
+        assert action.before in {*situation.volumes, *wanted}
+    else:
+        assert action.before in situation.detachable
+        assert not {action.before, None} & wanted
 
 
 def no_machine_is_created_beside_another(situation: Situation) -> None:

@@ -172,9 +172,9 @@ class Estate:
         spec = {"providerRef": {"name": cloud}, "image": {"id": "debian"}, "cpus": 2, "memory": "1Gi", **words}
         self._make(Key("VirtualMachine", "shop", name), spec)
 
-    def make_volume(self, name: str, cloud: str, size: str = "10Gi") -> None:
+    def make_volume(self, name: str, cloud: str, size: str = "10Gi", namespace: str = "shop") -> None:
         """A volume."""
-        self._make(Key("Volume", "shop", name), {"providerRef": {"name": cloud}, "size": size})
+        self._make(Key("Volume", namespace, name), {"providerRef": {"name": cloud}, "size": size})
 
     def change(self, name: str, kind: str = "VirtualMachine", **spec: object) -> None:
         """Another spec."""

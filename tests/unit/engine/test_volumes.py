@@ -10,6 +10,9 @@ import pytest
 
 from hybridge.api import notyet
 from hybridge.api.virtualmachine import VirtualMachineSpec
+from hybridge.core.identity import Marker
+from hybridge.core.machine import Disk
+from hybridge.core.volume import Volume
 from hybridge.engine.keys import Key
 from tests.unit.engine.disk_cloud import DiskCloud
 from tests.unit.engine.estate import Estate, estate
@@ -214,5 +217,48 @@ def test_what_is_as_it_should_be_is_left_alone() -> None:
         for _ in range(5):
             await made.rest()
         assert [*cloud.calls, *cloud.volumes.calls] == before
+
+    live(story)
+
+
+def test_a_machine_does_not_take_with_it_what_another_cluster_has_marked() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        made.make("other", CLOUD)
+        await made.settle(CLOUD, SOON)
+        theirs = Marker("another-cluster", "uid-9", "Volume", "shop", "data")
+        stranger = Volume("vol-9", "data", marker=theirs)
+        (other,) = (one for one in cloud.there.values() if one.name.startswith("other"))
+        cloud.volumes.there[stranger.id] = stranger
+        cloud.change(other.id, disks=(Disk("vol-9"),))
+        cloud.volumes.attached("vol-9", other.id)
+        await made.rest()
+        assert {disk.id for disk in cloud.there[other.id].disks or ()} == {"vol-9"}
+        made.delete("other")
+        await made.rest()
+        reason, message = synced(made, "other")
+        assert (reason, other.id in cloud.there) == ("HasDependants", True)
+        assert "vol-9 of Volume shop/data (another-cluster/uid-9)" in message
+        cloud.change(other.id, disks=())
+        await made.settle(CLOUD, SOON, gone="other")
+        assert "vol-9" in cloud.volumes.there
+
+    live(story)
+
+
+def test_a_volume_of_another_namespace_is_only_taken_from_a_machine_that_goes() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD, namespace="cellar")
+        made.make("db", CLOUD)
+        await made.settle(CLOUD, SOON)
+        (machine,) = cloud.there.values()
+        cloud.change(machine.id, disks=(Disk("vol-1"),))
+        cloud.volumes.attached("vol-1", machine.id)
+        await made.rest()
+        assert holder(cloud) == "db"
+        made.delete("db")
+        await made.settle(CLOUD, SOON, gone="db")
+        assert holder(cloud) == ""
 
     live(story)

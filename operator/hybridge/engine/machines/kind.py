@@ -61,7 +61,10 @@ class MachineKind(ObjectKind[Case]):
             case.link.connection.identity,
             self._world.clock(),
             neighbours=neighbours(self._world, case),
-            volumes=volumes.ours(case.link),
+            volumes=volumes.surviving(self._world, case),
+            detachable=volumes.detachable(self._world, case),
+            others=volumes.others(self._world, case),
+            unread=volumes.unread(case),
             held=volumes.held(self._world, case),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
 from hybridge.api.shared import Management
@@ -10,6 +10,7 @@ from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.api.volume import Volume
 from hybridge.core import volume as core
 from hybridge.core.errors import CloudError, Disposition
+from hybridge.core.identity import Marker
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import MachineSpec, VolumeUse
 from hybridge.core.machine_volumes import hold
@@ -33,9 +34,40 @@ def ids(world: World, told: VirtualMachine) -> Mapping[str, str]:
     }
 
 
-def ours(link: Link) -> Collection[str]:
-    """The ids of volumes that Volumes of this cluster own, and do not merely observe."""
-    return link.shelf(CloudKind.VOLUME).owners.keys()
+def surviving(world: World, case: Case) -> Collection[str]:
+    """The ids of those that the machine has and that are this cluster's, by what is on record or by their markers."""
+    shelf = case.link.shelf(CloudKind.VOLUME)
+    marked = {known_id for known_id, marker in _marked(case) if marker.cluster == world.cluster_id}
+    return marked | {known_id for known_id in _at(case) if known_id in shelf.owners}
+
+
+def detachable(world: World, case: Case) -> Collection[str]:
+    """The ids of those that the machine has, that are provably their Volumes', and that its spec could name."""
+    shelf = case.link.shelf(CloudKind.VOLUME)
+    found = set()
+    for disk_id in _at(case):
+        key, volume = shelf.owners.get(disk_id), shelf.inventory.get(disk_id)
+        if key is None or volume is None or key.namespace != case.key.namespace:
+            continue
+        told = _volume(world, key.namespace, key.name)
+        if told is not None and volume.marker is not None and volume.marker.owner == _owner(world, told):
+            found.add(disk_id)
+    return found
+
+
+def others(world: World, case: Case) -> Mapping[str, str]:
+    """In words, whose the volumes are that the machine has and that another cluster has marked, by id."""
+    foreign = ((known_id, one) for known_id, one in _marked(case) if one.cluster != world.cluster_id)
+    return {known_id: f"{one.kind} {one.namespace}/{one.name} ({one.owner})" for known_id, one in foreign}
+
+
+def unread(case: Case) -> Collection[str]:
+    """The ids of those that the machine has, and of which it is not known yet whose they are."""
+    inventory = case.link.shelf(CloudKind.VOLUME).inventory
+    if inventory.settled:
+        return ()
+    seen = ((known_id, inventory.get(known_id)) for known_id in _at(case))
+    return {known_id for known_id, volume in seen if volume is None or not volume.detailed}
 
 
 def held(world: World, case: Case) -> Mapping[str, Wait | Refuse]:
@@ -85,8 +117,29 @@ def _held(world: World, case: Case, use: VolumeUse) -> Wait | Refuse | None:
         case.memo.id,
         _wanting(world, Key("Volume", namespace, use.volume)),
         case.link.machines.owners_in_words,
+        owner=_owner(world, told),
         observed=told.spec.lifecycle.management is Management.OBSERVED,
     )
+
+
+def _at(case: Case) -> tuple[str, ...]:
+    """The ids of the volumes that the machine has."""
+    machine = case.link.machines.inventory.get(case.memo.id) if case.memo.id else None
+    return tuple(disk.id for disk in machine.disks or ()) if machine is not None else ()
+
+
+def _marked(case: Case) -> Iterator[tuple[str, Marker]]:
+    """Those that the machine has and that carry a marker, by id."""
+    inventory = case.link.shelf(CloudKind.VOLUME).inventory
+    for known_id in _at(case):
+        volume = inventory.get(known_id)
+        if volume is not None and volume.marker is not None:
+            yield known_id, volume.marker
+
+
+def _owner(world: World, told: Volume) -> str:
+    """What the marker of a Volume's volume says."""
+    return f"{world.cluster_id}/{told.metadata.uid}"
 
 
 def _wanting(world: World, volume: Key) -> Collection[str]:
