@@ -161,6 +161,19 @@ error comes, some of which repeat the credentials that the endpoint was sent. Th
 Then every text is looked for, as it is and as it would be in base64, URLs, XML, JSON and hexadecimal, in all objects of
 all kinds, Events, Leases, metrics, the log, the command line, and the files that the operator has made.""",
     )
+    TENANTS = Words(
+        "tenants",
+        """\
+Eight namespaces, whose names begin, end, or go on as others do, share a Provider, and have a machine each. Round after round
+the admin grants the Provider to other ones: by names and patterns, some of which would mean something in another kind of
+pattern, by labels, by other selectors, to nobody; and labels of namespaces change. When the Provider has taken note of what
+it says itself, all tenants at once want their machines in another power state, with other tags. Nobody tells the operator
+that labels have changed.
+
+Then those who are granted it have exactly one machine, as they want it; the others are told NotPermitted, and their machines
+are as they were before, or are not made. In the end all objects are deleted, and no machine is left, whether they were
+granted the Provider by then or not: what was made under a grant can be deleted without one.""",
+    )
     OUTAGE = Words(
         "outage of one cloud",
         """\
