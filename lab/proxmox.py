@@ -47,6 +47,17 @@ class ProxmoxMachine:
     pending: Mapping[str, Any] = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class ProxmoxVolume:
+    """A disk image. ``vmid`` owns it, whether or not there is such a guest; ``node``: the only one that has it."""
+
+    volid: str
+    vmid: int
+    size: int
+    format: str
+    node: str | None
+
+
 class ProxmoxCloud:
     """Three nodes (pve1 to pve3), shared storages ``ceph`` and ``nfs``, and the templates 9000 and 9001 on pve1.
 
@@ -136,6 +147,10 @@ class ProxmoxCloud:
                 return machine
         raise LabError(f"Proxmox has no machine {vmid}")
 
+    def volumes(self) -> list[ProxmoxVolume]:
+        """All disk images."""
+        return [ProxmoxVolume(**item) for item in self._call("GET", "/lab/volumes")]
+
     def isos(self) -> list[str]:
         """The volume ids of all ISO images, such as ``local:iso/seed.iso``."""
         return list(self._call("GET", "/lab/isos"))
@@ -189,6 +204,20 @@ class ProxmoxCloud:
         """Bring a disk of a machine to another storage."""
         path = f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/move_disk"
         self._task("POST", path, disk=disk, storage=storage, delete=1)
+
+    def allocate(self, storage: str, name: str, vmid: int, size: int, *, node: str = "pve1") -> str:
+        """Make a disk image of this many MiB that no machine has; PVE's id of it."""
+        path = f"/nodes/{node}/storage/{storage}/content"
+        return str(self._api("POST", path, filename=name, vmid=vmid, size=f"{size}M"))
+
+    def free(self, volume: str, *, node: str = "pve1") -> None:
+        """Delete a disk image, whoever has it."""
+        path = f"/nodes/{node}/storage/{volume.partition(':')[0]}/content/{urllib.parse.quote(volume, safe='')}"
+        self._task("DELETE", path)
+
+    def grow(self, vmid: int, disk: str, size: int) -> None:
+        """Grow a disk of a machine to this many bytes."""
+        self._task("PUT", f"/nodes/{self.machine(vmid).node}/qemu/{vmid}/resize", disk=disk, size=size)
 
     def set_pool(self, vmid: int, pool: str) -> None:
         """Put a machine into a pool, out of the one it is in."""

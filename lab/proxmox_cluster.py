@@ -20,9 +20,10 @@ from lab.proxmox_hidden import Hidden
 from lab.proxmox_images import Images
 from lab.proxmox_moves import Moves
 from lab.proxmox_tasks import Route
+from lab.proxmox_volumes import Volumes
 
 
-class Cluster(Moves, Images, Hidden):
+class Cluster(Volumes, Moves, Images, Hidden):
     """The nodes' capacity, ``/cluster/resources`` with its lag, and what the lab reads and turns under ``/lab``."""
 
     def __init__(self, **settings: Any) -> None:
@@ -37,6 +38,7 @@ class Cluster(Moves, Images, Hidden):
         app: web.Application = super()._build_app()
         control = web.Application()
         control.router.add_get("/machines", self._lab_machines)
+        control.router.add_get("/volumes", self._lab_volumes)
         control.router.add_get("/isos", self._lab_isos)
         control.router.add_get("/iso", self._lab_iso)
         control.router.add_post("/tune", self._lab_tune)
@@ -182,6 +184,17 @@ class Cluster(Moves, Images, Hidden):
         _root_only(request)
         fields = ("vmid", "node", "name", "status", "template", "lock", "config", "pending")
         return web.json_response([{field: getattr(vm, field) for field in fields} for vm in self.vms])
+
+    async def _lab_volumes(self, request: web.Request) -> web.Response:
+        _root_only(request)
+        fields = ("vmid", "size", "format", "node")
+        found = [
+            {"volid": f"{sid}:{name}", **{field: volume.get(field) for field in fields}}
+            for sid in sorted(self.storages)
+            for name, volume in sorted(self._volumes(sid).items())
+            if volume["content"] == "images"
+        ]
+        return web.json_response(found)
 
     async def _lab_isos(self, request: web.Request) -> web.Response:
         _root_only(request)

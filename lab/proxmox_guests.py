@@ -244,6 +244,10 @@ class Guests(Rights):
             stored = self._qm_volume(volume)
             if is_cdrom(volume, options) or stored is None:
                 raise TaskError("you can't resize a cdrom")
+            if not self.allowed(user, f"/storage/{volume.partition(':')[0]}", "Datastore.AllocateSpace"):
+                raise TaskError(
+                    f"Permission check failed (/storage/{volume.partition(':')[0]}, Datastore.AllocateSpace)"
+                )
             size = int(float(wanted[2]) * _UNITS[wanted[3]]) + (stored["size"] if wanted[1] else 0)
             if size < stored["size"]:
                 raise TaskError("shrinking disks is not supported")

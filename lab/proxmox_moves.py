@@ -74,7 +74,10 @@ class Moves(Guests):
             store = self.storages.get(volume.partition(":")[0], {})
             if store.get("shared") or ":" not in volume or "-cloudinit" in volume:
                 continue
-            if is_cdrom(volume, options):
+            owner = (self._qm_volume(volume) or {}).get("vmid", vm.vmid)
+            if owner != vm.vmid and not is_cdrom(volume, options):
+                yield f"can't migrate local disk '{volume}': owned by other VM (owner = VM {owner})"
+            elif is_cdrom(volume, options):
                 yield f"can't migrate local disk '{volume}': local cdrom image"
             elif vm.status == "running" and not with_disks:
                 words = "can't live migrate attached local disks without with-local-disks option"

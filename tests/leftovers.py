@@ -19,5 +19,7 @@ def leftovers(cloud: SimulatedCloud) -> set[str]:
             }
         case ProxmoxCloud():
             used = {str(word) for machine in cloud.machines() for word in machine.config.values()}
-            return {volume for volume in cloud.isos() if not any(volume in word for word in used)}
+            there = {machine.vmid for machine in cloud.machines()}
+            images = [volume.volid for volume in cloud.volumes() if volume.vmid not in there]
+            return {volume for volume in (*cloud.isos(), *images) if not any(volume in word for word in used)}
     return set()

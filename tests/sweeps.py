@@ -7,12 +7,18 @@ from typing import cast
 
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine
+from hybridge.core.volume import Volume
 from hybridge.drivers.base import Portion, Sweep
 
 
 def machines(sweep: Sweep) -> Portion[Machine]:
     """What a sweep saw of the machines; nothing, where it did not look at them."""
     return cast("Portion[Machine]", sweep.portions.get(CloudKind.MACHINE, Portion({}, full=False)))
+
+
+def volumes(sweep: Sweep) -> Portion[Volume]:
+    """What a sweep saw of the volumes; nothing, where it did not look at them."""
+    return cast("Portion[Volume]", sweep.portions.get(CloudKind.VOLUME, Portion({}, full=False)))
 
 
 def shown(

@@ -10,7 +10,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from hybridge.core.attempt import Intent
 from hybridge.core.identity import Marker, machine_uuid, token
 from hybridge.core.machine import CloudInit, MachineSpec, Nic
+from hybridge.core.volume import VolumeSpec
 from hybridge.drivers.base import Driver, Prepared, Right, Settings
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer, Cloud, FaultProxy
@@ -56,6 +57,17 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownVolume:
+    """A volume as its cloud itself holds it. ``size`` is bytes; ``owner`` as far as the cloud keeps a marker of it."""
+
+    id: str
+    size: int
+    owner: str | None
+    machines: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Calls:
     """Names of operations, as the fault proxy knows them; globs where a cloud has several for one thing."""
 
@@ -67,6 +79,10 @@ class Calls:
     list: str
     migrate: str = ""
     render: str = ""
+    create_volume: str = ""
+    delete_volume: str = ""
+    attach: str = ""
+    detach: str = ""
 
 
 class Requests:
@@ -147,10 +163,22 @@ class Bed(ABC):
     place: ClassVar[str] = "node"
     #: Whether a spec can give interfaces their MAC addresses.
     takes_macs: ClassVar[bool] = True
+    #: Whether a volume grows while no machine has it; whether it keeps tags, and whether a marker can be put on one that
+    #: was made without.
+    grows_alone: ClassVar[bool] = True
+    tags_volumes: ClassVar[bool] = True
+    marks_volumes: ClassVar[bool] = True
+    #: Requests that a sweep costs besides when it looks at volumes, too.
+    volume_sweep_cost: ClassVar[int] = 1
+    #: Requests from create to attached, to detached, to deleted, sweeps left out.
+    volume_life_cost: ClassVar[int] = 12
+    #: Words of a spec of a volume that the cloud cannot be asked for.
+    impossible_volumes: ClassVar[Sequence[Mapping[str, object]]] = ()
     image: ClassVar[str] = "debian-12"
     #: Ids that nothing has: a machine's and an image's.
     missing_id: ClassVar[str]
     missing_image: ClassVar[str]
+    missing_volume: ClassVar[str] = ""
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         """Starts cloud and proxy."""
@@ -170,6 +198,7 @@ class Bed(ABC):
         )
         self.proxy.start().wait()
         self.estate = set(self.machines())
+        self.volume_estate = set(self.volumes())
 
     def stop(self) -> None:
         """Ends proxy and cloud."""
@@ -183,6 +212,8 @@ class Bed(ABC):
         self.pace(0.0)
         for machine_id in self.machines().keys() - self.estate:
             self.destroy(machine_id)
+        for volume_id in self.volumes().keys() - self.volume_estate:
+            self.destroy_volume(volume_id)
 
     # ------------------------------------------------------------ for drivers
 
@@ -230,6 +261,35 @@ class Bed(ABC):
         }
         return MachineSpec(**{**words, **overrides})
 
+    def volume_marker(self) -> Marker:
+        """A marker of a Volume that nothing carries yet."""
+        return replace(self.marker(), kind="Volume", name=f"volume-{next(_NUMBERS)}")
+
+    def volume_spec(self, **overrides: Any) -> VolumeSpec:
+        """A volume that can be made, of a name that nothing has yet."""
+        words: dict[str, Any] = {"name": f"vol-{uuid4().hex[:8]}", "size": 2 * GIB, **self.volume_words}
+        return VolumeSpec(**{**words, **overrides})
+
+    @property
+    def volume_words(self) -> Mapping[str, object]:
+        """What a spec of a volume has to say that all machines of this bed can have it."""
+        return {}
+
+    def volume_intent(self, driver: Driver, spec: VolumeSpec, marker: Marker, attempt: int = 1) -> Intent:
+        """The record of an attempt to make a volume; ``spec`` is normal by then."""
+        assert driver.volumes is not None
+        prepared = driver.volumes.prepare(spec, ())
+        return Intent(
+            attempt=attempt,
+            token=token(marker.uid, attempt),
+            name=spec.name,
+            uuid=machine_uuid(marker.uid, attempt),
+            provider_identity=IDENTITY,
+            started_at=1_800_000_000.0,
+            parameters=prepared.parameters,
+            id=prepared.id,
+        )
+
     def prepared(self, driver: Driver, spec: MachineSpec, taken: Sequence[str] = ()) -> Prepared:
         """What the driver finds for a spec, which is normal by then."""
         return driver.machines.prepare(driver.machines.normalize(spec), taken)
@@ -257,6 +317,10 @@ class Bed(ABC):
     @abstractmethod
     def machines(self) -> dict[str, Shown]:
         """All machines by id, those that are being deleted left out."""
+
+    def volumes(self) -> dict[str, ShownVolume]:
+        """All volumes by id that are not a machine's own disks, those that are being deleted left out."""
+        return {}
 
     @abstractmethod
     def given(self, machine_id: str) -> str:
@@ -341,6 +405,34 @@ class Bed(ABC):
 
     def protect(self, machine_id: str) -> None:
         """Gives a machine the cloud's own protection against deletion."""
+        raise NotImplementedError
+
+    def stranger_volume(self, name: str) -> str:
+        """Makes a volume that has nothing to do with Hybridge; its id."""
+        raise NotImplementedError
+
+    def copy_volume(self, volume_id: str) -> str | None:
+        """Makes a volume that carries the marker of this one; its id. None where there cannot be such."""
+        raise NotImplementedError
+
+    def destroy_volume(self, volume_id: str) -> None:
+        """Deletes a volume that no machine has."""
+        raise NotImplementedError
+
+    def attach_volume(self, machine_id: str, volume_id: str) -> None:
+        """Gives a machine a volume, as a person does."""
+        raise NotImplementedError
+
+    def detach_volume(self, machine_id: str, volume_id: str) -> None:
+        """Takes a volume off a machine, as a person does, and waits until it is off."""
+        raise NotImplementedError
+
+    def grow_volume(self, volume_id: str, size: int) -> None:
+        """Grows a volume, which a machine has, to so many bytes."""
+        raise NotImplementedError
+
+    def tag_volume(self, volume_id: str, key: str, value: str) -> None:
+        """Sets a tag of a volume; only where it keeps tags."""
         raise NotImplementedError
 
     @property

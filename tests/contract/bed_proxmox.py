@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import ClassVar, cast
 
 from hybridge.core.identity import read_notes
+from hybridge.drivers.proxmox.guest import LENDER
+from hybridge.drivers.proxmox.images import read_name
 from lab import permissions as shipped
 from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
@@ -16,7 +18,7 @@ from lab.permissions import Grant
 from lab.pki import Authority
 from lab.proxmox import ProxmoxCloud, ProxmoxMachine
 from lab.proxmox_estate import BRIDGES, NODES, POOLS
-from tests.contract.bed import GIB, MIB, ODD_NAME, Bed, Calls, Shown
+from tests.contract.bed import GIB, MIB, ODD_NAME, Bed, Calls, Shown, ShownVolume
 
 
 class ProxmoxBed(Bed):
@@ -32,6 +34,10 @@ class ProxmoxBed(Bed):
         list="GET /cluster/resources",
         migrate="POST /nodes/{node}/qemu/{vmid}/migrate",
         render="POST /nodes/{node}/storage/{storage}/upload",
+        create_volume="POST /nodes/{node}/storage/{storage}/content",
+        delete_volume="DELETE /nodes/{node}/storage/{storage}/content/{volume}",
+        attach="P* /nodes/{node}/qemu/{vmid}/config",
+        detach="P* /nodes/{node}/qemu/{vmid}/config",
     )
     throttle = Answer(429)
     refusal = Answer(400, message="Parameter verification failed.")
@@ -89,6 +95,21 @@ class ProxmoxBed(Bed):
     )
     missing_id = "999999"
     missing_image = "999999"
+    missing_volume = f"ceph:vm-{LENDER}-none_nobody_{'0' * 32}"
+    grows_alone = False
+    tags_volumes = False
+    marks_volumes = False
+    #: Two storages that all nodes share, and one on each of three nodes.
+    volume_sweep_cost = 5
+    volume_life_cost = 15
+    impossible_volumes = (
+        {"iops": 3000},
+        {"throughput": 2**27},
+        {"encrypted": True},
+        {"placement": {"zone": "a"}},
+        {"options": {"kmsKeyID": "k"}},
+        {"class_": "ceph", "placement": {"storage": "nfs"}},
+    )
 
     _FROM, _TO = 1000, 1999
 
@@ -217,6 +238,54 @@ class ProxmoxBed(Bed):
             self._pve.set_node(place)
         self._troubled.clear()
         super().tidy()
+
+    def volumes(self) -> dict[str, ShownVolume]:
+        held: dict[str, list[str]] = {}
+        machines = self._pve.machines()
+        for machine in machines:
+            for word in {*machine.config.values(), *machine.pending.values()}:
+                held.setdefault(str(word).partition(",")[0], []).append(str(machine.vmid))
+        there = {machine.vmid for machine in machines}
+        found = {}
+        for volume in self._pve.volumes():
+            if volume.vmid not in there:
+                marker = read_name(volume.volid)[1]
+                name = f"{volume.node}/{volume.volid}" if volume.node else volume.volid
+                owner = marker.owner if marker else None
+                found[name] = ShownVolume(name, volume.size, owner, tuple(held.get(volume.volid, ())))
+        return found
+
+    @property
+    def volume_words(self) -> Mapping[str, object]:
+        return {"class_": "ceph"}
+
+    def stranger_volume(self, name: str) -> str:
+        return self._pve.allocate("ceph", f"vm-{LENDER}-{name}", LENDER, 1024)
+
+    def copy_volume(self, volume_id: str) -> str | None:
+        name = volume_id.partition(":")[2]
+        return self._pve.allocate("nfs", f"{name}.raw", LENDER, 1024)
+
+    def destroy_volume(self, volume_id: str) -> None:
+        node, slash, volume = volume_id.partition("/")
+        if slash and ":" not in node:
+            self._pve.free(volume, node=node)
+        else:
+            self._pve.free(volume_id)
+
+    def attach_volume(self, machine_id: str, volume_id: str) -> None:
+        self._pve.set_config(int(machine_id), scsi20=volume_id)
+
+    def detach_volume(self, machine_id: str, volume_id: str) -> None:
+        self._pve.set_config(int(machine_id), delete=self._key(int(machine_id), volume_id))
+
+    def grow_volume(self, volume_id: str, size: int) -> None:
+        (machine_id,) = self.volumes()[volume_id].machines
+        self._pve.grow(int(machine_id), self._key(int(machine_id), volume_id), size)
+
+    def _key(self, vmid: int, volume_id: str) -> str:
+        config = self._pve.machine(vmid).config
+        return next(key for key, word in config.items() if str(word).partition(",")[0] == volume_id)
 
     @property
     def networks(self) -> tuple[str, str]:

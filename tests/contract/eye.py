@@ -10,12 +10,14 @@ from functools import partial
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.identity import Marker
+from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.machine_diff import differences, driver_field
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.base import Driver, Started, Sweep, SweepRequest
+from hybridge.core.volume import Volume
+from hybridge.drivers.base import C, Driver, Portion, Started, Sweep, SweepRequest
 from tests.contract.bed import Bed
-from tests.sweeps import machines
+from tests.sweeps import machines, volumes
 
 #: Seconds after which what did not come will not come.
 PATIENCE = 30.0
@@ -31,6 +33,9 @@ class Eye:
     machines: dict[str, Machine] = field(default_factory=dict)
     sweeps: list[Sweep] = field(default_factory=list)
     settled: bool = False
+    #: What sweeps look at, and the volumes where that has them.
+    kinds: Collection[CloudKind] = (CloudKind.MACHINE,)
+    volumes: dict[str, Volume] = field(default_factory=dict)
 
     def look(
         self,
@@ -41,15 +46,12 @@ class Eye:
         wait: float = 0.1,
     ) -> Sweep:
         """One sweep, taken into the picture."""
-        sweep = self.driver.sweep(SweepRequest(tasks=tasks, refresh=refresh, max_age=max_age or {}, wait=wait))
-        seen = machines(sweep)
-        if seen.full:
-            self.machines = dict(seen.objects)
-        else:
-            self.machines.update(seen.objects)
-            for machine_id in seen.gone:
-                self.machines.pop(machine_id, None)
-        self.settled = self.settled or seen.settled
+        ages = max_age or {}
+        sweep = self.driver.sweep(SweepRequest(kinds=self.kinds, tasks=tasks, refresh=refresh, max_age=ages, wait=wait))
+        seen, besides = machines(sweep), volumes(sweep)
+        self.machines = merged(self.machines, seen)
+        self.volumes = merged(self.volumes, besides)
+        self.settled = self.settled or (seen.settled and besides.settled)
         self.sweeps.append(sweep)
         return sweep
 
@@ -84,7 +86,7 @@ class Eye:
         self.until(so, f"{machine_id} as wanted", refresh=[machine_id] if fresh else ())
         return self.machines[machine_id]
 
-    def end(self, started: Started[Machine]) -> Task | None:
+    def end(self, started: Started[C]) -> Task | None:
         """Waits for the task of a change, if there is one; how it ended."""
         task = started.task
         if task is None:
@@ -95,7 +97,7 @@ class Eye:
             time.sleep(_PAUSE)
         return now
 
-    def finish(self, started: Started[Machine]) -> Task | None:
+    def finish(self, started: Started[C]) -> Task | None:
         """Waits for the task of a change, which has to succeed."""
         task = self.end(started)
         assert task is None or task.state is TaskState.SUCCEEDED, task
@@ -185,6 +187,12 @@ class Eye:
         """Whether the picture has no such machine any more."""
         machine = self.machines.get(machine_id)
         return machine is None or machine.power is Power.GONE
+
+
+def merged(known: dict[str, C], seen: Portion[C]) -> dict[str, C]:
+    """What is known after a sweep."""
+    kept = {} if seen.full else {one: found for one, found in known.items() if one not in seen.gone}
+    return {**kept, **seen.objects}
 
 
 def error_of(call: Callable[[], object]) -> CloudError | None:

@@ -18,6 +18,7 @@ from lab.permissions import Grant
 from tests.contract.bed import GIB, Bed, cloud_init, with_choice
 from tests.contract.clouds import BEDS
 from tests.contract.eye import Eye
+from tests.contract.volume_eye import VolumeEye
 
 CASES = [(kind, grant) for kind, bed in sorted(BEDS.items()) for grant in sorted(bed.granted)]
 #: One right of the shipped role of one cloud, which is taken away.
@@ -53,6 +54,8 @@ def live(bed: Bed, driver: Driver, *, features: bool) -> None:
         wanted = driver.machines.normalize(with_choice(wanted, path, value))
         machine = change(eye, machine, wanted, path, marker)
         assert path.startswith("networks") or path in machine.settings
+    if features and bed.calls.create_volume:
+        lend(bed, driver, machine)
     machine = eye.stop(machine, wanted)
     wanted = replace(wanted, cpus=4, memory=16 * GIB)
     machine = eye.configure(machine, wanted, {"cpus", "memory"}, marker)
@@ -65,6 +68,17 @@ def live(bed: Bed, driver: Driver, *, features: bool) -> None:
     eye.until(lambda: not bed.owned(marker), "the machine to be gone")
     found = driver.machines.get(machine.id)
     assert found is None or found.power is Power.GONE
+
+
+def lend(bed: Bed, driver: Driver, machine: Machine) -> None:
+    """A volume's whole life."""
+    eye, marker, spec = VolumeEye(bed, driver), bed.volume_marker(), bed.volume_spec(tags={"team": "shop"})
+    machine, volume = eye.attach(machine, eye.make(spec, marker))
+    wanted = replace(spec, size=3 * GIB, tags={"team": "web"})
+    eye.configure(volume, wanted, {"size", "tags.team"}, marker)
+    volume = eye.see(volume.id, lambda seen: seen.size == 3 * GIB)
+    machine, volume = eye.detach(machine, volume)
+    eye.delete(volume)
 
 
 def change(eye: Eye, machine: Machine, wanted: MachineSpec, path: str, marker: Marker, tries: int = 200) -> Machine:

@@ -21,6 +21,8 @@ Vmid: TypeAlias = Annotated[int, Meta(ge=0, le=999_999_999)]
 NodeName: TypeAlias = Annotated[str, Meta(pattern=r"^([a-zA-Z0-9][a-zA-Z0-9.-]*)?$", max_length=253)]
 #: The id of a task, likewise.
 Upid: TypeAlias = Annotated[str, Meta(pattern=r"^UPID:[a-zA-Z0-9.-]+(:[^/\s:]*)+$", max_length=512)]
+#: PVE's id of an image, which goes into paths of requests and into configurations.
+VolumeId: TypeAlias = Annotated[str, Meta(pattern=r"^[a-zA-Z][a-zA-Z0-9_.-]*:[^\s,]+$", max_length=512)]
 #: A name, a state, a list of tags.
 Word: TypeAlias = Annotated[str, Meta(max_length=4096)]
 #: A value of a configuration: notes are the longest.
@@ -100,6 +102,40 @@ class LogLine(Struct, gc=False):
     """A line of ``GET …/tasks/{upid}/log``."""
 
     t: Word = ""
+
+
+class Image(Struct, gc=False, rename={"rough_size": "approximate-size"}):
+    """An item of ``GET /nodes/{node}/storage/{storage}/content?content=images``: an image, and the VMID that owns it.
+
+    ``volid`` is such as ``ceph:vm-100-disk-0``; sizes are bytes, the rough one where the storage cannot tell better.
+    """
+
+    volid: VolumeId
+    vmid: Vmid = 0
+    format: Word = ""
+    size: Number | None = None
+    rough_size: Number | None = None
+    ctime: Number | None = None
+
+
+class ImageInfo(Struct, gc=False):
+    """``GET /nodes/{node}/storage/{storage}/content/{volume}``."""
+
+    size: Number = 0
+
+
+class Formats(Struct, gc=False):
+    """The formats of the images of a storage."""
+
+    default: Word = ""
+    supported: list[Word] = field(default_factory=list)
+
+
+class StorageStatus(Struct, gc=False):
+    """An item of ``GET /nodes/{node}/storage?format=1``; older versions say nothing of formats."""
+
+    storage: Word = ""
+    formats: Formats | None = None
 
 
 class Version(Struct, gc=False):

@@ -19,7 +19,7 @@ from proxmoxer.core import ProxmoxResource, ResourceException  # type: ignore[im
 from hybridge.core.errors import Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Settings
-from hybridge.drivers.proxmox.answers import Ticket, Upid
+from hybridge.drivers.proxmox.answers import Ticket, Upid, VolumeId
 from hybridge.drivers.proxmox.errors import Answer, classify, transport, unreadable
 from hybridge.drivers.proxmox.transport import Adapter, Login, TicketLogin, TokenLogin, Trust
 
@@ -102,6 +102,11 @@ class Client:
     def delete(self, operation: str, *path: object, **parameters: object) -> str | None:
         """A removal; the UPID of the task that does it, if it goes on in one. Raises CloudError."""
         return self._change(operation, "DELETE", path, parameters)
+
+    def make(self, operation: str, *path: object, **parameters: object) -> str:
+        """A change that is done at once; PVE's id of the image that it made. Raises CloudError."""
+        made: str = _decoded(operation, VolumeId, self._send(operation, "POST", path, parameters), changing=True)
+        return made
 
     def upload(self, operation: str, name: str, content: bytes, *path: object) -> str | None:
         """Puts an ISO image on a storage, in place of one of the same name; the UPID of the task. Raises CloudError."""

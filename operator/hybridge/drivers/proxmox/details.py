@@ -105,6 +105,11 @@ class Book:
                 if age > (_UNCONFIGURED if vmid in picture.guests else LAG):
                     del self._made[vmid]
 
+    def holders(self, volume: str) -> list[str]:
+        """The guests that had an image when they were last read, by PVE's id of it."""
+        with self._lock:
+            return [vmid for vmid, known in self._known.items() if any(one == volume for one, _ in known.details.lent)]
+
     def could_be_ours(self, row: Resource) -> bool:
         """Whether a marker is to be expected on a guest: it has our tag, or one of our VMIDs."""
         return row.vmid in self._ids or (tags.OURS in row.tags and tags.OURS in tags.split(row.tags))

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
+from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import CloudError, Refused, Throttled, Unreachable
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine, Power
@@ -20,10 +21,12 @@ from hybridge.drivers.proxmox import permissions
 from hybridge.drivers.proxmox.answers import Certificate, Member, Resource, Version
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
+from hybridge.drivers.proxmox.listing import Listing
 from hybridge.drivers.proxmox.machines import Machines
 from hybridge.drivers.proxmox.mapping import machine, plain, power
 from hybridge.drivers.proxmox.picture import Picture
 from hybridge.drivers.proxmox.tasks import MOVES, guest_of, poll
+from hybridge.drivers.proxmox.volumes import Volumes
 
 _log = logging.getLogger(__name__)
 _ROOT_CA = "pve-root-ca.pem"
@@ -51,8 +54,9 @@ class Driver:
         self._settings = settings
         self._estate = Estate(settings)
         self._client = self._estate.client
-        self.volumes = None
-        self.machines = Machines(self._estate, settings)
+        self._listing = Listing(self._estate)
+        self.volumes = Volumes(self._estate, self._listing, settings)
+        self.machines = Machines(self._estate, self._listing, settings)
         #: Guests are read one by one, and their agents answer slowly or not at all: not one after the other.
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"{settings.provider}-reader")
 
@@ -74,7 +78,10 @@ class Driver:
         )
 
     def sweep(self, request: SweepRequest) -> Sweep:
-        """See the port: one request for all guests, one for all tasks, and some readings of guests in detail."""
+        """See the port: one request for all guests, one for all tasks, and some readings of guests in detail.
+
+        Volumes cost one for each shared storage of images, and one a node for each other.
+        """
         before = self._client.sent
         picture = self._estate.look()
         tasks = poll(self._client, request.tasks)
@@ -87,11 +94,17 @@ class Driver:
         reached = self._reach(machines)
         for vmid in reached:
             machines[vmid] = self._machine(vmid, picture.guests[vmid], picture, now)
+        portions: dict[CloudKind, Portion[CloudObject]] = {
+            CloudKind.MACHINE: Portion(machines, full=True, settled=not self._estate.book.unread(picture))
+        }
+        listed = 0
+        if CloudKind.VOLUME in request.kinds:
+            portions[CloudKind.VOLUME], listed = self._listing.sweep(picture, machines, self._readers.map)
         return Sweep(
             usage={vmid: Usage(row.cpu, row.mem) for vmid, row in picture.guests.items() if not row.template},
-            portions={CloudKind.MACHINE: Portion(machines, full=True, settled=not self._estate.book.unread(picture))},
+            portions=portions,
             tasks=tasks,
-            requests=self._client.sent - before + read + len(reached),
+            requests=self._client.sent - before + read + len(reached) + listed,
             capacity=picture.capacity,
         )
 
@@ -206,4 +219,14 @@ class Driver:
             self._estate.book.reached(vmid, ())
         newer = known.is_older_than(row, now)
         pool = picture.pool_of(row)
-        return machine(vmid, row.node, known.details, state, addresses=known.addresses, row=row, newer=newer, pool=pool)
+        return machine(
+            vmid,
+            row.node,
+            known.details,
+            state,
+            addresses=known.addresses,
+            row=row,
+            newer=newer,
+            pool=pool,
+            shared=picture.shared,
+        )

@@ -80,6 +80,9 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[str], CloudError]], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), meaning)
     for pattern, meaning in (
         (r"config file already exists|(?:VM|CT) \d+ already exists|unable to create VM \d+\b.*File exists", IdTaken),
+        (r"disk image '[^']*' already exists|Logical Volume \"[^\"]*\" already exists", IdTaken),
+        (r"dataset already exists|\brbd\b.*\(17\) File exists", IdTaken),
+        (r"volume_size_info on '[^']*' failed|dataset does not exist|/lvs\b.* failed: exit code 5", Missing),
         (r"Configuration file '[^']*' does not exist|unable to find configuration file", Missing),
         (r"no such task|unable to (?:parse|open) (?:worker upid|task log)", Missing),
         (r"(?:volume|image) '[^']*' does not exist|no such (?:volume|file)", Missing),
@@ -101,6 +104,7 @@ _WORDS: tuple[tuple[re.Pattern[str], Callable[[str], CloudError]], ...] = tuple(
         (_NO_POOL.pattern, _refused(Reason.NOT_FOUND)),
         (r"permission check failed|only root (?:can|may)|only be used by root", _refused(Reason.NOT_PERMITTED)),
         (r"shrinking disks|not supported|not allowed for linked clones|uses local (?:storage|devices)", _UNSUPPORTED),
+        (r"owned by other VM", _UNSUPPORTED),
         (r"local cdrom image|content type '[^']*' is not available|not a replication target", _UNSUPPORTED),
         (r"virtualisation configured, but not available", _UNSUPPORTED),
         (r"can't clone to non-shared storage|you can't ", _UNSUPPORTED),

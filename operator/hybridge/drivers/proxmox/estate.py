@@ -104,4 +104,5 @@ class Estate:
         row = picture.guests.get(vmid) if picture else None
         pool = picture.pool_of(row) if picture and row else None
         found = known.addresses if known else ()
-        return machine(vmid, node, details(configuration), state, addresses=found, pool=pool)
+        shared = picture.shared if picture else ()
+        return machine(vmid, node, details(configuration), state, addresses=found, pool=pool, shared=shared)

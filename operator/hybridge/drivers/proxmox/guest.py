@@ -13,6 +13,10 @@ MIB = 2**20
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)([KMGT]?)")
 _DRIVE = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate)\d+")
+#: The VMID that owns Volumes, and that no guest has: the last that PVE knows. PVE offers none above 1000000 by itself
+#: (datacenter option ``next-id``).
+LENDER = 999_999_999
+_LENT = re.compile(rf"[^:]+:(?:{LENDER}/)?vm-{LENDER}-[^/]+")
 _BOOTABLE = re.compile(r"(?:ide|sata|scsi|virtio)\d+")
 _NET = re.compile(r"net\d+")
 _NIC_MODEL = re.compile(r"(?:e1000\S*|i825\S+|ne2k\S*|pcnet|rtl8139|virtio|vmxnet3)")
@@ -102,9 +106,19 @@ class Drive:
         return storage if colon and not self.volume.startswith("/") else None
 
     @property
+    def lent(self) -> bool:
+        """Whether it is a Volume, which outlives the guest and is nothing to boot from."""
+        return is_lent(self.volume)
+
+    @property
     def cloud_init(self) -> bool:
         """Whether PVE makes the content of this CD from the guest's own cloud-init settings."""
         return self.cdrom and bool(re.search(r"[-:]cloudinit(?:\.|$)", self.volume))
+
+
+def is_lent(volume: str) -> bool:
+    """Whether an image's name says that it is a Volume."""
+    return _LENT.fullmatch(volume) is not None
 
 
 def drives(words: Words) -> Iterator[Drive]:
@@ -122,6 +136,7 @@ def root_disk(words: Words) -> Drive | None:
         drive.key: drive
         for drive in drives(words)
         if _BOOTABLE.fullmatch(drive.key) and not drive.cdrom and drive.volume != "none"
+        if not drive.lent
     }
     _, boot = properties(words.get("boot", ""), "legacy")
     ordered = [*boot.get("order", "").split(";"), words.get("bootdisk", "")]

@@ -17,8 +17,8 @@ _PLACES = frozenset({"node", "storage"})
 
 def normalize(spec: MachineSpec) -> MachineSpec:
     """The spec with sizes in whole MiB and words as PVE has them. Raises Refused."""
-    _check("proxmox", spec.options, _OPTIONS)
-    _check("placement", spec.placement, _PLACES)
+    check_words("proxmox", spec.options, _OPTIONS)
+    check_words("placement", spec.placement, _PLACES)
     for key, value in spec.tags.items():
         encode(key, value)
     if spec.root_disk_class and spec.placement.get("storage", spec.root_disk_class) != spec.root_disk_class:
@@ -40,7 +40,8 @@ def normalize(spec: MachineSpec) -> MachineSpec:
     )
 
 
-def _check(block: str, words: Mapping[str, object], known: Collection[str]) -> None:
+def check_words(block: str, words: Mapping[str, object], known: Collection[str]) -> None:
+    """Nothing, when PVE has all that a block of a spec names. Raises Refused."""
     unknown = sorted(set(words) - set(known))
     if unknown:
         raise Refused(

@@ -23,7 +23,9 @@ from hybridge.drivers.proxmox import changes, seed, tags
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.guest import AT_ONCE, Configuration, Values
+from hybridge.drivers.proxmox.lending import Lending
 from hybridge.drivers.proxmox.limits import normalize
+from hybridge.drivers.proxmox.listing import Listing
 from hybridge.drivers.proxmox.mapping import UNFINISHED, details
 from hybridge.drivers.proxmox.moves import Moves
 from hybridge.drivers.proxmox.placement import Placement
@@ -38,7 +40,7 @@ from hybridge.drivers.proxmox.tasks import begun
 class Machines:
     """See ``hybridge.drivers.base.MachineDriver``."""
 
-    def __init__(self, estate: Estate, settings: Settings) -> None:
+    def __init__(self, estate: Estate, listing: Listing, settings: Settings) -> None:
         self.traits = Traits(
             exact_sizes=True,
             delete_needs_stop=True,
@@ -53,6 +55,7 @@ class Machines:
         self._client = estate.client
         self._placement = Placement(estate, settings)
         self._seeds = Seeds(estate.client)
+        self._lending = Lending(estate, listing)
         self._switch = Switch(estate)
         self._moves = Moves(estate, 2 * settings.sweep_interval)
         self._defaults = settings.defaults
@@ -185,6 +188,20 @@ class Machines:
         if gone:
             values["delete"] = ",".join(gone)
         configuration = self._put(machine, node, configuration, values)
+        return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power))
+
+    def attach(self, machine: Machine, volume_id: str) -> Started[Machine]:
+        """See the port. A running guest whose disks cannot be plugged has it from its next start on."""
+        with self._lending.one_by_one:
+            node, configuration = self._prove(machine, machine.marker)
+            values = self._lending.given(machine, node, configuration, volume_id)
+            configuration = self._put(machine, node, configuration, values)
+        return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power))
+
+    def detach(self, machine: Machine, volume_id: str) -> Started[Machine]:
+        """See the port. A running guest that does not let go keeps it, and says so, until it is stopped."""
+        node, configuration = self._prove(machine, machine.marker)
+        configuration = self._put(machine, node, configuration, self._lending.taken(configuration, volume_id))
         return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power))
 
     def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:

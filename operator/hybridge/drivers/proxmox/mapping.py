@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hybridge.core.cloudinit import HOSTNAME
 from hybridge.core.identity import Marker, read_notes
 from hybridge.core.machine import Address, Known, Machine, Port, Power
-from hybridge.drivers.proxmox import tags
+from hybridge.drivers.proxmox import images, tags
 from hybridge.drivers.proxmox.answers import AgentInterface, Resource
 from hybridge.drivers.proxmox.guest import (
     Configuration,
@@ -37,6 +37,8 @@ _INNER = re.compile(r"(?:lo|docker|br-|veth|cni|flannel|cali|cilium|lxc|virbr|ta
 
 _PROTECTION = "the guest's option protection is on in Proxmox VE: take it off there, under Options"
 
+#: PVE's ids of the Volumes that a guest has, or is to have, or to lose, and as what.
+Lent = tuple[tuple[str, str], ...]
 #: What a row of the bulk list shows of a configuration: name, CPUs, bytes of memory.
 Shape = tuple[str, int, int]
 
@@ -54,7 +56,10 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What a reading of a guest's configuration told. ``now`` is in effect, ``next`` from the next start on."""
+    """What a reading of a guest's configuration told. ``now`` is in effect, ``next`` from the next start on.
+
+    ``lent``: the Volumes of both.
+    """
 
     name: str
     marker: Marker | None
@@ -68,6 +73,7 @@ class Details:
     pending: Mapping[str, str]
     protection: str
     template: bool
+    lent: Lent = ()
 
     @property
     def shape(self) -> Shape:
@@ -92,6 +98,7 @@ def details(configuration: Configuration) -> Details:
         pending={} if upcoming == current else held_back(current, upcoming),
         protection=_PROTECTION if protected(upcoming) else "",
         template=current.get("template", "0") == "1",
+        lent=tuple(dict.fromkeys((*images.lent(current), *images.lent(upcoming)))),
     )
 
 
@@ -148,10 +155,11 @@ def machine(
     row: Resource | None = None,
     newer: bool = False,
     pool: Known | None = None,
+    shared: Collection[str] = (),
 ) -> Machine:
     """A guest in detail. ``row``: how the bulk list shows it; ``newer``: its name and sizes are later than ``known``.
 
-    ``pool``: the one that it is in; None where this account sees no pools.
+    ``pool``: the one that it is in; None where this account sees no pools. ``shared``: the storages that nodes share.
     """
     form = known.next if state is Power.STOPPED else known.now
     settings = {**form.settings, NODE: (node,)}
@@ -176,6 +184,7 @@ def machine(
         hot_add_memory=known.hot_add_memory,
         lock=_lock(known.lock, row),
         ports=form.ports,
+        disks=images.disks(known.lent, node, shared),
         settings=settings,
         pending={} if state is Power.STOPPED else known.pending,
         agent=bool(addresses) or None if known.agent and state is Power.RUNNING else False,

@@ -37,6 +37,9 @@ _MIGRATE = "VM.Migrate"
 _ANY_POOL = "/pool"
 _POOLS = ("Pool.Audit", "Pool.Allocate")
 _MEDIA = ("Datastore.AllocateTemplate", "Datastore.Allocate")
+#: What it takes to make volumes, to give them to guests, and to remove them. PVE wants the second for the removal of any
+#: image that is no guest's; where it is held, none on the owner is asked for.
+_VOLUMES = ("Datastore.AllocateSpace", "Datastore.Allocate")
 _BRIDGES = "/sdn/zones/localnetwork"
 #: The privilege to ask guest agents was another one before this version.
 _AGENT = ((9,), "VM.GuestAgent.Audit", "VM.Monitor")
@@ -73,6 +76,7 @@ def lacking(answer: Answer, picture: Picture, defaults: Mapping[str, str], versi
     if len(picture.nodes) > 1 and not held.has(_MIGRATE, _inside(home)):
         optional.append(Right(_MIGRATE, home, "moving machines to other nodes"))
     optional += _media(held, picture)
+    optional += _volumes(held, picture, defaults.get("storage"))
     optional += _pools(held)
     optional += _views(held)
     return Lacking(tuple(missing), tuple(optional))
@@ -132,6 +136,14 @@ def _media(held: Held, picture: Picture) -> Iterator[Right]:
     paths = [f"/storage/{name}" for name in _holding("iso", picture.storages.values())]
     best = held.best([*paths, *_unseen(held)] or ["/storage"], _MEDIA, inside=False)
     return (Right(name, best, "user data") for name in _MEDIA if not held.has(name, best))
+
+
+def _volumes(held: Held, picture: Picture, default: str | None) -> Iterator[Right]:
+    """Volumes need theirs together on one storage for disk images, the default one where there is one."""
+    names = [default] if default else _holding("images", picture.storages.values())
+    paths = [f"/storage/{name}" for name in names]
+    best = held.best(paths if default else [*paths, *_unseen(held)] or ["/storage"], _VOLUMES, inside=False)
+    return (Right(name, best, "volumes") for name in _VOLUMES[1:] if not held.has(name, best))
 
 
 def _pools(held: Held) -> Iterator[Right]:

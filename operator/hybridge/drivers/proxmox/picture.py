@@ -48,7 +48,7 @@ class Storage:
 class Picture:
     """``guests``: QEMU guests and templates by VMID; ``used``: all VMIDs, of containers too; ``taken_at``: monotonic.
 
-    ``pools``: those that this account sees.
+    ``pools``: those that this account sees. ``shared``: the storages in sight that nodes share.
     """
 
     taken_at: float
@@ -58,6 +58,7 @@ class Picture:
     storages: Mapping[str, Storage]
     capacity: Capacity
     pools: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
     @classmethod
     def take(cls, client: Client) -> Self:
@@ -87,14 +88,16 @@ class Picture:
                 stores.append(row)
             elif row.type == "pool":
                 pools.add(row.pool)
+        storages = _storages(stores)
         return cls(
             taken_at,
             guests,
             frozenset(used),
             _nodes(hosts, guests.values()),
-            _storages(stores),
+            storages,
             _sum(hosts, stores),
             frozenset(pools),
+            frozenset(name for name, one in storages.items() if one.shared),
         )
 
     def online(self, node: str) -> bool:

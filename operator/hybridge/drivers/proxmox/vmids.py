@@ -8,6 +8,7 @@ from itertools import chain
 
 from hybridge.core.errors import Refused
 from hybridge.core.reasons import Reason
+from hybridge.drivers.proxmox.guest import LENDER
 
 #: Where the Provider names no range. PVE's own bounds are 100 and 999999999.
 _FROM, _TO = 1000, 9999
@@ -46,7 +47,7 @@ class Vmids:
         ``used``: ids of guests in sight. ``taken``: ids on record. When the whole range was given out once, those of it
         that are free now come again. Raises Refused when none is.
         """
-        occupied = {*used, *(int(text) for text in taken if text.isdigit())}
+        occupied = {LENDER, *used, *(int(text) for text in taken if text.isdigit())}
         with self._lock:
             occupied |= self._lost
             if self._next is None:
