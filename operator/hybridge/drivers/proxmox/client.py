@@ -25,6 +25,8 @@ from hybridge.drivers.proxmox.transport import Adapter, Login, TicketLogin, Toke
 
 T = TypeVar("T")
 #: What decoding raises: RecursionError for what is nested too deeply.
+#: Held while a decoder is made.
+_BUILDING = threading.Lock()
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -41,6 +43,9 @@ class _Problem(msgspec.Struct):
     errors: dict[str, str] | None = None
 
 
+_PROBLEMS = msgspec.json.Decoder(_Problem, strict=False)
+
+
 class _Serializer:
     """Leaves the decoding to msgspec, which reads only the fields that are used."""
 
@@ -49,7 +54,7 @@ class _Serializer:
 
     def loads_errors(self, response: requests.Response) -> Mapping[str, Any]:
         try:
-            problem = msgspec.json.decode(response.content, type=_Problem, strict=False)
+            problem = _PROBLEMS.decode(response.content)
         except _UNREADABLE:
             problem = _Problem()
         after = response.headers.get("Retry-After", "")
@@ -200,6 +205,12 @@ def _decoded(operation: str, kind: Any, content: bytes, *, changing: bool = Fals
         raise unreadable(operation, error, changing=changing) from error
 
 
-@cache
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    """One at a time: msgspec 0.22 crashes the process when two threads meet a type for the first time at once."""
+    with _BUILDING:
+        return _built(kind)
+
+
+@cache
+def _built(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(_Envelope[kind], strict=False)
