@@ -8,10 +8,13 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.errors import Refused
+from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Address, Machine, Power
 from hybridge.core.reasons import Reason
+from hybridge.drivers.base import Sweep, SweepRequest
 from hybridge.engine.outcome import Again
-from tests.unit.engine.machine_bed import MachineBed
+from tests.sweeps import shown
+from tests.unit.engine.machine_bed import Cloud, MachineBed
 
 INIT = {"userData": {"secretRef": {"name": "init", "key": "data"}}}
 ALLOW = {"disruption": "Allow"}
@@ -415,3 +418,30 @@ def test_a_tag_that_an_older_schema_admitted_is_refused_before_a_cloud_hears_of_
     bed.delete()
     bed.settle()
     assert bed.cloud.there == {}
+
+
+class _Late(Cloud):
+    """``late``: what the next sweep shows in the place of what is there."""
+
+    late: Machine | None = None
+
+    def sweep(self, request: SweepRequest) -> Sweep:
+        late, self.late = self.late, None
+        return Sweep({CloudKind.MACHINE: shown([late])}) if late else super().sweep(request)
+
+
+@pytest.mark.parametrize("back", [True, False], ids=["put back", "still off"])
+def test_what_is_let_go_without_its_marker_is_looked_at_once_more(*, back: bool) -> None:
+    cloud = _Late()
+    bed = MachineBed(cloud, lifecycle={"onDelete": "Detach"})
+    bed.settle()
+    cloud.late = replace(bed.machine, marker=None)
+    if not back:
+        cloud.change(bed.machine.id, marker=None)
+    bed.delete()
+
+    bed.settle()
+
+    assert bed.machine.marker is None
+    assert bed.body["metadata"]["finalizers"] == []
+    bed.close()

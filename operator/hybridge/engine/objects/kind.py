@@ -265,8 +265,7 @@ class ObjectKind(ABC, Generic[K]):
                 again = None if memo.unreadable_at is None else PATIENCE
                 return await self._reporter.report(case, plan, mine, settled=True, after=again)
             case Release():
-                await self._world.drop_finalizer(case.key)
-                return Again(0.0)
+                return await self._release(case)
             case Rest():
                 return await self._reporter.report(case, plan, mine, settled=True, after=None)
 
@@ -279,6 +278,18 @@ class ObjectKind(ABC, Generic[K]):
             case.memo.absent = None
             case.memo.unreadable_at = None if machine.detailed else self._world.clock()
             case.shelf.inventory.see(machine)
+
+    async def _release(self, case: K) -> Outcome:
+        """Lets the object go. What is there without our marker is looked at once more: what was seen of it may be old."""
+        known_id, inventory = case.memo.id, case.shelf.inventory
+        seen = inventory.get(known_id) if known_id and not case.spec.observed else None
+        if known_id and seen is not None and not seen.gone:
+            await self._look(case, known_id)
+            now = inventory.get(known_id)
+            if now is not None and not now.gone and now.marker is not None and now.marker.owner == case.marker.owner:
+                return Again(0.0)
+        await self._world.drop_finalizer(case.key)
+        return Again(0.0)
 
     async def _search(self, case: K) -> None:
         link, began = case.link, self._world.clock()
