@@ -57,8 +57,7 @@ def play(bed: OperatorBed, person: Person, folder: Path, chosen: Sequence[type[D
         for deceit in reversed(deceits):
             deceit.end(scene)
         if any(deceit.renames for deceit in deceits):
-            # What was seen a moment ago may be acted on a moment later.
-            _looked(scene)
+            # It may have gone since it was asked for, and before its marker was back.
             early = early or scene.bed.get(KIND, "let-go", scene.namespace) is None
         if any(isinstance(deceit, Reused) for deceit in deceits):
             strangers = {one: facts for one, facts in strangers.items() if one not in ids.values()}
