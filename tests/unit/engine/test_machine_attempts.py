@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
+from hybridge.core.errors import Refused
 from hybridge.core.machine import Power
-from hybridge.core.plan import Action, Do, Verb
+from hybridge.core.plan import Action, Do, Refuse, Verb
+from hybridge.core.reasons import Reason
 from hybridge.engine.machines.memo import Memo
 from hybridge.engine.objects.attempts import REPEAT_MOST, Attempts
 
@@ -94,3 +99,17 @@ def test_another_spec_is_no_repetition() -> None:
     memo.began(2)
 
     assert memo.attempts.hold_back(STOP, 100.0) == 0.0
+
+
+def test_of_an_error_only_the_words_are_kept() -> None:
+    """An error holds all that was on the stack when it was raised: pictures of whole clouds, and answers."""
+    attempts, step = Attempts(), START
+    error = Refused(Reason.QUOTA, "VcpuLimitExceeded")
+    gone = weakref.ref(error)
+
+    attempts.failed(step, error)
+    del error
+    gc.collect()
+
+    assert gone() is None
+    assert attempts.failure(step) == Refuse(Reason.QUOTA, "VcpuLimitExceeded")

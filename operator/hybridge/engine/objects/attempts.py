@@ -25,7 +25,8 @@ class Attempts:
 
     refused: dict[str, Refuse] = field(default_factory=dict)
     _done: dict[tuple[object, ...], tuple[float, int]] = field(default_factory=dict)
-    _failed: dict[tuple[object, ...], tuple[int, CloudError]] = field(default_factory=dict)
+    #: Only the words of errors: an error itself holds all that was on the stack when it was raised.
+    _failed: dict[tuple[object, ...], tuple[int, Refuse]] = field(default_factory=dict)
     _waits: int = 0
     _stops: int = 0
 
@@ -66,7 +67,7 @@ class Attempts:
         self._done[_signature(step)] = (now, repeats + 1 if -inf < at and now - at <= calm else 0)
         self._waits = 0
 
-    def failure(self, step: Do) -> CloudError | None:
+    def failure(self, step: Do) -> Refuse | None:
         """Why this step failed the last time."""
         failed = self._failed.get(_signature(step))
         return failed[1] if failed else None
@@ -75,14 +76,15 @@ class Attempts:
         """The step was not taken, or its task failed. Whether by that the plan changes: what needs a stopped machine, and
         is refused or fails again and again, is given up for this spec.
         """
-        times = self._failed.get(_signature(step), (0, error))[0] + 1
-        self._failed[_signature(step)] = times, error
+        told = Refuse(error.reason, error.message)
+        times = self._failed.get(_signature(step), (0, told))[0] + 1
+        self._failed[_signature(step)] = times, told
         final = error.disposition is Disposition.STOP or (times >= GIVE_UP and error.reason not in _PASSING)
         if not final or error.disposition is Disposition.WAIT:
             return False
         cold = [action.field for action in step.actions if action.disruptive and action.verb in CONFIGURING]
         news = [field for field in cold if field not in self.refused]
-        self.refused.update(dict.fromkeys(news, Refuse(error.reason, error.message)))
+        self.refused.update(dict.fromkeys(news, told))
         return bool(news)
 
     def succeeded(self, step: Do) -> None:
