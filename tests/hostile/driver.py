@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.machine import Machine
+from hybridge.core.managed import ManagedObject
 from hybridge.drivers.base import Driver, Started
 from lab.faultproxy import Garble, Rule
 from tests.contract.bed import Bed
@@ -68,15 +69,15 @@ class Hostility:
         self._pool.shutdown()
 
 
-class HostileMachines:
-    """The machines of a driver; each method meets rewritten answers first, and then makes good what was begun."""
+class HostileObjects:
+    """The part of a driver for one kind; each method meets rewritten answers first, and then makes good what was begun."""
 
-    def __init__(self, driver: Driver, hostility: Hostility) -> None:
-        self._machines = driver.machines
+    def __init__(self, part: Any, hostility: Hostility) -> None:
+        self._part = part
         self._hostility = hostility
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._machines, name)
+        found = getattr(self._part, name)
         if not callable(found) or name in {"normalize", "close"}:
             return found
 
@@ -92,22 +93,22 @@ class HostileMachines:
         return call
 
     def _fresh(self, words: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The words of a call with the machine as it is now: an engine looks again after a call that failed."""
-        if not words or not isinstance(words[0], Machine):
+        """The words of a call with the cloud object as it is now: an engine looks again after a call that failed."""
+        if not words or not isinstance(words[0], Machine | ManagedObject):
             return words
-        now = self._insist(lambda: self._machines.get(words[0].id))
+        now = self._insist(lambda: self._part.get(words[0].id))
         return (now or words[0], *words[1:])
 
-    def _made(self, words: tuple[Any, ...]) -> Started[Machine] | None:
+    def _made(self, words: tuple[Any, ...]) -> Started[Any] | None:
         """What creates have made whose answers were rewritten: an engine looks before it asks again."""
         intent, _, marker = words
-        made = self._machines.find(marker, intent)
+        made = self._part.find(marker, intent)
         return Started(made[0].id, made[0]) if made else None
 
-    def _is_not_denied(self, machine_id: str, tries: list[Future[Any]]) -> None:
+    def _is_not_denied(self, known_id: str, tries: list[Future[Any]]) -> None:
         for one in tries:
             if one.exception() is None and one.result() is None:
-                self._hostility.note("wrong: get: a machine that is there was told as gone", machine_id)
+                self._hostility.note("wrong: get: what is there was told as gone", known_id)
 
     def _insist(self, call: Callable[[], Any]) -> Any:
         """The call as the engine makes it: what has to wait is asked again."""
@@ -128,7 +129,8 @@ class HostileDriver:
         self._driver = driver
         self._hostility = hostility
         self.push = driver.push
-        self.machines = HostileMachines(driver, hostility)
+        self.machines = HostileObjects(driver.machines, hostility)
+        self.volumes = None if driver.volumes is None else HostileObjects(driver.volumes, hostility)
 
     def check(self) -> Any:
         """A check with rewritten answers, and one without."""

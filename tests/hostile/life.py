@@ -8,6 +8,7 @@ from hybridge.core.machine import Power
 from hybridge.drivers.base import Driver
 from tests.contract.bed import GIB, Bed, cloud_init, with_choice
 from tests.contract.eye import Eye
+from tests.contract.volume_eye import VolumeEye
 from tests.hostile.driver import Hostility, hostile
 
 
@@ -33,6 +34,8 @@ def live(bed: Bed, driver: Driver, hostility: Hostility) -> None:
         spec = with_choice(spec, path, first)
         field = "networks" if path.startswith("networks") else path
         machine = eye.configure(machine, spec, {field}, marker)
+    if driver.volumes is not None:
+        live_with_a_volume(bed, seen, machine.id)
     for power in (Power.RUNNING, Power.STOPPED):
         eye.finish(seen.machines.set_power(machine, spec, power, hard=True))
         machine = eye.see(machine.id, lambda one, power=power: one.power is power)  # type: ignore[misc]
@@ -44,3 +47,21 @@ def live(bed: Bed, driver: Driver, hostility: Hostility) -> None:
     eye.finish(seen.machines.mark(machine, marker))
     machine = eye.see(machine.id, lambda one: one.marker == marker)
     eye.delete(machine, spec)
+
+
+def live_with_a_volume(bed: Bed, seen: Driver, machine_id: str) -> None:
+    """A volume is made, looked at, attached, grown, detached, let go, taken back and deleted, in the same way."""
+    eye = VolumeEye(bed, seen)
+    spec, marker = bed.volume_spec(), bed.volume_marker()
+    volume = eye.make(spec, marker)
+    eye.volumes.get(volume.id)
+    eye.volumes.get(bed.missing_volume)
+    eye.volumes.find(marker, None)
+    machine, volume = eye.attach(eye.eye.see(machine_id), volume)
+    eye.configure(volume, replace(spec, size=4 * GIB), {"size"}, marker)
+    volume = eye.see(volume.id, lambda one: one.size == 4 * GIB)
+    _, volume = eye.detach(machine, volume)
+    eye.eye.finish(eye.volumes.mark(volume, None))
+    volume = eye.see(volume.id, lambda one: one.marker is None)
+    eye.eye.finish(eye.volumes.mark(volume, marker))
+    eye.delete(eye.see(volume.id, lambda one: one.marker is not None))
