@@ -95,7 +95,7 @@ class ProxmoxBed(Bed):
     )
     missing_id = "999999"
     missing_image = "999999"
-    missing_volume = f"ceph:vm-{LENDER}-none_nobody_{'0' * 32}"
+    missing_volume = f"ceph:vm-{LENDER}-none__nobody_{'a' * 26}"
     grows_alone = False
     tags_volumes = False
     marks_volumes = False

@@ -3,12 +3,14 @@
 Proxmox VE keeps neither notes nor tags on an image. What it keeps is the name, which begins with the VMID of the owner; a
 guest's end takes only images along that it owns (PVE::QemuServer, destroy_vm), and taking one off a guest registers it as
 unused, to be destroyed with the guest, only if the guest owns it (vmconfig_register_unused_drive). So a Volume is owned by
-a VMID that no guest has: ``vm-999999999-<name>_<cluster id>_<uid>``.
+a VMID that no guest has: ``vm-999999999-<name>_<cluster id>_<uid>``, UUIDs in base 32, and another cluster id as it is,
+after one more ``_``.
 """
 
 from __future__ import annotations
 
 import re
+from base64 import b32decode, b32encode
 from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
@@ -24,12 +26,13 @@ KIND = "Volume"
 #: Types of storage that keep images as files, whose names end with their format.
 FILES = frozenset({"dir", "nfs", "cifs", "btrfs", "cephfs", "glusterfs"})
 
-#: Characters of the name of a spec within that of an image: LVM takes 127 for all, its device mapper doubles each dash.
-_LONGEST_NAME = 24
-_CLUSTER = re.compile(r"[A-Za-z0-9-]{1,36}")
+#: Characters of the name of a spec within that of an image, and of an id, which stands in fields of a plan: LVM takes 127
+#: for a name, and its device mapper doubles each dash.
+_LONGEST_NAME, _LONGEST_ID = 16, 119
+_CLUSTER = re.compile(r"[A-Za-z0-9-]{1,26}")
 _ODD = re.compile(r"[^A-Za-z0-9-]+")
 _NAMED = re.compile(
-    rf"vm-{LENDER}-(?P<name>[A-Za-z0-9-]*)_(?P<cluster>[A-Za-z0-9-]{{1,36}})_(?P<uid>[0-9a-f]{{32}})"
+    rf"vm-{LENDER}-(?P<name>[A-Za-z0-9-]*)_(?P<cluster>[a-z2-7]{{26}}|_[A-Za-z0-9-]{{1,26}})_(?P<uid>[a-z2-7]{{26}})"
     r"(?:\.(?:raw|qcow2|vmdk))?"
 )
 _ID = re.compile(r"(?:(?P<node>[A-Za-z0-9][A-Za-z0-9.-]*)/)?(?P<volume>(?P<storage>[A-Za-z][A-Za-z0-9_.-]*):\S+)")
@@ -61,10 +64,23 @@ def plain_name(name: str) -> str:
 
 def file_name(name: str, marker: Marker) -> str:
     """The name of the image of an object. Raises Refused."""
-    if not _CLUSTER.fullmatch(marker.cluster):
-        words = f"the cluster id {marker.cluster!r} does not fit into the name of an image in Proxmox VE"
-        raise Refused(Reason.UNSUPPORTED, f"{words}: it has at most 36 letters, digits and dashes")
-    return f"vm-{LENDER}-{plain_name(name)}_{marker.cluster}_{UUID(marker.uid).hex}"
+    cluster = _coded(marker.cluster)
+    if cluster is None:
+        if not _CLUSTER.fullmatch(marker.cluster):
+            words = f"the cluster id {marker.cluster!r} does not fit into the name of an image in Proxmox VE"
+            raise Refused(Reason.UNSUPPORTED, f"{words}: it is a UUID, or has at most 26 letters, digits and dashes")
+        cluster = f"_{marker.cluster}"
+    uid = _coded(marker.uid)
+    if uid is None:
+        raise Refused(Reason.INVALID_SPEC, f"the uid {marker.uid!r} is no UUID")
+    return f"vm-{LENDER}-{plain_name(name)}_{cluster}_{uid}"
+
+
+def check_length(ref: ImageRef) -> None:
+    """Nothing, when there is room for the id wherever it has to stand. Raises Refused."""
+    if len(str(ref)) > _LONGEST_ID:
+        words = f"{ref} has {len(str(ref))} characters, and {_LONGEST_ID} is the most"
+        raise Refused(Reason.UNSUPPORTED, f"{words}: the storage needs a shorter name")
 
 
 def read_name(volume: str) -> tuple[str, Marker | None]:
@@ -73,7 +89,29 @@ def read_name(volume: str) -> tuple[str, Marker | None]:
     found = _NAMED.fullmatch(last)
     if found is None:
         return last, None
-    return found["name"], Marker(found["cluster"], str(UUID(hex=found["uid"])), KIND, "", "")
+    cluster = found["cluster"][1:] if found["cluster"].startswith("_") else _decoded(found["cluster"])
+    uid = _decoded(found["uid"])
+    if not (cluster and uid):
+        return last, None
+    return found["name"], Marker(cluster, uid, KIND, "", "")
+
+
+def _coded(text: str) -> str | None:
+    """A UUID in 26 characters; None for what is none, or not written as Kubernetes does."""
+    try:
+        one = UUID(text)
+    except ValueError:
+        return None
+    return b32encode(one.bytes).decode().rstrip("=").lower() if str(one) == text else None
+
+
+def _decoded(text: str) -> str | None:
+    """The UUID of 26 characters; None where it would be written otherwise."""
+    try:
+        found = str(UUID(bytes=b32decode(f"{text.upper()}======")))
+    except ValueError:
+        return None
+    return found if _coded(found) == text else None
 
 
 def lent(words: Words) -> tuple[tuple[str, str], ...]:

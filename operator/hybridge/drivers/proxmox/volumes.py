@@ -23,7 +23,7 @@ from hybridge.drivers.proxmox.answers import Image, StorageStatus, Word
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.guest import LENDER, MIB
-from hybridge.drivers.proxmox.images import FILES, ImageRef, file_name, image, plain_name, read_name
+from hybridge.drivers.proxmox.images import FILES, ImageRef, check_length, file_name, image, plain_name, read_name
 from hybridge.drivers.proxmox.lending import await_readings, holders
 from hybridge.drivers.proxmox.limits import check_words
 from hybridge.drivers.proxmox.listing import Listing, places
@@ -93,6 +93,8 @@ class Volumes:
         if "format" in words:
             name += f".{words['format']}"
         place = self._listing.place(ImageRef("", storage, str(home) if home else None), picture)
+        files = f"{LENDER}/" if "format" in words else ""
+        check_length(image(f"{storage}:{files}{name}", place.node, picture.shared))
         self._prove_lender()
         size = int(str(words["size"]))
         try:

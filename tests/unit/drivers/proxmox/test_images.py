@@ -15,7 +15,7 @@ from hybridge.drivers.proxmox.vmids import Vmids
 UID = "6f0d3c1e-0b5d-4c1e-8f00-00000000abcd"
 CLUSTER = "0b5d3c1e-4f6a-4a7b-9a51-cf0f5a2f5b11"
 MARKER = Marker(CLUSTER, UID, "Volume", "shop", "db-data")
-FILE = f"vm-999999999-db-data-6f0d3c1e_{CLUSTER}_6f0d3c1e0b5d4c1e8f0000000000abcd"
+FILE = "vm-999999999-db-data-6f0d3c1e_bnotyhspnjfhxgsrz4hvul23ce_n4gtyhqllvgb5dyaaaaaaaflzu"
 
 
 def test_a_name_tells_whose_the_image_is() -> None:
@@ -39,14 +39,36 @@ def test_a_name_tells_whose_the_image_is() -> None:
         f"ceph:{FILE}0",
         f"ceph:{FILE}.iso",
         f"ceph:{FILE.replace('_', '-')}",
+        f"ceph:{FILE[:-1]}v",  # the same bytes, written otherwise
     ],
 )
 def test_no_other_name_is_a_marker(volume: str) -> None:
     assert images.read_name(volume)[1] is None
 
 
+@pytest.mark.parametrize("cluster", ["prod-eu", "a", "x" * 26, "0B5D3C1E-contract", "a" * 25 + "7"])
+def test_a_cluster_id_of_peoples_own_is_kept_as_it_is(cluster: str) -> None:
+    marker = Marker(cluster, UID, "Volume", "shop", "db")
+
+    found = images.read_name(f"ceph:{images.file_name('db', marker)}")[1]
+
+    assert found is not None
+    assert found.owner == marker.owner
+
+
 def test_a_name_of_the_longest_parts_fits_into_what_lvm_takes() -> None:
-    assert len(images.file_name("x" * 300, MARKER)) <= 127
+    """Also with each dash doubled and the name of the volume group before it."""
+    for cluster in (CLUSTER, "-" * 26):
+        name = images.file_name("x" * 300, Marker(cluster, UID, "Volume", "shop", "db"))
+        assert len(f"pve-{name.replace('-', '--')}") <= 127
+
+
+def test_an_id_that_would_not_fit_into_a_status_is_refused() -> None:
+    name = images.file_name("x" * 300, MARKER)
+    images.check_length(ImageRef(f"storage-of-12:999999999/{name}.qcow2", "storage-of-12"))
+
+    with pytest.raises(Refused, match="shorter name"):
+        images.check_length(ImageRef(f"a-storage-of-a-very-long-name:999999999/{name}.qcow2", "a-storage"))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +77,7 @@ def test_a_name_of_the_longest_parts_fits_into_what_lvm_takes() -> None:
         ("db", "db"),
         ("db.data_1", "db-data-1"),
         ("Büro / 50 %", "B-ro-50"),
-        ("a" * 23 + ".b", "a" * 23),
+        ("a" * 15 + ".b", "a" * 15),
         ("../../etc", "etc"),
     ],
 )
@@ -64,7 +86,7 @@ def test_a_name_has_the_alphabet_of_images(name: str, plain: str) -> None:
     assert images.plain_name(plain) == plain
 
 
-@pytest.mark.parametrize("cluster", ["prod/eu", "prod_eu", "x" * 37, "prod.eu"])
+@pytest.mark.parametrize("cluster", ["prod/eu", "prod_eu", "x" * 27, "prod.eu"])
 def test_a_cluster_id_that_does_not_fit_is_refused(cluster: str) -> None:
     with pytest.raises(Refused, match="cluster id"):
         images.file_name("db", Marker(cluster, UID, "Volume", "shop", "db"))
