@@ -93,7 +93,8 @@ def refusal(content: bytes) -> bytes:
         return b""
     if not told.get("Code"):
         return b""
-    inside = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in told.items())
+    # botocore makes nothing of what is there and empty, where everybody expects a text.
+    inside = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in told.items() if text)
     # EC2 has its errors in a list, STS has one.
     return f"<Response><Errors><Error>{inside}</Error></Errors><Error>{inside}</Error></Response>".encode()
 

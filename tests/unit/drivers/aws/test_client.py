@@ -35,6 +35,8 @@ class Ec2(Endpoint):
                 item = f"<item><instancesSet><item><instanceId>i-1</instanceId>{_STATE}</item></instancesSet></item>"
                 told = f"<reservationSet>{item}</reservationSet>{more}"
                 return 200, f"<DescribeInstancesResponse>{told}</DescribeInstancesResponse>"
+            case "DescribeSubnets":
+                return 403, "<R><Errors><Error><Code>UnauthorizedOperation</Code><Message/></Error></Errors></R>"
             case _:
                 return 200, "no XML"
 
@@ -91,6 +93,14 @@ def test_an_answer_that_is_no_xml_may_have_changed_something(start: Start) -> No
     with pytest.raises(Unreachable) as error:
         client(start(None)).call("StartInstances", InstanceIds=["i-1"])
     assert error.value.took_effect_possible
+
+
+def test_a_refusal_without_a_word_is_one_by_its_code(start: Start) -> None:
+    with pytest.raises(Refused) as caught:
+        client(start(None)).call("DescribeSubnets")
+
+    assert caught.value.reason is Reason.NOT_PERMITTED
+    assert "ec2:DescribeSubnets" in caught.value.message
 
 
 def test_a_refused_connection_changed_nothing() -> None:
