@@ -85,6 +85,10 @@ def _check_volume(picture: Picture, drive: Drive, node: str, target: str) -> Non
         raise Refused(
             Reason.CAPACITY, f"node {target} does not have the storage {storage.name} of the guest's {drive.key}"
         )
+    if drive.lent and not storage.shared:
+        raise Refused(
+            Reason.UNSUPPORTED, f"the volume {drive.volume} is on node {node} alone, so that the guest cannot leave it"
+        )
     if drive.cdrom and not storage.shared and not drive.cloud_init:
         raise Refused(
             Reason.UNSUPPORTED,

@@ -81,6 +81,36 @@ def test_a_volume_of_a_node_stays_there(lab: Lab, bench: Bench) -> None:
     assert bench.driver.volumes.get(volume.id) == seen(bench).objects[volume.id]
 
 
+def test_a_machine_with_a_volume_of_its_node_does_not_leave_it(lab: Lab, bench: Bench) -> None:
+    whose, spec = marker(), bench.spec(placement={"node": "pve2"})
+    machine, _ = bench.make(spec, whose)
+    volume = make(bench, replace(SPEC, class_="local-lvm", placement={"node": "pve2"}))
+    machine = bench.after(bench.driver.machines.attach(machine, volume.id))
+    there = replace(spec, placement={"node": "pve1"})
+
+    with pytest.raises(Refused, match="cannot leave") as refusal:
+        bench.driver.machines.configure(machine, there, {"placement.node"}, None, whose)
+
+    assert refusal.value.reason is Reason.UNSUPPORTED
+    assert lab.guest(machine.id).node == "pve2"
+
+
+def test_disks_of_a_machine_move_without_its_volumes(lab: Lab, bench: Bench) -> None:
+    whose, spec = marker(), bench.spec()
+    machine, _ = bench.make(spec, whose)
+    volume = make(bench)
+    machine = bench.after(bench.driver.machines.attach(machine, volume.id))
+    there = replace(spec, placement={"storage": "nfs"})
+
+    machine = bench.after(bench.driver.machines.configure(machine, there, {"placement.storage"}, None, whose))
+    machine = bench.look(machine.id, refresh=True)
+
+    assert machine.settings["placement.storage"] == ("nfs",)
+    assert [disk.id for disk in machine.disks or ()] == [volume.id]
+    assert volume.id.startswith("ceph:")
+    assert list(images(lab, "ceph")) == [volume.id.removeprefix("ceph:")]
+
+
 def test_a_node_that_is_down_is_no_proof_of_absence(lab: Lab, bench: Bench) -> None:
     volume = make(bench, replace(SPEC, class_="local-lvm", placement={"node": "pve2"}))
     lab.pve.nodes["pve2"]["online"] = False
