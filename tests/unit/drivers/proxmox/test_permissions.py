@@ -71,6 +71,13 @@ def test_templates_that_may_not_be_cloned_are_named() -> None:
     assert told(without("/vms", "VM.Clone")) == ["VM.Clone on /vms/9000 or /vms/9001 (making machines)"]
 
 
+def test_volumes_need_one_storage_where_images_can_be_made_and_removed() -> None:
+    wanted = "optional: Datastore.Allocate on /storage/ceph (volumes)"
+
+    assert wanted in told(without("/storage/ceph", "Datastore.Allocate"))
+    assert wanted in told(without("/storage/ceph", "Datastore.Allocate"), {"storage": "ceph"})
+
+
 def test_one_template_that_may_be_cloned_is_enough() -> None:
     assert told({**without("/vms", "VM.Clone"), "/vms/9001": {"VM.Clone": 1}}) == []
 
