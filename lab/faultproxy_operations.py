@@ -90,7 +90,7 @@ _SOAP_METHOD = re.compile(rb"<(?:[\w.-]+:)?Body(?:\s[^>]*)?>\s*<(?:[\w.-]+:)?([\
 #: SOAP methods that change nothing but the caller's own session: reads, filters, views, collectors, tickets, checks.
 _SOAP_READS = re.compile(
     r"""
-      (?:Pbm)? (?: Retrieve | ContinueRetrieve | CancelRetrieve | Query | Find | Fetch | Check | Validate | Estimate
+      (?:Pbm|Vslm)? (?: Retrieve | ContinueRetrieve | CancelRetrieve | Query | Find | Fetch | Check | Validate | Estimate
                  | Search | List | Get | Lookup | Recommend | Has | CurrentTime ) \w*
     | (?: WaitForUpdates | CheckForUpdates | CancelWaitForUpdates | Login | Logout | Acquire ) \w*
     | SessionIsActive | CloneSession | ImpersonateUser | RequestSecurityToken

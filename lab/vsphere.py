@@ -11,6 +11,7 @@ from lab.fleet import Wanted, batches
 from lab.pki import Authority
 from lab.process import LabError
 from lab.vsphere_cards import NetworkCards
+from lab.vsphere_disks import FirstClassDisks
 from lab.vsphere_machine import PATHS, VsphereMachine, described
 from lab.vsphere_policies import StoragePolicies
 from lab.vsphere_sdk import id_of, vim, vmodl
@@ -34,6 +35,7 @@ class VsphereCloud(VsphereServer):
         super().__init__(folder, authority, task_delay=task_delay, boot_delay=boot_delay)
         self.cards = NetworkCards(self._session)
         self.storage_policies = StoragePolicies(self._session)
+        self.disks = FirstClassDisks(self._session)
 
     # ---------------------------------------------------------------- reading
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from lab.aws import AwsCloud
 from lab.bed import SimulatedCloud
 from lab.proxmox import ProxmoxCloud
+from lab.vsphere import VsphereCloud
 
 
 def leftovers(cloud: SimulatedCloud) -> set[str]:
-    """Ids of such things. A vCenter keeps all that a machine has in its folder, so that nothing can stay alone there."""
+    """Ids of such things. A vCenter keeps in its folder all that a machine has, but for first-class disks."""
     match cloud:
         case AwsCloud():
             ec2 = cloud.client()
@@ -22,4 +23,6 @@ def leftovers(cloud: SimulatedCloud) -> set[str]:
             there = {machine.vmid for machine in cloud.machines()}
             images = [volume.volid for volume in cloud.volumes() if volume.vmid not in there]
             return {volume for volume in (*cloud.isos(), *images) if not any(volume in word for word in used)}
+        case VsphereCloud():
+            return {disk.id for disk in cloud.disks.all() if disk.machine is None}
     return set()

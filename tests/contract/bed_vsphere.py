@@ -20,13 +20,15 @@ from lab.vsphere import VsphereCloud
 from lab.vsphere_estate import GRANTS
 from lab.vsphere_machine import VsphereMachine
 from lab.vsphere_sdk import vim
-from tests.contract.bed import MIB, ODD_NAME, Bed, Calls, Shown
+from tests.contract.bed import GIB, MIB, ODD_NAME, Bed, Calls, Shown, ShownVolume
 
 #: What only changes of machines need that their life in the test does not come upon.
 _MOVING = (
     *("VirtualMachine.Config.Rename", "VirtualMachine.Config.UpgradeVirtualHardware", "VirtualMachine.Inventory.Move"),
     *("Resource.ColdMigrate", "Resource.HotMigrate", "VirtualMachine.Config.AddRemoveDevice"),
 )
+#: What only volumes need.
+_VOLUMES = ("Datastore.FileManagement", "VirtualMachine.Config.AddExistingDisk", "VirtualMachine.Config.RemoveDisk")
 
 
 class VsphereBed(Bed):
@@ -41,6 +43,10 @@ class VsphereBed(Bed):
         delete="Destroy_Task",
         migrate="RelocateVM_Task",
         list="WaitForUpdatesEx",
+        create_volume="CreateDisk_Task",
+        delete_volume="DeleteVStorageObject_Task",
+        attach="AttachDisk_Task",
+        detach="DetachDisk_Task",
     )
     throttle = Answer(429, body="Too Many Requests")
     refusal = Answer(500, code="InvalidArgument", message="A specified parameter was not correct: spec")
@@ -54,7 +60,7 @@ class VsphereBed(Bed):
             *("/DC0/datastore/LocalDS_0", "/DC0/network/frontend"),
         }
     )
-    for_features = ("Global.SetCustomField", "Global.ManageCustomFields", *_MOVING, "StorageProfile.View")
+    for_features = ("Global.SetCustomField", "Global.ManageCustomFields", *_MOVING, *_VOLUMES, "StorageProfile.View")
     beyond = (*_MOVING, "StorageProfile.View")
     changing = (
         *("VirtualMachine.Inventory.CreateFromExisting", "VirtualMachine.Inventory.Delete", "Resource.AssignVMToPool"),
@@ -101,6 +107,16 @@ class VsphereBed(Bed):
     unique_names = True
     missing_id = "vm-999999"
     missing_image = "vm-999999"
+    missing_volume = "00000000-0000-4000-8000-000000000000"
+    volume_sweep_cost = 1
+    volume_life_cost = 14
+    impossible_volumes = (
+        {"iops": 3000},
+        {"throughput": 2**27},
+        {"encrypted": True},
+        {"placement": {"zone": "a"}},
+        {"options": {"format": "raw"}},
+    )
 
     def __init__(self, folder: Path, authority: Authority) -> None:
         self._hurt: set[str] = set()
@@ -207,6 +223,44 @@ class VsphereBed(Bed):
     def protect(self, machine_id: str) -> None:
         self._vcenter.protect(machine_id)
         self._protected.add(machine_id)
+
+    def volumes(self) -> dict[str, ShownVolume]:
+        return {
+            disk.id: ShownVolume(
+                id=disk.id,
+                size=disk.size,
+                owner=disk.metadata.get(OWNER),
+                machines=(disk.machine,) if disk.machine else (),
+                tags=disk.metadata,
+            )
+            for disk in self._vcenter.disks.all()
+        }
+
+    @property
+    def volume_words(self) -> Mapping[str, object]:
+        return {"placement": {"storage": VsphereCloud.datastores[0]}}
+
+    def stranger_volume(self, name: str) -> str:
+        return self._vcenter.disks.create(name, 2 * GIB)
+
+    def copy_volume(self, volume_id: str) -> str | None:
+        disk = self._vcenter.disks.disk(volume_id)
+        return self._vcenter.disks.create(disk.name, disk.size, metadata=disk.metadata)
+
+    def destroy_volume(self, volume_id: str) -> None:
+        self._vcenter.disks.destroy(volume_id)
+
+    def attach_volume(self, machine_id: str, volume_id: str) -> None:
+        self._vcenter.disks.attach(machine_id, volume_id)
+
+    def detach_volume(self, machine_id: str, volume_id: str) -> None:
+        self._vcenter.disks.detach(machine_id, volume_id)
+
+    def grow_volume(self, volume_id: str, size: int) -> None:
+        self._vcenter.disks.grow(volume_id, size)
+
+    def tag_volume(self, volume_id: str, key: str, value: str) -> None:
+        self._vcenter.disks.set_metadata(volume_id, {key: value})
 
     def tidy(self) -> None:
         for place in self._hurt:

@@ -81,8 +81,11 @@ class VolumeEye:
     def configure(self, volume: Volume, spec: VolumeSpec, fields: Collection[str], marker: Marker) -> None:
         """Changes fields of a volume, to the end."""
         spec = self.volumes.normalize(spec)
-        started = self.insist(lambda: self.volumes.configure(volume, spec, fields, None, marker))
-        self.eye.finish(started)
+        again = True
+        while again:
+            started = self.insist(lambda: self.volumes.configure(volume, spec, fields, None, marker))
+            self.eye.finish(started)
+            again = started.again
 
     def attach(self, machine: Machine, volume: Volume) -> tuple[Machine, Volume]:
         """Gives a machine a volume; both as they are then."""

@@ -58,6 +58,7 @@ func mergeDevices(
 	for _, device := range devices {
 		spec := &types.VirtualDeviceConfigSpec{Operation: types.VirtualDeviceConfigSpecOperationAdd, Device: device}
 		if disk, ok := device.(*types.VirtualDisk); ok {
+			disk.VDiskId = nil
 			spec.FileOperation = types.VirtualDeviceConfigSpecFileOperationCreate
 			if backing, ok := disk.Backing.(*types.VirtualDiskFlatVer2BackingInfo); ok {
 				// The copy gets a file and a UUID of its own.
@@ -92,6 +93,9 @@ func completeEdits(
 		switch device := change.Device.(type) {
 		case *types.VirtualDisk:
 			before, ok := old.(*types.VirtualDisk)
+			if ok {
+				device.VDiskId = before.VDiskId
+			}
 			if !ok || !resize(device, before) {
 				return &types.InvalidDeviceOperation{InvalidDeviceSpec: types.InvalidDeviceSpec{DeviceIndex: int32(i)}}
 			}

@@ -13,6 +13,7 @@ var serviceInstance = vim25.ServiceInstance
 type dispatcher struct {
 	accounts  *accounts
 	machines  *machines
+	disks     *disks
 	authority *authority
 	protected *protected
 }
@@ -22,6 +23,14 @@ var redirected = map[string]map[string]bool{
 	"VirtualMachine": {
 		"CloneVM_Task": true, "ReconfigVM_Task": true, "Rename_Task": true, "RelocateVM_Task": true,
 		"MarkAsTemplate": true, "MarkAsVirtualMachine": true, "ShutdownGuest": true,
+		"AttachDisk_Task": true, "DetachDisk_Task": true,
+	},
+	"VcenterVStorageObjectManager": {
+		"CreateDisk_Task": true, "ListVStorageObject": true, "RetrieveVStorageObject": true,
+		"RenameVStorageObject": true, "SetVStorageObjectControlFlags": true, "ExtendDisk_Task": true,
+		"ClearVStorageObjectControlFlags": true,
+		"UpdateVStorageObjectPolicy_Task": true, "VCenterUpdateVStorageObjectMetadataEx_Task": true,
+		"DeleteVStorageObject_Task": true,
 	},
 	"Folder": {"CreateVM_Task": true, "MoveIntoFolder_Task": true},
 	"AuthorizationManager": {
@@ -47,8 +56,11 @@ func (d dispatcher) dispatch(
 		return nil, nil
 	}
 	var target mo.Reference = d.machines
-	if method.This.Type == "AuthorizationManager" {
+	switch method.This.Type {
+	case "AuthorizationManager":
 		target = d.authority
+	case "VcenterVStorageObjectManager":
+		target = d.disks
 	}
 	// The simulator looks the called object up again by its reference; the request itself keeps the real one.
 	method.This = target.Reference()

@@ -25,6 +25,7 @@ type machines struct {
 	unlocked
 	feed     *feed
 	policies *associations
+	disks    *disks
 
 	nextHost atomic.Uint32
 	nextMAC  atomic.Uint32
@@ -41,11 +42,12 @@ type arrival struct {
 	unlock func()
 }
 
-func newMachines(feed *feed, policies *associations) *machines {
+func newMachines(feed *feed, policies *associations, disks *disks) *machines {
 	return &machines{
 		resident: newResident("machines"),
 		feed:     feed,
 		policies: policies,
+		disks:    disks,
 		arriving: make(map[types.ManagedObjectReference]*arrival),
 		owners:   make(map[string]types.ManagedObjectReference),
 	}
@@ -373,6 +375,7 @@ func (m *machines) reconfigure(
 	vm.Summary.Config.Annotation = vm.Config.Annotation
 	if fault == nil {
 		m.policies.configure(vm.Self, spec)
+		m.settleDisks(ctx, spec.DeviceChange)
 	}
 	return fault
 }

@@ -21,7 +21,6 @@ import (
 	"github.com/vmware/govmomi/simulator"
 	_ "github.com/vmware/govmomi/sts/simulator"
 	_ "github.com/vmware/govmomi/vapi/simulator"
-	_ "github.com/vmware/govmomi/vslm/simulator"
 )
 
 type options struct {
@@ -79,12 +78,13 @@ func run(o options) error {
 	guests := newGuests(o.bootDelay)
 	kept := newProtected()
 	chosen := newAssociations()
-	install(model.Map(), accounts, guests, kept, chosen)
+	disks := install(model.Map(), accounts, guests, kept, chosen)
 	if err = furnish(ctx, model); err != nil {
 		return fmt.Errorf("inventory: %w", err)
 	}
 
 	servePolicies(accounts, model.Map(), chosen)
+	serveCatalog(disks)
 	service := model.Service
 	service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	// Without a user here the simulator lets everybody in and never asks ValidLogin.
@@ -114,7 +114,7 @@ func loopback(address string) error {
 // install puts the lab's own objects in front of the simulator's.
 func install(
 	registry *simulator.Registry, accounts *accounts, guests *guests, kept *protected, chosen *associations,
-) {
+) *disks {
 	feed := newFeed()
 	registry.Put(feed)
 	registry.AddHandler(feed)
@@ -124,7 +124,10 @@ func install(
 	registry.AddHandler(hosts)
 	go hosts.follow()
 
-	machines := newMachines(feed, chosen)
+	disks := newDisks(feed, chosen)
+	registry.Put(disks)
+	registry.AddHandler(disks)
+	machines := newMachines(feed, chosen, disks)
 	registry.Put(machines)
 	registry.AddHandler(machines)
 	authority := &authority{resident: newResident("authority"), accounts: accounts}
@@ -135,5 +138,6 @@ func install(
 	// The one that the model was built with would go on collecting every update for nobody.
 	registry.RemoveHandler(&root.PropertyCollector)
 	registry.Put(root)
-	registry.Handler = dispatcher{accounts, machines, authority, kept}.dispatch
+	registry.Handler = dispatcher{accounts, machines, disks, authority, kept}.dispatch
+	return disks
 }

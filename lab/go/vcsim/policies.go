@@ -86,7 +86,8 @@ func (p *policies) PbmQueryAssociatedProfiles(
 	for _, entity := range req.Entities {
 		answer := pbmtypes.PbmQueryProfileResult{Object: entity}
 		machine, _, _ := strings.Cut(entity.Key, ":")
-		if p.registry.Get(types.ManagedObjectReference{Type: "VirtualMachine", Value: machine}) == nil {
+		apart := entity.ObjectType == "virtualDiskUUID"
+		if !apart && p.registry.Get(types.ManagedObjectReference{Type: "VirtualMachine", Value: machine}) == nil {
 			answer.Fault = &types.LocalizedMethodFault{
 				Fault: &types.InvalidArgument{InvalidProperty: "entities"}, LocalizedMessage: "no such machine",
 			}

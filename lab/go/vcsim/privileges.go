@@ -56,6 +56,24 @@ func needs(ctx *simulator.Context, method *simulator.Method) []need {
 		return destroyNeeds(req.This)
 	case *types.RelocateVM_Task:
 		return relocateNeeds(ctx, req)
+	case *types.CreateDisk_Task:
+		if backing := req.Spec.BackingSpec; backing != nil {
+			return onDatastore(backing.GetVslmCreateSpecBackingSpec().Datastore)
+		}
+	case *types.ExtendDisk_Task:
+		return onDatastore(req.Datastore)
+	case *types.DeleteVStorageObject_Task:
+		return onDatastore(req.Datastore)
+	case *types.RenameVStorageObject:
+		return onDatastore(req.Datastore)
+	case *types.SetVStorageObjectControlFlags:
+		return onDatastore(req.Datastore)
+	case *types.ClearVStorageObjectControlFlags:
+		return onDatastore(req.Datastore)
+	case *types.UpdateVStorageObjectPolicy_Task:
+		return onDatastore(req.Datastore)
+	case *types.VCenterUpdateVStorageObjectMetadataEx_Task:
+		return onDatastore(req.Datastore)
 	case *types.MoveIntoFolder_Task:
 		return []need{{req.This, "VirtualMachine.Inventory.Move"}}
 	case *types.Rename_Task:
@@ -67,6 +85,11 @@ func needs(ctx *simulator.Context, method *simulator.Method) []need {
 		return []need{{method.This, privilege}}
 	}
 	return nil
+}
+
+// onDatastore is what a change of a first-class disk needs.
+func onDatastore(store types.ManagedObjectReference) []need {
+	return []need{{store, "Datastore.FileManagement"}}
 }
 
 func cloneNeeds(ctx *simulator.Context, req *types.CloneVM_Task) []need {

@@ -26,6 +26,8 @@ var methodOf = map[string]string{
 	"StandbyGuest":   "StandbyGuest",
 	"CreateVm":       "",
 	"ReconfigVm":     "",
+	"CreateDisk":     "",
+	"DeleteDisk":     "",
 }
 
 // taskTexts gives tasks the names, and their faults the sentences, of a vCenter.

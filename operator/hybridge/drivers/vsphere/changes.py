@@ -18,7 +18,7 @@ from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task
 from hybridge.drivers.base import Started
-from hybridge.drivers.vsphere import clone, collector, guestinfo, placement, proof, seen, versions
+from hybridge.drivers.vsphere import clone, collector, disks, guestinfo, placement, proof, seen, versions
 from hybridge.drivers.vsphere.attributes import Attributes
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
@@ -254,6 +254,6 @@ def _growth(machine: Machine, devices: Sequence[Any], size: int, policy: str | N
     disk = seen.root_disk(devices)
     if disk is None:
         raise Refused(Reason.INVALID_SPEC, f"{machine.name} ({machine.id}) has no disk that could grow")
-    if (seen.capacity(disk) or 0) >= size:
+    if (disks.capacity(disk) or 0) >= size:
         return []
     return [clone.disk_change(clone.grown(disk, size), policy)]

@@ -16,11 +16,12 @@ from hybridge.core.identity import Marker
 from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere import guestinfo, versions
+from hybridge.drivers.vsphere.disks import capacity
 from hybridge.drivers.vsphere.inventory import Layout
 from hybridge.drivers.vsphere.placement import Place, network
 from hybridge.drivers.vsphere.policies import Chosen, profiles
 from hybridge.drivers.vsphere.sdk import vim
-from hybridge.drivers.vsphere.seen import MIB, capacity, card_network, root_disk
+from hybridge.drivers.vsphere.seen import MIB, card_network, root_disk
 from hybridge.drivers.vsphere.seen import cards as machine_cards
 from hybridge.drivers.vsphere.seen import disks as machine_disks
 from hybridge.drivers.vsphere.templates import Template

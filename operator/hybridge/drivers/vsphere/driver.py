@@ -11,12 +11,16 @@ from hybridge.core.errors import CloudError, Refused
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Capacity, Connection, Settings, Sweep, SweepRequest
 from hybridge.drivers.vsphere import capacity, errors, permissions
+from hybridge.drivers.vsphere.attaching import Attaching
+from hybridge.drivers.vsphere.catalog import Catalog, CatalogStub
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.machines import VsphereMachines
 from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.policies import Policies
+from hybridge.drivers.vsphere.volume_watch import VolumeWatch
+from hybridge.drivers.vsphere.volumes import VsphereVolumes
 from hybridge.drivers.vsphere.watch import Watch
 
 #: Seconds after which the capacity is read again.
@@ -43,9 +47,13 @@ class VsphereDriver:
         self._picture = picture = Picture()
         self._capacity_at = -math.inf
         policies = Policies(self._session)
-        self._watch = Watch(self._session, self._inventory.datacenter_reference, picture, policies)
-        self.volumes = None
-        self.machines = VsphereMachines(self._session, settings, self._inventory, picture, policies)
+        session, inventory = self._session, self._inventory
+        seen = VolumeWatch(session, inventory, picture, policies, settings.sweep_interval)
+        self._watch = Watch(session, inventory.datacenter_reference, picture, policies, seen)
+        catalog = Catalog(session, inventory, session.calls, CatalogStub(session))
+        attaching = Attaching(session, picture, catalog)
+        self.volumes = VsphereVolumes(session, settings.defaults, inventory, picture, policies, catalog, attaching)
+        self.machines = VsphereMachines(session, settings, inventory, picture, policies, attaching)
 
     def check(self) -> Connection:
         """Logs in, and reads who the vCenter is, the datacenter, what it could hold and what is not permitted."""

@@ -26,14 +26,18 @@ READS = frozenset(
         "FindAllByUuid",
         "FindChild",
         "HasPrivilegeOnEntities",
+        "ListVStorageObject",
         "Login",
         "Logout",
         "PbmQueryAssociatedProfiles",
         "PbmQueryProfile",
         "PbmRetrieveContent",
         "PbmRetrieveServiceContent",
+        "RetrieveContent",
         "RetrievePropertiesEx",
         "RetrieveServiceContent",
+        "RetrieveVStorageObject",
+        "VslmListVStorageObjectForSpec",
         "WaitForUpdatesEx",
     }
 )

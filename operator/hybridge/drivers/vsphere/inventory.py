@@ -50,6 +50,7 @@ _LAYOUT: Final[Mapping[Any, tuple[str, ...]]] = {
         "summary.capacity",
         "summary.freeSpace",
         "summary.maintenanceMode",
+        "summary.url",
     ),
     vim.Network: ("name", "parent"),
     vim.OpaqueNetwork: ("name", "parent", "summary"),

@@ -18,6 +18,7 @@ from hybridge.core.task import Task
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.marked import prove, prove_for
 from hybridge.drivers.vsphere import clone, collector, placement, proof, seen
+from hybridge.drivers.vsphere.attaching import Attaching
 from hybridge.drivers.vsphere.changes import FOLDER, OFF, POLICIES, RELOCATION, Changes, Wish
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.collector import Found
@@ -60,7 +61,13 @@ class VsphereMachines:
     )
 
     def __init__(
-        self, session: Session, settings: Settings, inventory: Inventory, picture: Picture, policies: Policies
+        self,
+        session: Session,
+        settings: Settings,
+        inventory: Inventory,
+        picture: Picture,
+        policies: Policies,
+        attaching: Attaching,
     ) -> None:
         self._session = session
         self._defaults = settings.defaults
@@ -68,6 +75,7 @@ class VsphereMachines:
         self._picture = picture
         self._policies = policies
         self._promised = Promised()
+        self._attaching = attaching
         self._changes = Changes(session, inventory, picture, policies)
         self._templates = Templates(session, inventory, picture)
 
@@ -162,6 +170,16 @@ class VsphereMachines:
         with _present(machine):
             return self._started(machine.id, self._vm(machine.id).ReconfigVM_Task(change), "Mark")
 
+    def attach(self, machine: Machine, volume_id: str) -> Started[Machine]:
+        """AttachDisk_Task."""
+        with _present(machine):
+            return self._attaching.attach(machine, volume_id)
+
+    def detach(self, machine: Machine, volume_id: str) -> Started[Machine]:
+        """DetachDisk_Task."""
+        with _present(machine):
+            return self._attaching.detach(machine, volume_id)
+
     def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:
         """PowerOnVM_Task, PowerOffVM_Task, or ShutdownGuest where VMware Tools run."""
         soft = power is Power.STOPPED and not hard and spec.power_off is not PowerOff.HARD
@@ -180,8 +198,9 @@ class VsphereMachines:
             raise
 
     def delete(self, machine: Machine) -> Started[Machine]:
-        """Destroy_Task: the machine and all its disks. It is read right before: what was pushed may be as old as a moment,
-        and what is destroyed does not come back.
+        """Destroy_Task: the machine and all its disks, but for volumes, which are to stay.
+
+        It is read right before: what was pushed may be as old as a moment, and what is destroyed does not come back.
 
         Whether somebody disabled it is not to be known before: ``disabledMethod`` of every running machine holds it.
         """
@@ -189,6 +208,7 @@ class VsphereMachines:
         if present is None:
             return Started(id=machine.id, found=replace(machine, power=Power.GONE))
         prove(machine, present.marker)
+        self._attaching.admit_deletion(present)
         try:
             return self._started(machine.id, self._vm(machine.id).Destroy_Task(), "Destroy")
         except CloudError as error:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hybridge.core.difference import setting_text
 from hybridge.core.identity import Marker
-from hybridge.core.machine import Address, Known, Machine, Port, Power
+from hybridge.core.machine import Address, Disk, Known, Machine, Port, Power
 from hybridge.core.machine_diff import without
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
@@ -52,6 +52,7 @@ def machine(found: Seen, places: Places, attributes: Mapping[int, str], *, detai
         hot_add_cpus=found.hot_add_cpus,
         hot_add_memory=found.hot_add_memory,
         ports=tuple(_ports(found, places)) if detailed else None,
+        disks=_volumes(found) if detailed else None,
         settings=_settings(found, places) if detailed else {},
         pending=_pending(found),
         agent=found.tools_running,
@@ -64,6 +65,11 @@ def _ports(found: Seen, places: Places) -> Iterable[Port]:
     """The interfaces in the order in which a guest finds them."""
     for _, card in sorted(found.cards.items()):
         yield Port(places.network(card.network, card.name), card.mac or None)
+
+
+def _volumes(found: Seen) -> tuple[Disk, ...] | None:
+    known = found.attached
+    return None if known is None else tuple(Disk(one.id, one.device) for one in known)
 
 
 def _settings(found: Seen, places: Places) -> Mapping[str, Known]:
@@ -181,12 +187,22 @@ def task(properties: Mapping[str, Any]) -> TaskSeen:
         state=state,
         progress=properties.get("info.progress") if state is TaskState.RUNNING else None,
         error=(describe(fault) if fault is not None else "no reason given") if state is TaskState.FAILED else "",
-        result=moid(result) if type(result) is vim.VirtualMachine else None,
+        result=_result(result),
         holder=moid(fault.object) if fault is not None and taken and fault.object is not None else None,
         entity=moid(entity) if entity is not None else "",
         operation=str(properties.get("info.descriptionId") or ""),
         reason=_reason(fault) if state is TaskState.FAILED and fault is not None else None,
     )
+
+
+def _result(made: Any) -> str | None:
+    """The id of the machine or the first-class disk that a task has made."""
+    if type(made) is vim.VirtualMachine:
+        return moid(made)
+    if not isinstance(made, vim.vslm.VStorageObject):
+        return None
+    found = getattr(getattr(made.config, "id", None), "id", None)
+    return str(found) if found else None
 
 
 def _reason(fault: Any) -> Reason | None:

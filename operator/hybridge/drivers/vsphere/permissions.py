@@ -34,6 +34,8 @@ _FOLDER: Final[Mapping[str, str]] = {
 }
 _FOLDER_FEATURES: Final[Mapping[str, str]] = {
     "VirtualMachine.Config.AddRemoveDevice": "more networks than the template has, or fewer",
+    "VirtualMachine.Config.AddExistingDisk": "volumes",
+    "VirtualMachine.Config.RemoveDisk": "volumes",
     "VirtualMachine.Config.Rename": "changing names",
     "VirtualMachine.Config.UpgradeVirtualHardware": "newer virtual hardware",
     "VirtualMachine.Inventory.Move": "moving machines",
@@ -44,9 +46,12 @@ _FOLDER_FEATURES: Final[Mapping[str, str]] = {
 _TEMPLATES: Final = {"VirtualMachine.Provisioning.DeployTemplate": _MAKING}
 _POOL: Final = {"Resource.AssignVMToPool": _MAKING}
 _DATASTORE: Final = {"Datastore.AllocateSpace": _MAKING}
+_DATASTORE_FEATURES: Final = {"Datastore.FileManagement": "volumes"}
 _NETWORK: Final = {"Network.Assign": "connecting machines"}
 _TOP: Final = {"Global.ManageCustomFields": "tags", "StorageProfile.View": "storage policies"}
-_ALL: Final = tuple({**_FOLDER, **_FOLDER_FEATURES, **_TEMPLATES, **_POOL, **_DATASTORE, **_NETWORK, **_TOP})
+_ALL: Final = tuple(
+    {**_FOLDER, **_FOLDER_FEATURES, **_TEMPLATES, **_POOL, **_DATASTORE, **_DATASTORE_FEATURES, **_NETWORK, **_TOP}
+)
 
 #: Most places of a kind that are asked about.
 _MOST: Final = 100
@@ -81,6 +86,7 @@ def check(session: Session, layout: Layout, defaults: Mapping[str, str], templat
     ]
     optional = [
         *_without(held, layout, [machines], _FOLDER_FEATURES),
+        *_without(held, layout, stores, _DATASTORE_FEATURES),
         *_without(held, layout, [moid(top)], _TOP),
     ]
     usual = layout.roots["vmFolder"]

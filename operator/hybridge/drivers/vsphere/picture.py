@@ -11,9 +11,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from hybridge.core.machine import Machine, Power
+from hybridge.core.machine import Known, Machine, Power
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.vsphere import mapping, seen
+from hybridge.drivers.vsphere.disks import Attached
 from hybridge.drivers.vsphere.mapping import TaskSeen
 from hybridge.drivers.vsphere.places import Places
 from hybridge.drivers.vsphere.seen import Associated, Disks, Seen
@@ -38,6 +39,12 @@ class Picture:
         self._started: dict[str, float] = {}
         self._changing: dict[str, str] = {}
         self._unread: set[str] = set()
+        self._rewiring: set[str] = set()
+        self._rewired: set[str] = set()
+        self._volume_tasks: dict[str, tuple[str, str]] = {}
+        self._volumes_due: set[str] = set()
+        self._stores: dict[str, str] = {}
+        self._volume_policies: dict[str, Known] = {}
         self.clear()
 
     def clear(self) -> None:
@@ -61,9 +68,13 @@ class Picture:
         """Takes over changed properties of one object; None: not set any more."""
         with self._lock:
             if kind == "VirtualMachine":
+                known = object_id in self._seen
                 found = self._seen.setdefault(object_id, Seen(object_id))
+                before = found.disk_count
                 for path, value in changes:
                     seen.update(found, path, value)
+                if known and found.disk_count != before:
+                    self._recounted(found)
                 self._dirty.add(object_id)
                 self._gone.discard(object_id)
             elif kind == "Task":
@@ -93,6 +104,7 @@ class Picture:
         self._changed_tasks.add(task_id)
         if task.state is not TaskState.RUNNING:
             self._ended(task_id, task.entity)
+            self._volume_ended(task_id)
         elif task.entity and not self.ready:  # it may be ours, of a session or a process before
             self._changing.setdefault(task.entity, task_id)
 
@@ -102,10 +114,32 @@ class Picture:
             return
         if self._changing[entity] == task_id:
             del self._changing[entity]
+        if entity in self._rewiring:
+            self._rewiring.discard(entity)
+            self._rewired.add(entity)
+            return
         self._unread.add(entity)
         if (found := self._seen.get(entity)) is not None:
             found.policies = None
             self._dirty.add(entity)
+
+    def _recounted(self, found: Seen) -> None:
+        """Which disks came or went is not pushed: the devices of what is ours are read, of all else they are unknown."""
+        if found.marks:
+            self._rewired.add(found.id)
+        elif not found.all_disks_pushed:
+            found.volumes = None
+
+    def _volume_ended(self, task_id: str) -> None:
+        """A volume is read anew when a change of ours has ended, and what a creation has made."""
+        volume_id, store = self._volume_tasks.pop(task_id, (None, ""))
+        if volume_id is None:
+            return
+        if result := self._tasks[task_id].result:
+            self._volumes_due.add(result)
+            self._stores[result] = store
+        if volume_id:
+            self._volumes_due.add(volume_id)
 
     def _place(self, kind: str, object_id: str, changes: Mapping[str, Any]) -> None:
         """Names of places and of custom attributes: machines show them, so all are looked at again."""
@@ -132,6 +166,18 @@ class Picture:
         with self._lock:
             unread, self._unread = self._unread, set()
             return unread
+
+    def take_rewired(self) -> set[str]:
+        """The machines whose devices have to be read, because volumes came or went by a change of ours that has ended."""
+        with self._lock:
+            rewired, self._rewired = self._rewired, set()
+            return rewired
+
+    def take_volumes_due(self) -> set[str]:
+        """The volumes that have to be read, because a change of ours has ended."""
+        with self._lock:
+            due, self._volumes_due = self._volumes_due, set()
+            return due
 
     # What everybody reads.
 
@@ -161,6 +207,58 @@ class Picture:
         """The folders of machines, by id."""
         with self._lock:
             return {machine_id: self._seen[machine_id].parent for machine_id in ids if machine_id in self._seen}
+
+    def rewiring(self, machine_id: str) -> None:
+        """A change of the volumes of a machine is about to be asked for: see ``changing``."""
+        with self._lock:
+            self._rewiring.add(machine_id)
+
+    def volume_changing(self, volume_id: str, task: Task | None = None, store: str = "") -> None:
+        """A change of a volume has begun; its id is empty while it is being made, on datastore ``store``. Without a task:
+        it is over.
+        """
+        with self._lock:
+            known = self._tasks.get(task.id) if task else None
+            if task is not None:
+                self._volume_tasks[task.id] = volume_id, store
+            elif volume_id:
+                self._volumes_due.add(volume_id)
+            if task is not None and known is not None and known.state is not TaskState.RUNNING:
+                self._volume_ended(task.id)
+
+    def place_volumes(self, stores: Mapping[str, str], policies: Mapping[str, Known]) -> None:
+        """On which datastores volumes were last seen, by their ids, and their storage policies."""
+        with self._lock:
+            self._stores, self._volume_policies = dict(stores), dict(policies)
+
+    def volume_policy(self, volume_id: str) -> Known | None:
+        """The storage policy of a volume, as last read."""
+        with self._lock:
+            return self._volume_policies.get(volume_id)
+
+    def volume_store(self, volume_id: str) -> str:
+        """The datastore on which a volume was last seen; empty where none was."""
+        with self._lock:
+            return self._stores.get(volume_id, "")
+
+    def volumes_due(self) -> bool:
+        """Whether a volume has to be read now."""
+        with self._lock:
+            return bool(self._volumes_due)
+
+    def attachments(self) -> dict[str, list[tuple[str, Attached]]]:
+        """Which machines have volumes, and as what, by the ids of the volumes."""
+        with self._lock:
+            found: dict[str, list[tuple[str, Attached]]] = {}
+            for one in self._seen.values():
+                for volume in one.attached or ():
+                    found.setdefault(volume.id, []).append((one.id, volume))
+            return found
+
+    def storage(self, datastore: str) -> Known:
+        """All words for a datastore that was pushed, and for the datastore cluster that it is of."""
+        with self._lock:
+            return self._places.storage(datastore)
 
     def undisked(self) -> list[str]:
         """Machines with a marker whose disks are not all pushed: their devices have to be read."""
@@ -228,6 +326,9 @@ class Picture:
             known = self._tasks.get(task.id) if task else None
             if known is not None and known.state is not TaskState.RUNNING:
                 self._changing.pop(machine_id, None)
+                if machine_id in self._rewiring:
+                    self._rewiring.discard(machine_id)
+                    self._rewired.add(machine_id)
             else:
                 self._changing[machine_id] = task.id if task else _CALLED
 
@@ -249,6 +350,12 @@ class Picture:
                 return self._shutdown(wanted)
             found = self._tasks.get(wanted.id)
             return self.judged(found, wanted) if found else None
+
+    def has_failed(self, task: Task) -> bool:
+        """Whether a task is known to have failed."""
+        with self._lock:
+            found = self._tasks.get(task.id)
+            return found is not None and found.state is TaskState.FAILED
 
     def pushed(self, task_id: str) -> Task | None:
         """A task that nobody asked for."""

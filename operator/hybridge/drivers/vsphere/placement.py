@@ -159,6 +159,16 @@ def _compute(layout: Layout, chosen: Mapping[str, str], usual: Found | None) -> 
     return pool.id, compute, host.id if host else None
 
 
+def hosts_of(layout: Layout, chosen: Mapping[str, str]) -> list[Found]:
+    """The hosts of the compute resource that these words name; all, where they name none that there is."""
+    every = layout.of(inventory.HOSTS)
+    try:
+        _, compute, host = _compute(layout, chosen, _usual(layout, None))
+    except Refused:
+        return every
+    return [one for one in every if (one.id == host if host else _parent(one) == compute.id)]
+
+
 def _usual(layout: Layout, host: str | None) -> Found | None:
     """Where nothing is asked for: the only compute resource, else that of this host."""
     everything = layout.of(inventory.COMPUTE)

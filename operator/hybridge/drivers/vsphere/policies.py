@@ -7,7 +7,7 @@ Source: ProfileManager in the VMware Storage Policy API reference. The privilege
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -16,15 +16,15 @@ from hybridge.core.errors import Refused
 from hybridge.core.machine import Known, MachineSpec
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
-from hybridge.drivers.vsphere.client import Session, Stub
+from hybridge.drivers.vsphere.beside import BesideStub
+from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.inventory import Kept
-from hybridge.drivers.vsphere.sdk import moid, pbm, soap, vim
+from hybridge.drivers.vsphere.sdk import moid, pbm, vim
 from hybridge.drivers.vsphere.seen import Associated, Disks
 
 _PATH: Final = "/pbm"
 #: That of the oldest vCenter which is spoken to: nothing is needed that came later.
 _VERSION: Final = "pbm.version.v7_0"
-_READ_TIMEOUT: Final = 20.0
 #: Seconds for which names are used again.
 _NAMES_AGE: Final = 300.0
 #: Of how many homes and disks one request asks at most.
@@ -35,39 +35,11 @@ _REQUIREMENT: Final = "REQUIREMENT"
 _NONE: Final[Known] = ("",)
 
 
-class PolicyStub(Stub):
-    """Calls of PBM: it has cookies of its own, and takes the vCenter's as a header of the message."""
+class PolicyStub(BesideStub):
+    """Calls of PBM."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(session, _READ_TIMEOUT)
-        self._login = ""
-        self._cookie = ""
-
-    @property
-    def version(self) -> str:
-        """The version of PBM that is spoken."""
-        return _VERSION
-
-    @property
-    def path(self) -> str:
-        """Where on the vCenter PBM is."""
-        return _PATH
-
-    @property
-    def cookie(self) -> str:
-        """PBM's own session, of as long as the login that it came with is in force."""
-        return self._cookie if self._login == self._session.cookie else ""
-
-    @cookie.setter
-    def cookie(self, cookie: str) -> None:
-        self._login, self._cookie = self._session.cookie, cookie
-
-    @property
-    def writer(self) -> Any:
-        """What writes calls as SOAP, with the vCenter's session as it is now."""
-        writer = soap.SoapStubAdapterBase(_VERSION)
-        writer.requestContext = {"vcSessionCookie": self._session.cookie.partition("=")[2].strip('"')}
-        return writer
+        super().__init__(session, _PATH, _VERSION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +80,7 @@ class Policies:
         """
         names = self._known(stub)
         answer = self._manager(stub).PbmQueryAssociatedProfiles(list(_asked(machines)))
-        found: dict[str, Known] = {}
-        for entry in answer or ():
-            if entry.fault is None:
-                ids = [str(profile.uniqueId) for profile in entry.profileId or ()]
-                found[str(entry.object.key)] = (names.get(ids[0], ids[0]), ids[0]) if ids else _NONE
+        found = _told(names, answer)
         return {
             machine_id: Associated(
                 found[machine_id],
@@ -122,6 +90,16 @@ class Policies:
             for machine_id, disks in machines.items()
             if machine_id in found
         }
+
+    def of_volumes(self, ids: Collection[str], stub: PolicyStub) -> dict[str, Known]:
+        """The policy of each of these first-class disks. One request. Those that PBM cannot tell of are left out."""
+        names = self._known(stub)
+        asked = [pbm.ServerObjectRef(objectType="virtualDiskUUID", key=one) for one in sorted(ids)]
+        return _told(names, self._manager(stub).PbmQueryAssociatedProfiles(asked))
+
+    def chosen_id(self, name: str | None) -> str | None:
+        """The id of a policy of this name or id; None for none. Raises Refused NOT_FOUND with near names."""
+        return self._id(name) if name else None
 
     def _id(self, wanted: str) -> str:
         known = self._known(self._calls)
@@ -155,6 +133,16 @@ def page(machines: Mapping[str, Disks]) -> dict[str, Disks]:
     """The first of these machines: as many as are asked for by one request."""
     sizes = accumulate(2 + len(disks.others) for disks in machines.values())
     return {key: disks for (key, disks), size in zip(machines.items(), sizes, strict=True) if size <= PAGE}
+
+
+def _told(names: Mapping[str, str], answer: Any) -> dict[str, Known]:
+    """What an answer tells, by the keys of what was asked about; without what it has a fault for."""
+    found: dict[str, Known] = {}
+    for entry in answer or ():
+        if entry.fault is None:
+            ids = [str(profile.uniqueId) for profile in entry.profileId or ()]
+            found[str(entry.object.key)] = (names.get(ids[0], ids[0]), ids[0]) if ids else _NONE
+    return found
 
 
 def _asked(machines: Mapping[str, Disks]) -> Iterator[Any]:

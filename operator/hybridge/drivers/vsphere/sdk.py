@@ -13,17 +13,21 @@ from pyVmomi import SoapAdapter, VmomiSupport
 from pyVmomi import pbm as _pbm
 from pyVmomi import vim as _vim
 from pyVmomi import vmodl as _vmodl
+from pyVmomi import vslm as _vslm
 
 #: Types of the vSphere API and of its object model.
 vim: Final[Any] = _vim
 vmodl: Final[Any] = _vmodl
 #: Types of the API of storage policies, which a vCenter serves beside its own.
 pbm: Final[Any] = _pbm
+#: Types of the API of the catalog of first-class disks, which a vCenter serves beside its own as well.
+vslm: Final[Any] = _vslm
 soap: Final[Any] = SoapAdapter
 
 #: The versions of the API that are spoken, oldest first. A vCenter answers in the words of the version it is asked in.
 VERSIONS: Final = {
     (7, 0): "vim.version.v7_0",
+    (7, 0, 2): "vim.version.v7_0_2_0",
     (8, 0, 0): "vim.version.v8_0_0_0",
     (8, 0, 1): "vim.version.v8_0_1_0",
     (8, 0, 2): "vim.version.v8_0_2_0",

@@ -13,6 +13,7 @@ from typing import Any, Final
 from hybridge.core import identity
 from hybridge.core.machine import Known
 from hybridge.drivers.vsphere import guestinfo
+from hybridge.drivers.vsphere.disks import Attached, attached, capacity, own, volume_id
 from hybridge.drivers.vsphere.places import readable
 from hybridge.drivers.vsphere.sdk import moid
 
@@ -72,6 +73,8 @@ class Seen:
     disk_key: int | None = None
     disk_count: int = 1
     disk_keys: tuple[int, ...] = ()
+    #: The volumes, which are not pushed; None until the devices were read.
+    volumes: tuple[Attached, ...] | None = None
     template: bool = False
     hot_add_cpus: bool = False
     hot_add_memory: bool = False
@@ -99,6 +102,11 @@ class Seen:
     def all_disks_pushed(self) -> bool:
         """Whether all disks are known by what is pushed: there is one, with the key of the first."""
         return self.disk_pushed and self.disk_count == 1 and self.disk_key in {None, _FIRST_DISK}
+
+    @property
+    def attached(self) -> tuple[Attached, ...] | None:
+        """The volumes, as far as they are known."""
+        return () if self.all_disks_pushed else self.volumes
 
     @property
     def disks(self) -> Disks:
@@ -153,15 +161,6 @@ def _name(value: Any) -> str:
 
 def _uuid(value: Any) -> str | None:
     return str(value).lower() if value else None
-
-
-def capacity(disk: Any) -> int | None:
-    """Bytes of a VirtualDisk; None for anything else."""
-    exact = getattr(disk, "capacityInBytes", None)
-    if exact:
-        return int(exact)
-    kilobytes = getattr(disk, "capacityInKB", None)
-    return None if kilobytes is None else int(kilobytes) * 1024
 
 
 #: What is read of every machine, where it goes, and how.
@@ -226,12 +225,12 @@ def card_network(backing: Any) -> tuple[str, str]:
 
 def root_disk(devices: Iterable[Any]) -> Any:
     """The disk that the machine starts from: the first on the first controller. None when it has no disk."""
-    return min(disks(devices), key=lambda disk: (disk.controllerKey or 0, disk.unitNumber or 0), default=None)
+    return next(iter(own(devices)), None)
 
 
 def disks(devices: Iterable[Any]) -> list[Any]:
-    """The disks among the devices."""
-    return [device for device in devices if hasattr(device, "capacityInKB")]
+    """The disks among the devices that are the machine's own."""
+    return own(devices)
 
 
 def cards(devices: Iterable[Any]) -> list[Any]:
@@ -244,6 +243,7 @@ def _setting(attribute: str, convert: Callable[[Any], Any]) -> Callable[[Seen, A
 
 
 def _take_pushed_disk(seen: Seen, disk: Any) -> None:
+    disk = None if volume_id(disk) else disk
     seen.disk_pushed = disk is not None
     # A machine that starts from another disk has its devices read.
     if disk is not None and seen.disk_key in {None, _FIRST_DISK}:
@@ -259,6 +259,7 @@ def _take_devices(seen: Seen, devices: Any) -> None:
     disk = root_disk(devices or ())
     _take_disk(seen, disk, None if disk is None else int(disk.key))
     seen.disk_keys = tuple(sorted(int(disk.key) for disk in disks(devices or ())))
+    seen.volumes = attached(devices or ())
     seen.cards = {int(card.key): _card(card) for card in cards(devices or ())}
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
-from hybridge.drivers.vsphere import collector, seen
+from hybridge.drivers.vsphere import collector, disks, seen
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory, Kept
@@ -43,7 +43,7 @@ class Template:
     @property
     def size(self) -> int:
         """Bytes of its disk; 0 when it has none."""
-        return seen.capacity(self.disk) or 0
+        return disks.capacity(self.disk) or 0
 
 
 class Templates:

@@ -151,6 +151,7 @@ def _disk(element: Element) -> SimpleNamespace:
     return SimpleNamespace(
         capacityInBytes=_number(element, "capacityInBytes"),
         capacityInKB=_number(element, "capacityInKB"),
+        vDiskId=SimpleNamespace(id=element.findtext(f"{_VIM}vDiskId/{_VIM}id")),
         backing=SimpleNamespace(datastore=element.findtext(f"{_VIM}backing/{_VIM}datastore")),
     )
 

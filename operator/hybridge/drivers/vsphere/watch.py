@@ -13,16 +13,19 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import CloudError, Throttled, Unreachable
 from hybridge.core.kinds import CloudKind
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import Portion, Sweep, SweepRequest
 from hybridge.drivers.vsphere import collector, mapping, places, proof, seen, updates
 from hybridge.drivers.vsphere.client import Session, Stub
+from hybridge.drivers.vsphere.disks import is_volume_id
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
 from hybridge.drivers.vsphere.policies import Policies, PolicyStub, page
 from hybridge.drivers.vsphere.sdk import moid, vim, vmodl
+from hybridge.drivers.vsphere.volume_watch import VolumeWatch
 
 #: How many objects one answer may describe; a vCenter may send fewer (100 by default).
 _PAGE: Final = 500
@@ -64,8 +67,11 @@ class _Filter:
 class Watch:
     """The sweep of one vCenter. ``sweep`` is called from one thread at a time, ``close`` from any."""
 
-    def __init__(self, session: Session, datacenter: Datacenter, picture: Picture, policies: Policies) -> None:
+    def __init__(
+        self, session: Session, datacenter: Datacenter, picture: Picture, policies: Policies, volumes: VolumeWatch
+    ) -> None:
         """``datacenter`` finds the managed object below which machines are watched."""
+        self._volumes = volumes
         self._session = session
         self._stub = Stub(session, _GRACE, {"WaitForUpdatesEx": updates.read})
         self._datacenter = datacenter
@@ -91,6 +97,7 @@ class Watch:
             missing = self._read_details(request)
             self._read_policies(request, changed_by_us)
             tasks = self._other_tasks(request)
+            volumes = self._volumes.portion(request) if CloudKind.VOLUME in request.kinds else None
         except CloudError as error:
             if self._closed:
                 return Sweep({})
@@ -108,7 +115,10 @@ class Watch:
             machines = {machine.id: machine for machine in self._picture.machines()}
         requests = self._requests - before
         seen = Portion(machines, full=full, gone=gone | missing)
-        return Sweep({CloudKind.MACHINE: seen}, tasks=tasks, requests=requests)
+        portions: dict[CloudKind, Portion[CloudObject]] = {CloudKind.MACHINE: seen}
+        if volumes is not None:
+            portions[CloudKind.VOLUME] = volumes
+        return Sweep(portions, tasks=tasks, requests=requests)
 
     def close(self) -> None:
         """A blocked sweep returns at once."""
@@ -121,7 +131,7 @@ class Watch:
 
     @property
     def _requests(self) -> int:
-        return self._stub.requests + self._policy_stub.requests
+        return self._stub.requests + self._policy_stub.requests + self._volumes.requests
 
     def _next(self, request: SweepRequest) -> bool:
         """Takes over what is new, or everything; True when it was everything."""
@@ -143,7 +153,8 @@ class Watch:
         unclaimed = self._picture.claim(request.tasks)
         if request.refresh or any(self._tell_now(task) for task in request.tasks):
             return 0.0
-        return min(request.wait, _UNCLAIMED_WAIT) if unclaimed else request.wait
+        longest = min(request.wait, _UNCLAIMED_WAIT) if unclaimed else request.wait
+        return min(longest, self._volumes.patience()) if CloudKind.VOLUME in request.kinds else longest
 
     def _tell_now(self, wanted: Task) -> bool:
         known = self._picture.task(wanted)
@@ -211,7 +222,7 @@ class Watch:
     def _read_details(self, request: SweepRequest) -> set[str]:
         """Reads what is not pushed, of the machines that need it, in one request. Returns those that are gone."""
         now = time.monotonic()
-        due = set(request.refresh)
+        due = {one for one in request.refresh if not is_volume_id(one)} | self._picture.take_rewired()
         undisked = self._picture.undisked()
         for machine_id in undisked:
             age = request.max_age.get(machine_id, request.default_max_age)
@@ -257,7 +268,7 @@ class Watch:
         now = time.monotonic()
         if now < self._policies_from:
             return
-        fresh = frozenset(request.refresh)
+        fresh = frozenset(one for one in request.refresh if not is_volume_id(one))
         disks = self._picture.disks(fresh)
         at = {key: -math.inf if key in fresh else self._policies_at.get(key, -math.inf) for key in disks}
         due = [key for key, read in at.items() if now - read >= request.max_age.get(key, request.default_max_age)]

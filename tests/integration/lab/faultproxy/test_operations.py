@@ -159,6 +159,8 @@ def test_aws_services_are_told_apart_by_the_signature() -> None:
         ("SessionIsActive", False),
         ("QueryPerf", False),
         ("PbmQueryProfile", False),
+        ("VslmListVStorageObjectForSpec", False),
+        ("VslmCreateDisk_Task", True),
         ("PbmCreate", True),
     ],
 )

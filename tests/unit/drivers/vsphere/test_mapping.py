@@ -125,6 +125,7 @@ def test_a_machine_is_shown_whole() -> None:
         ),
         tags={"team": "shop"},
         hot_add_cpus=True,
+        disks=(),
         ports=(
             Port(("VM Network", "network-1"), "00:50:56:00:00:0a"),
             Port(("frontend", "dvportgroup-1"), "00:50:56:00:00:0b"),

@@ -144,7 +144,14 @@ def test_what_is_no_answer_is_not_taken_for_one() -> None:
 
 @pytest.mark.parametrize(
     ("offered", "spoken"),
-    [("6.7", (7, 0)), ("7.0.3.0", (7, 0)), ("8.0.1.0", (8, 0, 1)), ("9.1.0.0", (8, 0, 3)), ("", (7, 0))],
+    [
+        ("6.7", (7, 0)),
+        ("7.0.1.0", (7, 0)),
+        ("7.0.3.0", (7, 0, 2)),
+        ("8.0.1.0", (8, 0, 1)),
+        ("9.1.0.0", (8, 0, 3)),
+        ("", (7, 0)),
+    ],
 )
 def test_the_newest_version_that_both_know_is_spoken(offered: str, spoken: tuple[int, ...]) -> None:
     assert version_for(offered) == VERSIONS[spoken]
