@@ -47,7 +47,7 @@ class VolumeNature(Nature[Volume, core.VolumeSpec, core.Volume]):
         status, found = msgspec.structs.replace(old, phase=now), story.found
         if found is None:
             return status
-        shown = {path: clip(words[0], _MOST_PLACE) for path, words in found.settings.items() if words}
+        shown = {path: clip(words[0], _MOST_PLACE) for path, words in found.settings.items() if words and words[0]}
         return msgspec.structs.replace(
             status,
             size=None if found.size is None else format_bytes(found.size),
