@@ -20,6 +20,8 @@ _NAMED = {
     "AssociationId": ("association", "InvalidAssociationID.NotFound"),
     "SecurityGroupId": ("security-group", "InvalidGroup.NotFound"),
 }
+#: What calls make, in the words of a policy.
+_MADE = {"RunInstances": "instance", "CreateNetworkInterface": "network-interface", "CreateVolume": "volume"}
 _PREFIXES = {"i": "InstanceId", "vol": "VolumeId", "eni": "NetworkInterfaceId", "sg": "SecurityGroupId"}
 
 
@@ -53,7 +55,7 @@ class Access:
             yield Need(f"ec2:{action}", "*")
             return
         if action.startswith(("Run", "Create")) and action != "CreateTags":
-            kind = {"RunInstances": "instance", "CreateNetworkInterface": "network-interface"}.get(action, "resource")
+            kind = _MADE.get(action, "resource")
             yield Need(f"ec2:{action}", f"{self._arn}:{kind}/*")
         else:
             for resource in sorted(self._resources(form)):

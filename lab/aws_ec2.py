@@ -33,6 +33,7 @@ from lab import aws_profiles, aws_types
 from lab.aws_interfaces import Interfaces
 from lab.aws_pages import Pages
 from lab.aws_rules import Birth, ClientTokens, Refusal, Tuning
+from lab.aws_volumes import Volumes
 from lab.aws_wrap import around, install, wrap
 
 _CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -85,11 +86,13 @@ class Extensions:
         self.sees_all = False
         self._pages = Pages()
         self._interfaces = Interfaces(tuning, lambda: self._pages.changed("DetachNetworkInterface"))
+        self._volumes = Volumes(tuning, lambda: self._pages.changed("DetachVolume"), lambda: self.sees_all)
 
     def install(self) -> None:
         """Wrap moto's methods."""
         aws_profiles.install()
         self._interfaces.install()
+        self._volumes.install()
         install(self)
         wrap(InstanceResponse, "run_instances", self._once("RunInstances"))
         wrap(InstanceResponse, "describe_instances", self._pages.describe)
@@ -112,10 +115,11 @@ class Extensions:
 
     # ------------------------------------------------------------- visibility
 
-    def settle(self) -> None:
+    def settle(self, backend: Any) -> None:
         """Ends what has had its time. Called before each request is served."""
         self._requests += 1
         self._interfaces.settle()
+        self._volumes.settle(backend)
 
     def changed(self, action: str) -> None:
         """Note an action that was answered, since described instances are kept until one changes them."""
@@ -130,6 +134,10 @@ class Extensions:
             return now - self._ended[instance_id] > self._tuning.terminated_seconds
         birth = self._born.get(instance_id)
         return birth is not None and birth.hidden(now, self._tuning, self._requests)
+
+    def hides_volume(self, volume_id: str) -> bool:
+        """Whether the request being served does not know this volume yet."""
+        return self._volumes.hidden(volume_id)
 
     def knows(self, instance_id: str) -> bool:
         """Whether the request being served knows this instance."""
@@ -243,6 +251,7 @@ class Extensions:
     def _terminate(self, original: Callable[..., Any], instance: Instance) -> Any:
         if instance.id in self._ended:
             return copy.copy(instance.instance_state)
+        self._volumes.ended(instance)
         before = self._interfaces.ended(instance, lambda: original(instance))
         self._ended[instance.id] = time.monotonic()
         return before

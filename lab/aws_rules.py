@@ -47,6 +47,10 @@ class Tuning:
     zone_states: dict[str, str] = field(default_factory=dict)
     #: Greatest sum of vCPUs of instances that are not terminated; None is no quota.
     vcpu_limit: int | None = None
+    #: For how long a volume that was changed is not changed again; EC2's own is six hours.
+    modification_seconds: float = 0.0
+    #: Whether the account has all new volumes encrypted.
+    encrypt_volumes: bool = False
     #: Policies of accounts, by name, in place of those that they had at first.
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
 

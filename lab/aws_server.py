@@ -26,6 +26,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from moto import settings
 from moto.core.request import Request
+from moto.ec2.models import ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.sts.responses import TokenResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -101,11 +102,13 @@ class Account:
             if action == "GetCallerIdentity":
                 return self._identity(user)
             with self._turn:
-                self._extensions.settle()
+                self._extensions.settle(ec2_backends[self._number][self._region])
                 self._extensions.sees_all = user == "person"
                 for value in form.values():
                     if action != "RunInstances" and value.startswith("i-") and self._extensions.hidden(value):
                         raise Refusal("InvalidInstanceID.NotFound", f"The instance ID '{value}' does not exist")
+                    if not action.startswith("Describe") and self._extensions.hides_volume(value):
+                        raise Refusal("InvalidVolume.NotFound", f"The volume '{value}' does not exist.")
                 if service == "ec2":
                     self._access.permit(user, form)
                 handler = EC2Response if service == "ec2" else TokenResponse

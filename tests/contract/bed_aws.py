@@ -17,7 +17,7 @@ from lab.bed import SimulatedCloud
 from lab.faultproxy import Answer
 from lab.permissions import Grant
 from lab.pki import Authority
-from tests.contract.bed import GIB, MIB, ODD_NAME, Bed, Calls, Shown
+from tests.contract.bed import GIB, MIB, ODD_NAME, Bed, Calls, Shown, ShownVolume
 
 
 class AwsBed(Bed):
@@ -31,6 +31,7 @@ class AwsBed(Bed):
         mark="ec2:*Tags",
         delete="ec2:TerminateInstances",
         list="ec2:DescribeInstances",
+        create_volume="ec2:CreateVolume",
     )
     throttle = Answer(503, code="RequestLimitExceeded")
     refusal = Answer(400, code="InvalidParameterValue", message="that is not how it works")
@@ -42,6 +43,13 @@ class AwsBed(Bed):
         *("ec2:ReplaceIamInstanceProfileAssociation", "ec2:ModifyNetworkInterfaceAttribute"),
         *("ec2:AttachNetworkInterface", "ec2:DetachNetworkInterface"),
         *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"),
+        *(
+            "ec2:AttachVolume",
+            "ec2:CreateVolume",
+            "ec2:DeleteVolume",
+            "ec2:DescribeVolumesModifications",
+            "ec2:DetachVolume",
+        ),
     )
     untried = ("iam:PassRole", "ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation")
     beyond = ("ec2:DescribeAvailabilityZones", "ec2:DescribeInstanceTypeOfferings")
@@ -54,6 +62,7 @@ class AwsBed(Bed):
     }
     memories = ("hybridge.drivers.aws.zones.ZONE_AGE",)
     sweep_cost = 1
+    volume_sweep_cost = 1
     create_cost = 1
     choices: ClassVar[Mapping[str, tuple[object, object]]] = {
         "aws.iamInstanceProfile": PROFILES,
@@ -70,6 +79,14 @@ class AwsBed(Bed):
     takes_macs = False
     unseen = frozenset({"cloudInit.hostname", "cloudInit.sshKeys"})
     missing_id = "i-0123456789abcdef0"
+    missing_volume = "vol-0123456789abcdef0"
+    impossible_volumes = (
+        {"placement": {"node": "pve1"}},
+        {"class_": "gp2", "iops": 500},
+        {"class_": "io2", "iops": 500, "throughput": 200 * MIB},
+        {"options": {"kmsKeyID": "alias/ours"}},
+        {"tags": {"aws:team": "shop"}},
+    )
     missing_image = "ami-0123456789abcdef0"
 
     _TRANSITION = 0.1
@@ -178,6 +195,36 @@ class AwsBed(Bed):
         self._wait("instance_running", made)
         return str(made)
 
+    def volumes(self) -> dict[str, ShownVolume]:
+        found = self._ec2.describe_volumes()["Volumes"]
+        shown = [_shown_volume(one) for one in found if one["State"] != "deleting" and not _boots(one)]
+        return {one.id: one for one in shown}
+
+    def stranger_volume(self, name: str) -> str:
+        return self._make_volume([{"Key": "Name", "Value": name}])
+
+    def copy_volume(self, volume_id: str) -> str | None:
+        (found,) = self._ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"]
+        return self._make_volume(found["Tags"])
+
+    def destroy_volume(self, volume_id: str) -> None:
+        self._await_volume(volume_id)
+        self._ec2.delete_volume(VolumeId=volume_id)
+        self._wait_for("volume_deleted", VolumeIds=[volume_id])
+
+    def attach_volume(self, machine_id: str, volume_id: str) -> None:
+        self._ec2.attach_volume(InstanceId=machine_id, VolumeId=volume_id, Device="/dev/sdz")
+
+    def detach_volume(self, machine_id: str, volume_id: str) -> None:
+        self._ec2.detach_volume(InstanceId=machine_id, VolumeId=volume_id)
+        self._await_volume(volume_id)
+
+    def grow_volume(self, volume_id: str, size: int) -> None:
+        self._ec2.modify_volume(VolumeId=volume_id, Size=size // GIB)
+
+    def tag_volume(self, volume_id: str, key: str, value: str) -> None:
+        self._ec2.create_tags(Resources=[volume_id], Tags=[{"Key": key, "Value": value}])
+
     def rename(self, machine_id: str, name: str) -> None:
         self._ec2.create_tags(Resources=[machine_id], Tags=[{"Key": "Name", "Value": name}])
 
@@ -234,7 +281,19 @@ class AwsBed(Bed):
         return self._aws.images[self.image]
 
     def _wait(self, waiter: str, machine_id: str) -> None:
-        self._ec2.get_waiter(waiter).wait(InstanceIds=[machine_id], WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+        self._wait_for(waiter, InstanceIds=[machine_id])
+
+    def _wait_for(self, waiter: str, **words: Any) -> None:
+        self._ec2.get_waiter(waiter).wait(**words, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+
+    def _make_volume(self, tags: Sequence[Mapping[str, str]]) -> str:
+        marks = [{"ResourceType": "volume", "Tags": tags}]
+        made = self._ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=2, VolumeType="gp3", TagSpecifications=marks)
+        self._await_volume(made["VolumeId"])
+        return str(made["VolumeId"])
+
+    def _await_volume(self, volume_id: str) -> None:
+        self._wait_for("volume_available", VolumeIds=[volume_id])
 
     def _types(self, names: set[str]) -> dict[str, tuple[int, int]]:
         if not names:
@@ -247,7 +306,12 @@ class AwsBed(Bed):
 
     def _disks(self) -> dict[str, int]:
         volumes = self._ec2.describe_volumes()["Volumes"]
-        return {where["InstanceId"]: volume["Size"] * GIB for volume in volumes for where in volume["Attachments"]}
+        return {
+            where["InstanceId"]: volume["Size"] * GIB
+            for volume in volumes
+            for where in volume["Attachments"]
+            if _boots(volume)
+        }
 
     @staticmethod
     def _shown(machine: AwsMachine, types: Mapping[str, tuple[int, int]], disks: Mapping[str, int]) -> Shown:
@@ -262,3 +326,19 @@ class AwsBed(Bed):
             owner=machine.tags.get(OWNER),
             uuid=None,
         )
+
+
+def _boots(volume: Mapping[str, Any]) -> bool:
+    """Whether an instance boots from it."""
+    return any(where["Device"] in {"/dev/sda1", "/dev/xvda"} for where in volume["Attachments"])
+
+
+def _shown_volume(found: Mapping[str, Any]) -> ShownVolume:
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+    return ShownVolume(
+        id=found["VolumeId"],
+        size=found["Size"] * GIB,
+        owner=tags.get(OWNER),
+        machines=tuple(where["InstanceId"] for where in found["Attachments"]),
+        tags=tags,
+    )

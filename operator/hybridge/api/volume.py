@@ -43,7 +43,7 @@ class AWSVolumeOptions(Model, frozen=True, kw_only=True):
 
     kms_key_id: Annotated[
         str | None,
-        text("The id, alias or ARN of the key of an encrypted volume. Default: the account's own for EBS.", 2048),
+        text("The id or ARN of the key of an encrypted volume. Default: the account's own for EBS.", 2048),
     ] = None
 
 

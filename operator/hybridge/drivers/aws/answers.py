@@ -36,6 +36,7 @@ _ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     "DescribeInstancesResult": ("Reservations",),
     "DescribeNetworkInterfacesResult": ("NetworkInterfaces",),
     "DescribeSubnetsResult": ("Subnets",),
+    "DescribeVolumesModificationsResult": ("VolumesModifications",),
     "DescribeVolumesResult": ("Volumes",),
     "GetCallerIdentityResponse": ("Account", "Arn"),
     "GroupIdentifier": ("GroupId",),
@@ -58,7 +59,9 @@ _ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     "Tag": ("Key",),
     "TerminateInstancesResult": ("TerminatingInstances",),
     "VCpuInfo": ("DefaultVCpus",),
-    "Volume": ("Size", "VolumeId"),
+    "Volume": ("AvailabilityZone", "Size", "State", "VolumeId"),
+    "VolumeAttachment": ("State",),
+    "VolumeModification": ("ModificationState", "StartTime", "VolumeId"),
 }
 #: What is read of an error.
 _TOLD = ("Code", "Message")

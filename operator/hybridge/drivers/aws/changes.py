@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -29,17 +28,6 @@ class Changes:
         self._client = client
         self._catalogue = catalogue
         self._disks = disks
-
-    def retag(self, machine: Machine, spec: MachineSpec, fields: Collection[str]) -> Machine:
-        """The name and the user's tags, in one CreateTags."""
-        launch.check_tags(spec)
-        tags = spec.tags if "tags" in fields else {}
-        new = {key: value for key, value in tags.items() if machine.tags.get(key) != value}
-        name = spec.name if "name" in fields else machine.name
-        words = new if name == machine.name else {**new, mapping.NAME: name}
-        if words:
-            self._client.call("CreateTags", Resources=[machine.id], Tags=mapping.words(words))
-        return replace(machine, name=name, tags={**machine.tags, **new})
 
     def remake_disk(self, machine: Machine, seen: Seen, spec: MachineSpec) -> Machine:
         """Size and type of the root disk, in one ModifyVolume: EC2 allows the next one only hours later."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from hybridge.core.identity import OWNER, Marker
@@ -66,11 +66,14 @@ class Disks:
         if seen.root_volume and seen.root_volume not in self._read:
             self.read([seen.root_volume])
 
-    def read_all(self) -> None:
-        """Reads all volumes: a request for each 500 of them."""
+    def read_all(self, each: Callable[[Mapping[str, Any]], object] = lambda _: None) -> None:
+        """Reads all volumes: a request for each 500 of them. ``each`` is shown every one."""
         started, before = time.monotonic(), set(self._launched)
-        pages = self._client.pages("DescribeVolumes", "Volumes", size=PAGE)
-        found = {volume: disk for page in pages for volume, disk in _disks(page).items()}
+        found: dict[str, Disk] = {}
+        for page in self._client.pages("DescribeVolumes", "Volumes", size=PAGE):
+            found.update(_disks(page))
+            for volume in page:
+                each(volume)
         with self._lock:
             self._read, self._read_at = found, started
             self._read_since.clear()

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from xml.etree.ElementTree import ParseError
 
+from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import Unreachable
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine
-from hybridge.drivers.aws import disks, errors, permissions
+from hybridge.drivers.aws import attachments, disks, errors, permissions
 from hybridge.drivers.aws.catalogue import Catalogue
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
 from hybridge.drivers.aws.machines import PAGE, Machines
 from hybridge.drivers.aws.mapping import Seen
 from hybridge.drivers.aws.pages import Pages
+from hybridge.drivers.aws.placement import Placement
+from hybridge.drivers.aws.volumes import Volumes
 from hybridge.drivers.aws.zones import Zones
 from hybridge.drivers.base import Connection, Portion, Settings, Sweep, SweepRequest
 
@@ -41,8 +45,9 @@ class Driver:
         self._zones = Zones(self._client)
         self._disks = Disks(self._client)
         self._instances = Pages(self._client.shape("DescribeInstances"))
-        self.volumes = None
-        self.machines = Machines(self._client, self._catalogue, self._zones, self._disks, settings.defaults)
+        placement = Placement(self._zones, settings.defaults)
+        self.volumes = Volumes(self._client, placement, self._disks)
+        self.machines = Machines(self._client, self._catalogue, self._zones, self._disks, placement)
 
     def check(self) -> Connection:
         """Who the credentials are (STS), whether they may list instances of the region, and what they may not do."""
@@ -59,22 +64,36 @@ class Driver:
     def sweep(self, request: SweepRequest) -> Sweep:
         """All instances, a request for each 1000; disks and names of subnets when they are older than anybody accepts.
 
-        Disks of instances that somebody else has made since, or whose launch had no answer, are read as well: a disk of
-        unknown size would differ from no spec.
+        Volumes are all disks, so they are read each time where they are asked for. Tasks cost a request together while
+        volumes are being changed. Disks of instances that somebody else has made since, or whose launch had no answer, are
+        read as well: a disk of unknown size would differ from no spec.
         """
-        before = self._client.sent
+        before, now = self._client.sent, time.time()
+        portions: dict[CloudKind, Portion[CloudObject]] = {}
+        # Before the volumes: what has been changed by now is seen as it is then.
+        tasks = dict(self.volumes.follow(request.tasks, now))
+        volumes = CloudKind.VOLUME in request.kinds
+        if volumes:
+            portions[CloudKind.VOLUME] = Portion(self.volumes.all(), full=True)
         age = self._disks.age
         due = {machine for machine, most in request.max_age.items() if most < age}.union(request.refresh)
-        if age > request.default_max_age or len(due) > disks.PAGE:
+        if not volumes and (age > request.default_max_age or len(due) > disks.PAGE):
             self._disks.read_all()
+            volumes = True
+        if volumes:
             self._zones.networks(age=request.default_max_age)
             due = set()
         machines: dict[str, Machine] = {}
+        concerned = [task for task in request.tasks if attachments.is_mine(task)]
+        sight: dict[str, Seen] = {}
         for found in self._pages():
+            if concerned:
+                sight.update({seen.machine.id: seen for seen in found})
             self._disks.read({volume for seen in found if (volume := self._wanted(seen, due, request))})
             machines.update({machine.id: machine for machine in self.machines.complete(found)})
-        seen = Portion(machines, full=True)
-        return Sweep({CloudKind.MACHINE: seen}, requests=self._client.sent - before)
+        portions[CloudKind.MACHINE] = Portion(machines, full=True)
+        tasks.update({task.id: attachments.judged(task, sight, now) for task in concerned})
+        return Sweep(portions, tasks, requests=self._client.sent - before)
 
     def _wanted(self, seen: Seen, due: Collection[str], request: SweepRequest) -> str | None:
         """The root volume of an instance, when it is unknown, older than the instance's object accepts, or wanted now."""

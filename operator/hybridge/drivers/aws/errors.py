@@ -25,6 +25,15 @@ def _waits(reason: Reason) -> Callable[[str], CloudError]:
     return partial(CloudError, reason, disposition=Disposition.WAIT)
 
 
+#: Seconds after which it is asked again whether EBS changes a volume that it has changed lately; it may take hours.
+MODIFICATION_PAUSE = 900.0
+
+
+def _rests(message: str) -> CloudError:
+    """EBS changes a volume only so often, and says no more than that: nothing was changed, and later it may be."""
+    return CloudError(Reason.LOCKED, message, retry_after=MODIFICATION_PAUSE)
+
+
 #: The first pattern that matches a code says what it means. In none of these cases was anything changed.
 _CODES: tuple[tuple[str, Callable[[str], CloudError]], ...] = (
     ("RequestLimitExceeded", Throttled),
@@ -67,7 +76,7 @@ _CODES: tuple[tuple[str, Callable[[str], CloudError]], ...] = (
     ("IncorrectInstanceState", Busy),
     ("IncorrectModificationState", Busy),
     ("IncorrectState*", Busy),
-    ("VolumeModificationRateExceeded", Busy),
+    ("VolumeModificationRateExceeded", _rests),
     ("ConcurrentTagAccess", Busy),
     ("*InProgress*", Busy),
     ("InvalidAMIID.*", _refused(Reason.IMAGE_NOT_FOUND)),
@@ -89,6 +98,12 @@ _PROTECTIONS = {
     "TerminateInstances": (Reason.DELETION_PROTECTED, "termination"),
     "StopInstances": (Reason.NOT_PERMITTED, "stop"),
 }
+
+#: Calls for which a volume that some instance has is a person's to free, or another object's.
+_NEED_A_FREE_VOLUME = frozenset({"AttachVolume", "DeleteVolume"})
+
+#: What EC2 says with ``InvalidParameterValue`` of what somebody else was faster to take.
+_TAKEN = ("currently in use", "already in use")
 
 _CREDENTIALS = (
     boto.NoCredentialsError,
@@ -150,8 +165,10 @@ def _answer(operation: str, failure: boto.ClientError, caller: str) -> CloudErro
             f"the instance has {kind} protection in EC2; take it off there (Actions, Instance settings, Change {kind}"
             f" protection). {message}",
         )
-    if name == "InvalidParameterValue" and "currently in use" in words:
+    if name == "InvalidParameterValue" and any(taken in words for taken in _TAKEN):
         return Busy(message)
+    if name == "VolumeInUse" and operation in _NEED_A_FREE_VOLUME:
+        return Refused(Reason.HAS_DEPENDANTS, message)
     if name == "AuthFailure" and "images" in words:
         return Refused(Reason.IMAGE_NOT_FOUND, message)
     if name.startswith(("UnauthorizedOperation", "AccessDenied")):

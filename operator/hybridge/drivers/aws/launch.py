@@ -14,6 +14,7 @@ from hybridge.core.identity import PREFIX, Marker
 from hybridge.core.machine import MachineSpec, Nic
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
+from hybridge.core.volume import VolumeSpec
 from hybridge.drivers.aws import mapping
 from hybridge.drivers.aws.mapping import Disk
 from hybridge.drivers.aws.offers import GIB, Image
@@ -26,7 +27,7 @@ PLACEMENTS = frozenset({"zone"})
 MARKED = ("instance", "volume", "network-interface")
 
 #: Values of an option that ask for nothing.
-_NOTHING: tuple[object, ...] = (None, "", [], (), {})
+NOTHING: tuple[object, ...] = (None, "", [], (), {})
 
 #: EC2 takes so many bytes of user data, before base64.
 MOST_USER_DATA = 16_384
@@ -37,8 +38,8 @@ TAGS = "Tags"
 
 def check(spec: MachineSpec) -> None:
     """Refused when the spec asks for what EC2 does not have; it names the field."""
-    _known("spec.aws", spec.options, OPTIONS)
-    _known("spec.placement", spec.placement, PLACEMENTS)
+    check_known("spec.aws", spec.options, OPTIONS)
+    check_known("spec.placement", spec.placement, PLACEMENTS)
     check_tags(spec)
     for nic in spec.networks:
         if nic.mac:
@@ -52,7 +53,7 @@ def check(spec: MachineSpec) -> None:
 
 def normal(spec: MachineSpec) -> MachineSpec:
     """The spec as EC2 would show it back."""
-    options = {key: value for key, value in spec.options.items() if value not in _NOTHING}
+    options = {key: value for key, value in spec.options.items() if value not in NOTHING}
     if groups := options.get("securityGroupIDs"):
         assert isinstance(groups, list | tuple)
         options["securityGroupIDs"] = [*dict.fromkeys(groups)]
@@ -60,11 +61,20 @@ def normal(spec: MachineSpec) -> MachineSpec:
     return replace(spec, options=options, root_disk=size)
 
 
-def check_tags(spec: MachineSpec) -> None:
+def check_known(where: str, given: Mapping[str, object], known: Collection[str]) -> None:
+    """Refused when a part of a spec holds what EC2 does not have."""
+    for key, value in given.items():
+        if key not in known and value not in NOTHING:
+            raise Refused(
+                Reason.UNSUPPORTED, f"{where}.{key}: EC2 has no such thing (it has {', '.join(sorted(known))})"
+            )
+
+
+def check_tags(spec: MachineSpec | VolumeSpec) -> None:
     """Refused when ``spec.tags`` holds keys that are not the user's."""
     for key in spec.tags:
         if key == mapping.NAME:
-            raise Refused(Reason.INVALID_SPEC, "spec.tags: Name holds the machine's name on EC2; set spec.name")
+            raise Refused(Reason.INVALID_SPEC, "spec.tags: Name holds the name on EC2; set spec.name")
         if key.startswith((PREFIX, mapping.RESERVED)):
             raise Refused(Reason.INVALID_SPEC, f"spec.tags: {key} is reserved")
 
@@ -146,14 +156,6 @@ def whole(size: int) -> int:
 def gibibytes(size: int) -> int:
     """Whole GiB, rounded up: EBS knows no other sizes."""
     return -(-size // GIB)
-
-
-def _known(where: str, given: Mapping[str, object], known: Collection[str]) -> None:
-    for key, value in given.items():
-        if key not in known and value not in _NOTHING:
-            raise Refused(
-                Reason.UNSUPPORTED, f"{where}.{key}: EC2 has no such thing (it has {', '.join(sorted(known))})"
-            )
 
 
 def _private(nic: str, address: str) -> str:

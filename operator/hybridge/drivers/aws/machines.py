@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
 from hybridge.core.errors import CloudError, Refused, Unreachable
-from hybridge.core.identity import KEYS, OWNER, Marker
+from hybridge.core.identity import OWNER, Marker
 from hybridge.core.machine import Change, Machine, MachineSpec, Power, PowerOff, Traits
 from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
-from hybridge.drivers.aws import launch, mapping
+from hybridge.drivers.aws import launch, mapping, tags
+from hybridge.drivers.aws.attachments import Attachments
 from hybridge.drivers.aws.catalogue import Catalogue
 from hybridge.drivers.aws.changes import GROUPS, PROFILE, ROOT_CLASS, Changes
 from hybridge.drivers.aws.client import Client
@@ -56,16 +57,15 @@ class Machines:
         },
     )
 
-    def __init__(
-        self, client: Client, catalogue: Catalogue, zones: Zones, disks: Disks, defaults: Mapping[str, str]
-    ) -> None:
+    def __init__(self, client: Client, catalogue: Catalogue, zones: Zones, disks: Disks, placement: Placement) -> None:
         self._client = client
         self._catalogue = catalogue
         self._disks = disks
         self._zones = zones
-        self._placement = Placement(zones, defaults)
+        self._placement = placement
         self._changes = Changes(client, catalogue, disks)
         self._interfaces = Interfaces(client)
+        self._attachments = Attachments(client)
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
         """Disks have whole GiB, options that are empty ask for nothing; what EC2 does not have is refused."""
@@ -135,7 +135,7 @@ class Machines:
         asked = {field.partition(".")[0] if field.startswith("tags.") else field for field in fields}
         changed, changes = machine, self._changes
         if asked & {"name", "tags"}:
-            changed = changes.retag(changed, spec, asked)
+            changed = tags.retag(self._client, changed, spec, asked)
         seen = self._look(machine.id) if asked & _OF_PARTS else None
         if seen and asked & {"rootDisk", ROOT_CLASS}:
             changed = changes.remake_disk(changed, seen, spec)
@@ -155,6 +155,14 @@ class Machines:
             changed = replace(changed, ports=now.ports, addresses=now.addresses, settings=shown)
         return Started(machine.id, changed)
 
+    def attach(self, machine: Machine, volume_id: str) -> Started[Machine]:
+        """AttachVolume, under a device name that is free. EC2 never attaches a volume in another zone."""
+        return self._attachments.attach(machine, self._look(machine.id), volume_id)
+
+    def detach(self, machine: Machine, volume_id: str) -> Started[Machine]:
+        """DetachVolume, never by force: while the guest uses it, EC2 waits."""
+        return self._attachments.detach(machine, self._look(machine.id), volume_id)
+
     def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
         """Tags of the instance, and of its volumes and interfaces that carry the same marker as it does now.
 
@@ -163,14 +171,7 @@ class Machines:
         prove_for(machine, self._look(machine.id).machine.marker, marker)
         before = machine.marker
         parts = [*self._disks.marked(machine.id, before), *self._interfaces.of(machine.id, before)] if before else []
-        resources = [machine.id, *parts]
-        if marker is not None:
-            self._client.call("CreateTags", Resources=resources, Tags=mapping.words(marker.pairs()))
-        else:
-            # With their values: tags that somebody replaced meanwhile stay.
-            gone = mapping.words(before.pairs()) if before else [{"Key": key} for key in KEYS]
-            gone += [{"Key": JOURNAL}, {"Key": MACHINE}]
-            self._client.call("DeleteTags", Resources=resources, Tags=gone)
+        tags.mark(self._client, [machine.id, *parts], before, marker, besides=(JOURNAL, MACHINE))
         return Started(machine.id, replace(machine, marker=marker))
 
     def set_power(self, machine: Machine, spec: MachineSpec, power: Power, *, hard: bool = False) -> Started[Machine]:
@@ -189,12 +190,14 @@ class Machines:
     def delete(self, machine: Machine) -> Started[Machine]:
         """TerminateInstances; its disks and interfaces go with it, as they were asked to when they were made.
 
-        DescribeInstances comes first: the picture may be as old as the last sweep, and what is terminated stays so.
+        DescribeInstances comes first: the picture may be as old as the last sweep, and what is terminated stays so. What
+        another object owns stays, whatever somebody has asked of EC2.
         """
         seen = self._describe(machine.id)
         if seen is None or seen.machine.power is Power.GONE:
             return Started(machine.id)
         prove(machine, seen.machine.marker)
+        self._attachments.spare(seen)
         self._release(machine, seen)
         try:
             answer = self._client.call("TerminateInstances", InstanceIds=[machine.id])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from hybridge.core import machine as core
 from hybridge.core.identity import PREFIX, Marker
 from hybridge.core.machine import Address, Known, Machine, Port, Power
 from hybridge.drivers.aws.offers import GIB, InstanceType
@@ -74,6 +75,18 @@ class Interface:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """An EBS volume at an instance, and its state there: ``attaching``, ``attached`` or ``detaching``. ``goes``: it is
+    deleted with its instance.
+    """
+
+    volume: str
+    device: str
+    state: str
+    goes: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What an instance shows of the other fields of a spec. ``profile`` is an ARN; ``groups`` are the distinct sets of
     security groups of its interfaces, each sorted and joined by commas; empty while none is known.
@@ -91,6 +104,7 @@ class Seen:
 
     machine: Machine
     root_volume: str | None
+    attached: tuple[Attached, ...]
     cpus: int | None
     interfaces: tuple[Interface, ...] | None
     journal: str
@@ -193,11 +207,17 @@ def seen(instance: Mapping[str, Any]) -> Seen:
         ended=instance.get("StateReason", {}).get("Message", "") if state in _LAST else "",
     )
     nics = interfaces(instance)
+    disks, root = attached(instance), root_volume(instance)
+    # A new instance may be shown before its disks are.
+    known = bool(disks) or machine.power is not Power.STARTING
     groups = tuple(sorted({",".join(nic.groups) for nic in nics if nic.groups}))
     profile = instance.get("IamInstanceProfile", {}).get("Arn")
     return Seen(
-        machine,
-        root_volume=root_volume(instance),
+        replace(machine, disks=tuple(core.Disk(one.volume, one.device) for one in disks if one.volume != root))
+        if known
+        else machine,
+        root_volume=root,
+        attached=disks,
         cpus=options.get("CoreCount", 0) * options.get("ThreadsPerCore", 1) or None,
         # A new instance may be shown before its interfaces are.
         interfaces=None if not nics and machine.power is Power.STARTING else nics,
@@ -228,6 +248,16 @@ def _interface(nic: Mapping[str, Any]) -> Interface:
         groups=tuple(sorted(sys.intern(group["GroupId"]) for group in nic.get("Groups", []))),
         goes=attachment.get("DeleteOnTermination", False),
         leaves=attachment.get("Status") == "detaching",
+    )
+
+
+def attached(instance: Mapping[str, Any]) -> tuple[Attached, ...]:
+    """The EBS volumes of an instance, those included that are only being detached."""
+    found = [(one["DeviceName"], one.get("Ebs", {})) for one in instance.get("BlockDeviceMappings", [])]
+    return tuple(
+        Attached(ebs["VolumeId"], sys.intern(device), state, ebs.get("DeleteOnTermination", False))
+        for device, ebs in found
+        if "VolumeId" in ebs and (state := sys.intern(ebs.get("Status", "attached"))) != "detached"
     )
 
 

@@ -67,7 +67,7 @@ class _NoDryRun(Exception):
 
 
 def check(client: Client, network: str | None) -> Lacking:
-    """Some 25 requests, none of which changes anything. ``network``: the subnet that machines get by default.
+    """Some 30 requests, none of which changes anything. ``network``: the subnet that machines get by default.
 
     Raises CloudError; NOT_PERMITTED when instances may not even be listed.
     """
@@ -76,7 +76,7 @@ def check(client: Client, network: str | None) -> Lacking:
     optional: dict[str, Right] = {}
     proven = machine is not None
     try:
-        for probe in (*_READS, *_changes(machine, _image(client), network)):
+        for probe in (*_READS, *_changes(client, machine, _image(client), network)):
             denied = _denied(client, probe)
             if denied and (machine is not None or not probe.ours):
                 (optional if probe.feature else missing).setdefault(denied, Right(denied, "", probe.purpose))
@@ -104,11 +104,24 @@ def _image(client: Client) -> str:
     return str(found[0]["ImageId"]) if found else f"ami-{_NONE}"
 
 
+def _disk(client: Client) -> str | None:
+    """A volume that carries a marker, if there is one: with others the shipped policy allows nothing."""
+    filters = [{"Name": "tag-key", "Values": [OWNER]}, {"Name": "status", "Values": ["in-use", "available"]}]
+    try:
+        found = client.call("DescribeVolumes", MaxResults=_PAGE, Filters=filters)["Volumes"]
+    except CloudError as error:
+        if error.reason is not Reason.NOT_PERMITTED:
+            raise
+        found = []
+    return str(found[0]["VolumeId"]) if found else None
+
+
 _READS = (
     _Probe("DescribeInstanceTypes", "choosing instance types"),
     _Probe("DescribeImages", "finding images"),
     _Probe("DescribeSubnets", "finding networks"),
     _Probe("DescribeVolumes", "seeing disks"),
+    _Probe("DescribeVolumesModifications", "changing volumes", feature=True),
     _Probe("DescribeNetworkInterfaces", "deleting and detaching machines"),
     _Probe("DescribeAvailabilityZones", "choosing zones", feature=True),
     _Probe("DescribeInstanceTypeOfferings", "choosing zones", {"LocationType": "availability-zone"}, feature=True),
@@ -116,7 +129,7 @@ _READS = (
 )
 
 
-def _changes(machine: Seen | None, image: str, network: str | None) -> Iterator[_Probe]:
+def _changes(client: Client, machine: Seen | None, image: str, network: str | None) -> Iterator[_Probe]:
     """From the most harmless to the least, should one be taken for the real call all the same."""
     seen = machine.machine if machine else None
     instance = seen.id if seen else f"i-{_NONE}"
@@ -131,6 +144,8 @@ def _changes(machine: Seen | None, image: str, network: str | None) -> Iterator[
     if nic := next(iter(machine.interfaces or ()), None) if machine else None:
         yield from _interfaces(instance, nic)
         subnet = subnet or nic.subnet
+    if machine and machine.facts.zone:
+        yield from _volumes(instance, machine.facts.zone, _disk(client))
     yield _ours("StartInstances", "starting machines", InstanceIds=[instance])
     yield _Probe("RunInstances", "making machines", _launch(image, kind, subnet))
     yield _ours("StopInstances", "stopping machines", InstanceIds=[instance])
@@ -151,6 +166,18 @@ def _interfaces(instance: str, nic: Interface) -> Iterator[_Probe]:
     yield _ours("DetachNetworkInterface", why, feature=True, AttachmentId=nic.attachment)
     yield _ours("DeleteNetworkInterface", why, feature=True, **name)
     yield _ours("CreateNetworkInterface", why, feature=True, SubnetId=nic.subnet, TagSpecifications=tags)
+
+
+def _volumes(instance: str, zone: str, volume: str | None) -> Iterator[_Probe]:
+    """EC2 deletes no volume that an instance has, and attaches none twice; the disk that a machine boots from stays."""
+    tags = [{"ResourceType": "volume", "Tags": mapping.words({OWNER: "permissions"})}]
+    if volume:
+        pair = {"InstanceId": instance, "VolumeId": volume}
+        yield _ours("AttachVolume", "attaching volumes", feature=True, **pair, Device="/dev/sdf")
+        yield _ours("DetachVolume", "detaching volumes", feature=True, **pair)
+        yield _ours("DeleteVolume", "deleting volumes", feature=True, VolumeId=volume)
+    words = {"AvailabilityZone": zone, "Size": 1, "TagSpecifications": tags}
+    yield _ours("CreateVolume", "making volumes", feature=True, **words)
 
 
 def _launch(image: str, kind: str, subnet: str | None) -> Mapping[str, Any]:

@@ -84,6 +84,24 @@ class Placement:
         found = [self._zones.subnets(name) for name in names]
         return tuple(next((subnet for subnet in subnets if subnet.zone == zone), subnets[0]) for subnets in found)
 
+    def zone(self, wanted: str | None) -> Placed:
+        """The zone of what needs one and no network: as machines get theirs, and the first that is up where nothing says.
+
+        Refused: NOT_FOUND, INVALID_SPEC, CAPACITY.
+        """
+        if wanted:
+            self._admit(wanted)
+            return Placed(zone=wanted)
+        if network := self._defaults.get("network"):
+            zone = min(subnet.zone for subnet in self._zones.subnets(network))
+            return Placed(zone=zone, why=f"{zone}: the zone of {network}, the Provider's default network")
+        if given := self._defaults.get("zone"):
+            return Placed(zone=given, why=f"{given}: the Provider's default zone")
+        up = [zone for zone, state in self._zones.states().items() if state in _UP]
+        if not up:
+            raise Refused(Reason.CAPACITY, "no zone of the region is up")
+        return Placed(zone=min(up), why=f"{min(up)}: the first zone of the region")
+
     def full(self, kind: str, zone: str) -> None:
         """EC2 has just said that it has no room for this type there."""
         with self._lock:

@@ -48,7 +48,7 @@ def answer(
         ("Unsupported", 400, Refused, Reason.UNSUPPORTED),
         ("UnsupportedOperation", 400, Refused, Reason.UNSUPPORTED),
         ("IncorrectInstanceState", 400, Busy, Reason.LOCKED),
-        ("VolumeModificationRateExceeded", 400, Busy, Reason.LOCKED),
+        ("VolumeModificationRateExceeded", 400, CloudError, Reason.LOCKED),
         ("OperationNotPermitted", 400, Refused, Reason.NOT_PERMITTED),
         ("AccountDisabled", 400, Refused, Reason.NOT_PERMITTED),
         ("InsufficientHostCapacity", 400, CloudError, Reason.CAPACITY),
@@ -87,6 +87,22 @@ def test_codes(code: str, status: int, kind: type[CloudError], reason: Reason) -
 @pytest.mark.parametrize("code", ["VcpuLimitExceeded", "InsufficientInstanceCapacity"])
 def test_lack_of_room_is_waited_out(code: str) -> None:
     assert errors.classify("RunInstances", answer(code)).disposition is Disposition.WAIT
+
+
+def test_a_volume_that_rests_is_not_asked_about_with_every_sweep() -> None:
+    error = errors.classify("ModifyVolume", answer("VolumeModificationRateExceeded", operation="ModifyVolume"))
+    assert (error.disposition, error.retry_after) == (Disposition.RETRY, errors.MODIFICATION_PAUSE)
+
+
+@pytest.mark.parametrize("operation", ["AttachVolume", "DeleteVolume"])
+def test_a_volume_that_an_instance_has_is_not_free(operation: str) -> None:
+    error = errors.classify(operation, answer("VolumeInUse", operation=operation))
+    assert (type(error), error.reason) == (Refused, Reason.HAS_DEPENDANTS)
+
+
+def test_a_device_name_that_somebody_was_faster_to_take_is_waited_out() -> None:
+    words = "Invalid value '/dev/sdf' for unixDevice. Attachment point /dev/sdf is already in use"
+    assert type(errors.classify("AttachVolume", answer("InvalidParameterValue", message=words))) is Busy
 
 
 @pytest.mark.parametrize(("status", "kind"), [(500, CloudError), (503, Unreachable), (504, Unreachable)])
