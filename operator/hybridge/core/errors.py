@@ -79,6 +79,13 @@ class Unreachable(CloudError):
         super().__init__(Reason.PROVIDER_DOWN, message, took_effect_possible=took_effect_possible)
 
 
+class Unclear(CloudError):
+    """An answer of success that cannot be understood: it says nothing of what was asked for, nor of the endpoint."""
+
+    def __init__(self, message: str, *, took_effect_possible: bool = False) -> None:
+        super().__init__(Reason.CLOUD_ERROR, message, took_effect_possible=took_effect_possible)
+
+
 class Throttled(CloudError):
     """The cloud asked for fewer requests; nothing was changed."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from hybridge.core.errors import Refused
+from hybridge.core.errors import CloudError, Refused, Unclear
 from hybridge.core.machine import Power
 from hybridge.core.plan import Action, Do, Refuse, Verb
 from hybridge.core.reasons import Reason
@@ -99,6 +99,15 @@ def test_another_spec_is_no_repetition() -> None:
     memo.began(2)
 
     assert memo.attempts.hold_back(STOP, 100.0) == 0.0
+
+
+def test_a_change_is_not_given_up_for_answers_that_nobody_understands() -> None:
+    attempts, step = Attempts(), Do((Action(Verb.RESIZE, "cpus", "2", "4", disruptive=True),))
+    changed = [attempts.failed(step, Unclear("TaskStatus: the answer was not understood")) for _ in range(5)]
+    assert (changed, attempts.refused) == ([False] * 5, {})
+
+    changed = [attempts.failed(step, CloudError(Reason.CLOUD_ERROR, "no")) for _ in range(1)]
+    assert (changed, list(attempts.refused)) == ([True], ["cpus"])
 
 
 def test_of_an_error_only_the_words_are_kept() -> None:

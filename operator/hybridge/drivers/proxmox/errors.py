@@ -14,7 +14,7 @@ from functools import partial
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
-from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, Refused, Throttled, Unreachable
+from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, Refused, Throttled, Unclear, Unreachable
 from hybridge.core.reasons import Reason
 from hybridge.drivers import wire
 
@@ -154,10 +154,10 @@ def classify(answer: Answer) -> CloudError:
     return CloudError(Reason.CLOUD_ERROR, message, took_effect_possible=answer.changing)
 
 
-def unreadable(operation: str, error: Exception, *, changing: bool) -> CloudError:
+def unreadable(operation: str, error: Exception, *, changing: bool) -> Unclear:
     """An answer of success that is none."""
     words = f"{operation}: the answer was not understood: {error}"
-    return CloudError(Reason.CLOUD_ERROR, words, took_effect_possible=changing)
+    return Unclear(words, took_effect_possible=changing)
 
 
 def reason_of(words: str) -> Reason | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf
 
-from hybridge.core.errors import CloudError, Disposition
+from hybridge.core.errors import CloudError, Disposition, Unclear
 from hybridge.core.plan import CONFIGURING, Do, Refuse, Verb
 from hybridge.core.reasons import Reason
 
@@ -79,7 +79,8 @@ class Attempts:
         told = Refuse(error.reason, error.message)
         times = self._failed.get(_signature(step), (0, told))[0] + 1
         self._failed[_signature(step)] = times, told
-        final = error.disposition is Disposition.STOP or (times >= GIVE_UP and error.reason not in _PASSING)
+        passing = error.reason in _PASSING or isinstance(error, Unclear)
+        final = error.disposition is Disposition.STOP or (times >= GIVE_UP and not passing)
         if not final or error.disposition is Disposition.WAIT:
             return False
         cold = [action.field for action in step.actions if action.disruptive and action.verb in CONFIGURING]
