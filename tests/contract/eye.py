@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hybridge.core.attempt import Intent
+from hybridge.core.difference import driver_field
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.identity import Marker
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine, MachineSpec, Power
-from hybridge.core.machine_diff import differences, driver_field
+from hybridge.core.machine_diff import differences
 from hybridge.core.task import Task, TaskState
 from hybridge.core.volume import Volume
 from hybridge.drivers.base import C, Driver, Portion, Started, Sweep, SweepRequest

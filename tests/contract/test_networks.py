@@ -9,10 +9,11 @@ from functools import partial
 
 import pytest
 
+from hybridge.core.difference import driver_field
 from hybridge.core.errors import CloudError, Disposition
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Change, Machine, MachineSpec, Nic, Power
-from hybridge.core.machine_diff import differences, driver_field
+from hybridge.core.machine_diff import differences
 from hybridge.core.plan import Action, Verb
 from hybridge.drivers.base import Driver
 from lab.faultproxy import LoseAnswer, Reset, Rule

@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 
+from hybridge.core.difference import driver_field
 from hybridge.core.machine import CloudInit, Machine, MachineSpec, Nic, Power
-from hybridge.core.machine_diff import differences, driver_field, wanted_settings
+from hybridge.core.machine_diff import differences, wanted_settings
 from hybridge.drivers.base import Driver
 from tests.contract.bed import GIB, MIB, Bed, with_choice
 from tests.contract.eye import Eye

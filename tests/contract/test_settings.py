@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import pytest
 
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
+from hybridge.core.difference import driver_field
 from hybridge.core.errors import Busy, CloudError
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Change, Machine, MachineSpec, Nic, Power, Traits
-from hybridge.core.machine_diff import FIRST_NETWORK, MAC, NETWORKS, differences, driver_field
+from hybridge.core.machine_diff import FIRST_NETWORK, MAC, NETWORKS, differences
 from hybridge.core.plan import Action, Verb
 from hybridge.drivers.base import Driver
 from lab.faultproxy import LoseAnswer, Rule

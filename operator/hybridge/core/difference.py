@@ -14,6 +14,9 @@ from hybridge.core.machine import Change, Known
 from hybridge.core.plan import Action, Verb
 from hybridge.core.situation import AnySituation
 
+#: Fields of many parts, of which a driver brings all to the spec at once.
+_WHOLE = frozenset({"tags", "networks"})
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -114,6 +117,12 @@ def setting_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return ",".join(sorted(str(one) for one in value))
     return str(value)
+
+
+def driver_field(field: str) -> str:
+    """The field of a driver's ``configure`` that brings this field of an action to the spec."""
+    first = field.partition(".")[0].partition("[")[0]
+    return first if first in _WHOLE else field
 
 
 def in_words(actions: Iterable[Action]) -> str:

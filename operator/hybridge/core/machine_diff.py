@@ -17,8 +17,6 @@ from hybridge.core.units import format_bytes
 
 #: The path of the first interface and of all others in ``Traits.changes``, and of another address of one that is there.
 FIRST_NETWORK, NETWORKS, MAC = "networks.first", "networks", "networks.mac"
-#: Fields of many parts, of which a driver brings all to the spec at once.
-_WHOLE = frozenset({"tags", NETWORKS})
 _NOUN = "machine"
 
 
@@ -51,12 +49,6 @@ def differences(
     return tuple(
         _with_pending(change, machine.pending.get(ports.get(change.field, change.field))) for change in changes
     )
-
-
-def driver_field(field: str) -> str:
-    """The field of ``MachineDriver.configure`` that brings this field of an action to the spec."""
-    first = field.partition(".")[0].partition("[")[0]
-    return first if first in _WHOLE else field
 
 
 def wanted_settings(spec: MachineSpec, block: str) -> Mapping[str, str]:

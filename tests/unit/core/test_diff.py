@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.cloudinit import described
+from hybridge.core.difference import driver_field
 from hybridge.core.machine import Change, CloudInit, Machine, MachineSpec, Nic, Port, Power, Traits
-from hybridge.core.machine_diff import differences, driver_field, without
+from hybridge.core.machine_diff import differences, without
 from hybridge.core.plan import Action, Verb
 
 GIB = 1 << 30

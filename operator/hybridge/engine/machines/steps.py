@@ -11,8 +11,8 @@ from hybridge.api import desired, records
 from hybridge.api.virtualmachine import Phase, VirtualMachine, VirtualMachineStatus
 from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import described
+from hybridge.core.difference import driver_field
 from hybridge.core.machine import Machine, MachineSpec, Power, Restart, RestartPhase
-from hybridge.core.machine_diff import driver_field
 from hybridge.core.machine_status import Story
 from hybridge.core.plan import Action, Do, Plan, Verb
 from hybridge.core.story import conditions

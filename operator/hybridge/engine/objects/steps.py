@@ -14,6 +14,7 @@ import msgspec
 from hybridge.api import records
 from hybridge.api.managed import ManagedStatus
 from hybridge.core.attempt import Intent, SecretVersion
+from hybridge.core.difference import driver_field
 from hybridge.core.errors import CloudError, NotProven, Refused, TokenMismatch
 from hybridge.core.identity import machine_uuid, token
 from hybridge.core.place import Placed
@@ -73,7 +74,7 @@ class ObjectSteps(ABC, Generic[K]):
 
     async def change(self, case: K, step: Do, mine: Any) -> Started[Any]:
         """Any other step than those that make it, take it over or take it away."""
-        fields = {action.field for action in step.actions}
+        fields = {driver_field(action.field) for action in step.actions}
         intent = case.memo.intent(case.object)
         return await case.link.bulkhead.call(case.driver.configure, mine, case.spec, fields, intent, case.marker)
 
