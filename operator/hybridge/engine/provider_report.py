@@ -129,7 +129,7 @@ class ProviderReporter:
                 marker = found.marker
                 ours = marker is not None and marker.cluster == self._world.cluster_id
                 key = self._world.store.by_uid(marker.uid) if ours and marker is not None else None
-                seen.owned[kind] += key in users
+                seen.owned[kind] += key in users and key is not None and key.kind == kind
                 if key is None:
                     seen.strays += kind is CloudKind.MACHINE
                     if ours:

@@ -262,3 +262,21 @@ def test_a_volume_of_another_namespace_is_only_taken_from_a_machine_that_goes() 
         assert holder(cloud) == ""
 
     live(story)
+
+
+def test_a_provider_counts_what_its_objects_have_and_no_disk_that_belongs_to_a_machine() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        (machine,) = cloud.there.values()
+        cloud.volumes.there["vol-8"] = Volume("vol-8", "brought along", marker=machine.marker)
+        cloud.volumes.there["vol-9"] = Volume(
+            "vol-9", "left", marker=Marker("cluster", "gone", "Volume", "shop", "old")
+        )
+        await asyncio.sleep(400.0)
+        status = made.api.objects[Key("Provider", "", CLOUD)]["status"]
+        assert status["inventory"] == {"virtualMachines": 1, "volumes": 1, "unmanaged": 0, "orphans": 1}
+        assert [orphan["id"] for orphan in status["orphans"]] == ["vol-9"]
+
+    live(story)
