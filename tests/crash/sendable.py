@@ -15,15 +15,33 @@ from lab.faultproxy_operations import identify
 
 # pyvmomi makes its classes at run time, so that its names have no static types.
 _vmomi: Final[Any] = pyVmomi.VmomiSupport
+_VOLUME = "a Volume's, which no cluster knows yet"
+_DISKS = (
+    "AttachDisk_Task",
+    "CreateDisk_Task",
+    "DeleteVStorageObject_Task",
+    "DetachDisk_Task",
+    "ExtendDisk_Task",
+    "RenameVStorageObject",
+    "SetVStorageObjectControlFlags",
+    "UpdateVStorageObjectPolicy_Task",
+    "VCenterUpdateVStorageObjectMetadataEx_Task",
+)
 #: What no life comes upon, and why.
 UNREACHED: Mapping[Cloud, Mapping[str, str]] = {
-    "aws": {},
-    "proxmox": {"Resume": "only a guest that somebody suspended is resumed"},
-    "vsphere": {"Rename_Task": "only a machine that somebody gave another name is given its own back"},
+    "aws": dict.fromkeys(("AttachVolume", "CreateVolume", "DeleteVolume", "DetachVolume"), _VOLUME),
+    "proxmox": {
+        "Resume": "only a guest that somebody suspended is resumed",
+        **dict.fromkeys(("Allocate", "DeleteVolume"), _VOLUME),
+    },
+    "vsphere": {
+        "Rename_Task": "only a machine that somebody gave another name is given its own back",
+        **dict.fromkeys(_DISKS, _VOLUME),
+    },
 }
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 #: Methods of the Proxmox client that change something; the first argument is what the request is called.
-_CHANGING = frozenset({"post", "put", "delete", "upload"})
+_CHANGING = frozenset({"post", "put", "delete", "upload", "make"})
 
 
 def sendable(cloud: Cloud) -> set[str]:
