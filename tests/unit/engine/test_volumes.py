@@ -280,3 +280,20 @@ def test_a_provider_counts_what_its_objects_have_and_no_disk_that_belongs_to_a_m
         assert [orphan["id"] for orphan in status["orphans"]] == ["vol-9"]
 
     live(story)
+
+
+def test_a_volume_is_detached_also_by_an_operator_that_has_just_started() -> None:
+    """Whose it is stands on its marker and in the status of its object; the object itself may not have had its turn yet."""
+
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        link = made.world.link(CLOUD)
+        assert link is not None
+        link.unbind(Key("Volume", "shop", "data"))
+        made.change("db", volumes=[])
+        await made.settle(CLOUD, SOON)
+        assert holder(cloud) == ""
+
+    live(story)

@@ -42,17 +42,19 @@ def surviving(world: World, case: Case) -> Collection[str]:
 
 
 def detachable(world: World, case: Case) -> Collection[str]:
-    """The ids of those that the machine has, that are provably their Volumes', and that its spec could name."""
-    shelf = case.link.shelf(CloudKind.VOLUME)
-    found = set()
-    for disk_id in _at(case):
-        key, volume = shelf.owners.get(disk_id), shelf.inventory.get(disk_id)
-        if key is None or volume is None or key.namespace != case.key.namespace:
-            continue
-        told = _volume(world, key.namespace, key.name)
-        if told is not None and volume.marker is not None and volume.marker.owner == _owner(world, told):
-            found.add(disk_id)
-    return found
+    """The ids of those that the machine has, that are provably their Volumes', and that its spec could name.
+
+    By their markers and by what is on record: a Volume may not have had its turn since the operator started.
+    """
+    return {known_id for known_id, marker in _marked(case) if _is_provably(world, case, known_id, marker)}
+
+
+def _is_provably(world: World, case: Case, known_id: str, marker: Marker) -> bool:
+    key = world.store.by_uid(marker.uid) if marker.cluster == world.cluster_id else None
+    if key is None or key.kind != CloudKind.VOLUME or key.namespace != case.key.namespace:
+        return False
+    told = _volume(world, key.namespace, key.name)
+    return told is not None and told.status.id == known_id
 
 
 def others(world: World, case: Case) -> Mapping[str, str]:
