@@ -117,6 +117,9 @@ class Link:
         if self._runner is not None:
             self._runner.cancel()
             await asyncio.gather(self._runner, return_exceptions=True)
+            # It holds what it stood on when it ended, this link included; and so does the last error: a picture of a whole
+            # cloud would stay until the interpreter looks for cycles, which it seldom does.
+            self._runner = self.error = None
         await asyncio.to_thread(self.driver.close)
         self.bulkhead.close()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, cast
@@ -224,3 +226,34 @@ def test_an_observer_that_becomes_the_owner_is_only_that() -> None:
     link.machines.release(KEY)
 
     assert link.machines.concerned(["101"]) == {other}
+
+
+class Closable(Cloud):
+    """Ends its sessions at once."""
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("refusals", [0, 1], ids=["well", "after an error"])
+def test_what_was_closed_is_gone_at_once(refusals: int) -> None:
+    """It holds a picture of a whole cloud, and the interpreter seldom looks for cycles."""
+
+    async def tell() -> None:
+        cloud, swept = Closable(0.0, refusals=refusals), asyncio.Event()
+        link = Link(
+            "cloud", cast("Driver", cloud), Connection("cloud:1", "1"), Patient(cloud), clock=now, monotonic=now,
+            interval=INTERVAL, kinds=tuple, on_change=lambda *_: swept.set(), on_error=lambda *_: swept.set(),
+        )  # fmt: skip
+        link.start()
+        await swept.wait()
+        gone = weakref.ref(link)
+        await link.close()
+        del link
+        assert gone() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(tell())
+    finally:
+        gc.enable()
