@@ -29,7 +29,7 @@ _DISKS = (
 )
 #: What no life comes upon, and why.
 UNREACHED: Mapping[Cloud, Mapping[str, str]] = {
-    "aws": dict.fromkeys(("AttachVolume", "CreateVolume", "DeleteVolume", "DetachVolume"), _VOLUME),
+    "aws": {},
     "proxmox": {
         "Resume": "only a guest that somebody suspended is resumed",
         **dict.fromkeys(("Allocate", "DeleteVolume"), _VOLUME),
