@@ -279,16 +279,7 @@ class Bed(ABC):
         """The record of an attempt to make a volume; ``spec`` is normal by then."""
         assert driver.volumes is not None
         prepared = driver.volumes.prepare(spec, ())
-        return Intent(
-            attempt=attempt,
-            token=token(marker.uid, attempt),
-            name=spec.name,
-            uuid=machine_uuid(marker.uid, attempt),
-            provider_identity=IDENTITY,
-            started_at=1_800_000_000.0,
-            parameters=prepared.parameters,
-            id=prepared.id,
-        )
+        return _intent(spec.name, marker, prepared, attempt)
 
     def prepared(self, driver: Driver, spec: MachineSpec, taken: Sequence[str] = ()) -> Prepared:
         """What the driver finds for a spec, which is normal by then."""
@@ -297,16 +288,7 @@ class Bed(ABC):
     def intent(self, driver: Driver, spec: MachineSpec, marker: Marker, attempt: int = 1) -> Intent:
         """The record of an attempt, as the engine writes it before it creates."""
         prepared = self.prepared(driver, spec)
-        return Intent(
-            attempt=attempt,
-            token=token(marker.uid, attempt),
-            name=spec.name,
-            uuid=machine_uuid(marker.uid, attempt),
-            provider_identity=IDENTITY,
-            started_at=1_800_000_000.0,
-            parameters=prepared.parameters,
-            id=prepared.id,
-        )
+        return _intent(spec.name, marker, prepared, attempt)
 
     # ------------------------------------------------------ what is really so
 
@@ -508,4 +490,18 @@ def cloud_init(hostname: str | None = None) -> CloudInit:
         hostname=hostname,
         ssh_keys=("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhvcnNlYmF0dGVyeXN0YXBsZWNvcnJlY3RrZXkx you@contract",),
         user_data=f"#cloud-config\nwrite_files:\n- path: /etc/secret\n  content: {SECRET}\n",
+    )
+
+
+def _intent(name: str, marker: Marker, prepared: Prepared, attempt: int) -> Intent:
+    """As the engine writes it before it creates."""
+    return Intent(
+        attempt=attempt,
+        token=token(marker.uid, attempt),
+        name=name,
+        uuid=machine_uuid(marker.uid, attempt),
+        provider_identity=IDENTITY,
+        started_at=1_800_000_000.0,
+        parameters=prepared.parameters,
+        id=prepared.id,
     )

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 from hybridge.core.busy import is_none_of_ours, locked, progress, running
+from hybridge.core.cloudobject import Wanted
+from hybridge.core.deletion import await_dependants, plan_deletion
 from hybridge.core.difference import in_words, judge
+from hybridge.core.existence import ours
 from hybridge.core.managed import ManagedObject, State
 from hybridge.core.plan import Action, Plan, Refuse, Rest, Step, Verb, Wait, together
 from hybridge.core.proof import doing
 from hybridge.core.reasons import Reason
-from hybridge.core.situation import AnySituation
+from hybridge.core.situation import AnySituation, Situation
+
+W = TypeVar("W", bound=Wanted)
+M = TypeVar("M", bound=ManagedObject)
 
 #: How many are named to people.
 _NAMED = 8
@@ -43,6 +50,34 @@ def unless_used(situation: AnySituation, found: ManagedObject, ids: Collection[s
         return None
     names = ", ".join(sorted(situation.sight.owners.get(one, one) for one in ids)[:_NAMED])
     return Wait(Reason.HAS_DEPENDANTS, f"{found.id} cannot be changed so while it is used by {names}", patient=True)
+
+
+def planned(
+    situation: Situation[W, M],
+    changes: Callable[[M], tuple[Action, ...]],
+    before_deletion: Callable[[M], Step | None],
+    in_use: Callable[[M], Step | None] = lambda _: None,
+    anew: Callable[[tuple[Action, ...]], Collection[str]] = lambda _: (),
+) -> Plan:
+    """The plan of a kind: its creation, import, loss and release as for all, then how what is ours comes to its spec.
+
+    ``changes``: how it differs from that. ``before_deletion``: what has to end, or is done, before it goes. ``in_use`` and
+    ``anew``: see ``converge``.
+    """
+    found = ours(situation)
+    if isinstance(found, Plan):
+        return found
+    if situation.record.deleting:
+        return plan_deletion(situation, found, before_deletion(found))
+    differing = changes(found)
+    if situation.spec.observed:
+        return Plan(Rest(), drift=differing)
+    return converge(situation, found, differing, in_use(found), anew=anew(differing))
+
+
+def unused(situation: AnySituation, found: ManagedObject, ids: Collection[str]) -> Step | None:
+    """What has to end before it goes: that something in the cloud, by id, uses it, or that something is at work on it."""
+    return await_dependants(situation, found, ids) or busy(situation, found)
 
 
 def converge(

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hybridge.core import situation
-from hybridge.core.convergence import busy, converge
-from hybridge.core.deletion import await_dependants, plan_deletion
+from hybridge.core.convergence import busy, planned
+from hybridge.core.deletion import await_dependants
 from hybridge.core.difference import counts_name, name_change, tag_changes
-from hybridge.core.existence import ours
 from hybridge.core.firewall import (
     Firewall,
     FirewallSpec,
@@ -26,7 +25,7 @@ from hybridge.core.firewall import (
     surplus,
 )
 from hybridge.core.lifecycle import digest
-from hybridge.core.plan import Action, Plan, Rest, Step, Verb, together
+from hybridge.core.plan import Action, Plan, Step, Verb, together
 
 _RULES = frozenset({Verb.ADD_RULE, Verb.REMOVE_RULE})
 _MEMBERS = frozenset({Verb.ADD_MEMBER, Verb.REMOVE_MEMBER})
@@ -59,15 +58,12 @@ class Situation(situation.Situation[FirewallSpec, Firewall]):
 
 def plan(situation: Situation) -> Plan:
     """The next step and all that is left to do. Never raises; the same arguments give the same plan."""
-    found = ours(situation)
-    if isinstance(found, Plan):
-        return found
-    if situation.record.deleting:
-        return plan_deletion(situation, found, _before_deletion(situation, found))
-    changes = differences(situation.spec, found, situation.sight.owners, named=counts_name(situation))
-    if situation.spec.observed:
-        return Plan(Rest(), drift=changes)
-    return converge(situation, found, changes, anew=_anew(situation, changes))
+    return planned(
+        situation,
+        lambda found: differences(situation.spec, found, situation.sight.owners, named=counts_name(situation)),
+        lambda found: _before_deletion(situation, found),
+        anew=lambda changes: _anew(situation, changes),
+    )
 
 
 def differences(

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hybridge.core import situation
-from hybridge.core.convergence import busy, converge
-from hybridge.core.deletion import await_dependants, plan_deletion
+from hybridge.core.convergence import planned, unused
 from hybridge.core.difference import counts_name, name_change, tag_changes
-from hybridge.core.existence import ours
 from hybridge.core.image import Image, ImageSpec, ImageTraits
-from hybridge.core.plan import Action, Plan, Rest
+from hybridge.core.plan import Action, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +23,11 @@ class Situation(situation.Situation[ImageSpec, Image]):
 
 def plan(situation: Situation) -> Plan:
     """The next step and all that is left to do. Never raises; the same arguments give the same plan."""
-    found = ours(situation)
-    if isinstance(found, Plan):
-        return found
-    if situation.record.deleting:
-        used = await_dependants(situation, found, found.machines)
-        return plan_deletion(situation, found, used or busy(situation, found))
-    changes = differences(situation.spec, found, named=counts_name(situation))
-    if situation.spec.observed:
-        return Plan(Rest(), drift=changes)
-    return converge(situation, found, changes)
+    return planned(
+        situation,
+        lambda found: differences(situation.spec, found, named=counts_name(situation)),
+        lambda found: unused(situation, found, found.machines),
+    )
 
 
 def differences(spec: ImageSpec, image: Image, *, named: bool = False) -> tuple[Action, ...]:

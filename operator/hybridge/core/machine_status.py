@@ -7,11 +7,10 @@ from enum import StrEnum
 from typing import ClassVar
 
 from hybridge.core import story
-from hybridge.core.errors import Disposition
 from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.plan import Do, Rest
 from hybridge.core.reasons import Reason
-from hybridge.core.story import Standing
+from hybridge.core.story import Standing, early_phase
 
 
 class Phase(StrEnum):
@@ -47,15 +46,9 @@ class Story(story.Story[MachineSpec, Machine]):
 
 def phase(story: Story) -> Phase:
     """The phase, from the first line that fits."""
-    if story.deleting:
-        return Phase.DELETING
-    machine, error = story.proven, story.error
-    if not story.created:
-        failed = (error and error.disposition is Disposition.STOP) or story.refusal
-        begun = story.plan is not None and story.spec.imports is None
-        return Phase.FAILED if failed else Phase.CREATING if begun else Phase.PENDING
-    if machine is None:
-        return Phase.FAILED if story.refusal else Phase.UNKNOWN
+    early, machine = early_phase(story), story.proven
+    if early is not None or machine is None:
+        return Phase(early or Phase.UNKNOWN)
     if machine.power in {Power.RUNNING, Power.STOPPED}:
         step = story.plan.step if story.plan else None
         return Phase.UPDATING if isinstance(step, Do) else Phase(machine.power.value)

@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 from hybridge.core import story
 from hybridge.core.cloudobject import Wanted
-from hybridge.core.errors import Disposition
 from hybridge.core.managed import ManagedObject, Phase, State
 from hybridge.core.plan import Do
 from hybridge.core.reasons import Reason
-from hybridge.core.story import Standing
+from hybridge.core.story import Standing, early_phase
 
 W_co = TypeVar("W_co", bound=Wanted, covariant=True)
 C_co = TypeVar("C_co", bound=ManagedObject, covariant=True)
@@ -32,15 +31,9 @@ class Story(story.Story[W_co, C_co]):
 
 def phase(told: Story[Any, Any]) -> Phase:
     """The phase, from the first line that fits."""
-    if told.deleting:
-        return Phase.DELETING
-    found, error = told.proven, told.error
-    if not told.created:
-        failed = (error and error.disposition is Disposition.STOP) or told.refusal
-        begun = told.plan is not None and told.spec.imports is None
-        return Phase.FAILED if failed else Phase.CREATING if begun else Phase.PENDING
-    if found is None:
-        return Phase.FAILED if told.refusal else Phase.UNKNOWN
+    early, found = early_phase(told), told.proven
+    if early is not None or found is None:
+        return Phase(early or Phase.UNKNOWN)
     if found.state is State.READY:
         return Phase.UPDATING if told.plan and isinstance(told.plan.step, Do) else Phase.READY
     return _PHASES.get(found.state, Phase.UNKNOWN)

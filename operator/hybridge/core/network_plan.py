@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hybridge.core import situation
-from hybridge.core.convergence import busy, converge, unless_used
-from hybridge.core.deletion import await_dependants, plan_deletion
+from hybridge.core.convergence import planned, unless_used, unused
 from hybridge.core.difference import counts_name, name_change, setting_changes, setting_texts, tag_changes
-from hybridge.core.existence import ours
 from hybridge.core.network import Network, NetworkSpec, NetworkTraits
-from hybridge.core.plan import Action, Plan, Rest, Verb
+from hybridge.core.plan import Action, Plan, Verb
 
 _NOUN = "network"
 
@@ -28,17 +26,12 @@ class Situation(situation.Situation[NetworkSpec, Network]):
 
 def plan(situation: Situation) -> Plan:
     """The next step and all that is left to do. Never raises; the same arguments give the same plan."""
-    found = ours(situation)
-    if isinstance(found, Plan):
-        return found
-    if situation.record.deleting:
-        used = await_dependants(situation, found, found.machines)
-        return plan_deletion(situation, found, used or busy(situation, found))
-    changes = differences(situation.spec, found, situation.traits, named=counts_name(situation))
-    if situation.spec.observed:
-        return Plan(Rest(), drift=changes)
-    in_use = None if situation.spec.disruption else unless_used(situation, found, found.machines)
-    return converge(situation, found, changes, in_use)
+    return planned(
+        situation,
+        lambda found: differences(situation.spec, found, situation.traits, named=counts_name(situation)),
+        lambda found: unused(situation, found, found.machines),
+        lambda found: None if situation.spec.disruption else unless_used(situation, found, found.machines),
+    )
 
 
 def differences(

@@ -11,11 +11,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from hybridge.core import situation
-from hybridge.core.convergence import busy, converge
-from hybridge.core.deletion import plan_deletion
+from hybridge.core.convergence import busy, planned
 from hybridge.core.difference import counts_name, name_change, tag_changes
-from hybridge.core.existence import ours
-from hybridge.core.plan import Action, Plan, Refuse, Release, Rest
+from hybridge.core.plan import Action, Plan, Refuse, Release
 from hybridge.core.reasons import Reason
 from hybridge.core.snapshot import Snapshot, SnapshotSpec, SnapshotTraits
 
@@ -46,15 +44,11 @@ def plan(situation: Situation) -> Plan:
     """The next step and all that is left to do. Never raises; the same arguments give the same plan."""
     if not situation.record.deleting and is_expired(situation):
         return _plan_expired(situation)
-    found = ours(situation)
-    if isinstance(found, Plan):
-        return found
-    if situation.record.deleting:
-        return plan_deletion(situation, found, busy(situation, found))
-    changes = differences(situation.spec, found, named=counts_name(situation))
-    if situation.spec.observed:
-        return Plan(Rest(), drift=changes)
-    return converge(situation, found, changes)
+    return planned(
+        situation,
+        lambda found: differences(situation.spec, found, named=counts_name(situation)),
+        lambda found: busy(situation, found),
+    )
 
 
 def differences(spec: SnapshotSpec, snapshot: Snapshot, *, named: bool = False) -> tuple[Action, ...]:

@@ -90,6 +90,21 @@ class Story(Generic[W_co, C_co]):
 AnyStory: TypeAlias = Story[Any, Any]
 
 
+def early_phase(story: AnyStory) -> str | None:
+    """The phase, in the words that all kinds have, of what goes, is not made yet, or is not in sight; None: how
+    it is decides.
+    """
+    if story.deleting:
+        return "Deleting"
+    if not story.created:
+        failed = (story.error and story.error.disposition is Disposition.STOP) or story.refusal
+        begun = story.plan is not None and story.spec.imports is None
+        return "Failed" if failed else "Creating" if begun else "Pending"
+    if story.proven is None:
+        return "Failed" if story.refusal else "Unknown"
+    return None
+
+
 def conditions(story: AnyStory) -> tuple[Condition, ...]:
     """Ready, Synced and Drifted always; Reconciling and Stalled when they are True."""
     synced = _synced(story)

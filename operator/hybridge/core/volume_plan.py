@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hybridge.core import situation
-from hybridge.core.convergence import busy, converge, unless_used
-from hybridge.core.deletion import await_dependants, plan_deletion
+from hybridge.core.convergence import planned, unless_used, unused
 from hybridge.core.difference import (
     changing,
     counts_name,
@@ -17,9 +16,8 @@ from hybridge.core.difference import (
     setting_texts,
     tag_changes,
 )
-from hybridge.core.existence import ours
 from hybridge.core.machine import Change
-from hybridge.core.plan import Action, Plan, Rest, Verb
+from hybridge.core.plan import Action, Plan, Verb
 from hybridge.core.units import format_bytes
 from hybridge.core.volume import Volume, VolumeSpec, VolumeTraits
 
@@ -37,17 +35,16 @@ class Situation(situation.Situation[VolumeSpec, Volume]):
 
 def plan(situation: Situation) -> Plan:
     """The next step and all that is left to do. Never raises; the same arguments give the same plan."""
-    found = ours(situation)
-    if isinstance(found, Plan):
-        return found
-    machines = [one.machine_id for one in found.attachments]
-    if situation.record.deleting:
-        used = await_dependants(situation, found, machines)
-        return plan_deletion(situation, found, used or busy(situation, found))
-    changes = differences(situation.spec, found, situation.traits, named=counts_name(situation))
-    if situation.spec.observed:
-        return Plan(Rest(), drift=changes)
-    return converge(situation, found, changes, unless_used(situation, found, machines))
+    return planned(
+        situation,
+        lambda found: differences(situation.spec, found, situation.traits, named=counts_name(situation)),
+        lambda found: unused(situation, found, _machines(found)),
+        lambda found: unless_used(situation, found, _machines(found)),
+    )
+
+
+def _machines(volume: Volume) -> list[str]:
+    return [one.machine_id for one in volume.attachments]
 
 
 def differences(spec: VolumeSpec, volume: Volume, traits: VolumeTraits, *, named: bool = False) -> tuple[Action, ...]:

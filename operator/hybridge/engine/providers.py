@@ -64,7 +64,8 @@ class ProviderKind:
         if link.trouble is not None:
             self._meter.up(key.name, up=False)
         await self._reporter.report(key, provider, _held(link.trouble, dependants))
-        await self._world.surroundings(key.name)
+        if provider.spec.allowed_namespaces.selector is not None:
+            await self._world.surroundings(key.name)
         return Again(min(interval, PROBE) if dependants else interval)
 
     async def close(self) -> None:
