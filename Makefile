@@ -17,6 +17,8 @@ export PATH := $(PATH):$(CACHE)/uv-0.13.9/bin
 export UV_SYSTEM_CERTS ?= true
 export PYTHONPATH := $(CURDIR):$(CURDIR)/operator
 export PYTHONUNBUFFERED := 1
+# Tests start hundreds of processes: each would compile all that it imports anew, which takes as long as all the rest.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help venv demo test chaos bench lint lab lab-down clean
 .NOTPARALLEL:
@@ -61,4 +63,5 @@ lab-down: venv ## end that lab
 
 clean: ## remove .venv, caches and what the lab left; the cache in ~/.cache/hybridge stays
 	@if [ -x $(PYTHON) ] && [ -d .lab ]; then $(PYTHON) -m lab down; fi
+	@find operator lab tests -name __pycache__ -prune -exec rm -rf {} +
 	@rm -rf .venv .lab .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -6,6 +6,7 @@ import base64
 import json
 import secrets
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -70,7 +71,8 @@ class AwsCloud:
         }
         argv = [sys.executable, "-m", "lab.aws_server", *(str(word) for option in options.items() for word in option)]
         self.process = Process("aws", argv, log=folder / "aws.log", ready=self._answers)
-        self._client: Any = None
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._lock = threading.Lock()
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -147,16 +149,23 @@ class AwsCloud:
     # ---------------------------------------------------------------- reading
 
     def client(self, service: str = "ec2", credentials: Mapping[str, str] | None = None) -> Any:
-        """A boto3 client of the person (or of ``credentials``), which never repeats a request by itself."""
+        """A boto3 client of the person (or of ``credentials``), which never repeats a request by itself.
+
+        It is the same one each time: to make one is to read all of EC2's model.
+        """
         key = credentials or self._secret("person")
-        return boto3.session.Session().client(
-            service,
-            region_name=self.region,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=key["accessKeyID"],
-            aws_secret_access_key=key["secretAccessKey"],
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16, proxies={}),
-        )
+        asked = (service, key["accessKeyID"], key["secretAccessKey"])
+        with self._lock:
+            if asked not in self._clients:
+                self._clients[asked] = boto3.session.Session().client(
+                    service,
+                    region_name=self.region,
+                    endpoint_url=self.endpoint,
+                    aws_access_key_id=key["accessKeyID"],
+                    aws_secret_access_key=key["secretAccessKey"],
+                    config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16, proxies={}),
+                )
+            return self._clients[asked]
 
     def machines(self, *, terminated: bool = False, user_data: bool = False) -> list[AwsMachine]:
         """All instances, also those that calls do not show yet; the terminated, or nearly so, only when asked for.
@@ -288,9 +297,7 @@ class AwsCloud:
         return json.loads(self._state.read_text())
 
     def _ec2(self) -> Any:
-        if self._client is None:
-            self._client = self.client()
-        return self._client
+        return self.client()
 
     def _answers(self) -> bool:
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -19,10 +20,55 @@ _NAMED = {
     "AttachmentId": ("attachment", "InvalidAttachmentID.NotFound"),
     "AssociationId": ("association", "InvalidAssociationID.NotFound"),
     "SecurityGroupId": ("security-group", "InvalidGroup.NotFound"),
+    "GroupId": ("security-group", "InvalidGroup.NotFound"),
+    "VpcId": ("vpc", "InvalidVpcID.NotFound"),
+    "SubnetId": ("subnet", "InvalidSubnetID.NotFound"),
+    "RouteTableId": ("route-table", "InvalidRouteTableID.NotFound"),
+    "ImageId": ("image", "InvalidAMIID.NotFound"),
+    "SnapshotId": ("snapshot", "InvalidSnapshot.NotFound"),
+    "InternetGatewayId": ("internet-gateway", "InvalidInternetGatewayID.NotFound"),
 }
 #: What calls make, in the words of a policy.
-_MADE = {"RunInstances": "instance", "CreateNetworkInterface": "network-interface", "CreateVolume": "volume"}
-_PREFIXES = {"i": "InstanceId", "vol": "VolumeId", "eni": "NetworkInterfaceId", "sg": "SecurityGroupId"}
+_MADE = {
+    "RunInstances": "instance",
+    "CreateNetworkInterface": "network-interface",
+    "CreateVolume": "volume",
+    "CreateVpc": "vpc",
+    "CreateSnapshot": "snapshot",
+    "CreateSnapshots": "snapshot",
+    "CreateSecurityGroup": "security-group",
+    "CreateImage": "image",
+    "CopyImage": "image",
+    "ImportImage": "import-image-task",
+    "CreateSubnet": "subnet",
+    "CreateRouteTable": "route-table",
+    "CreateInternetGateway": "internet-gateway",
+}
+_PREFIXES = {
+    "i": "InstanceId",
+    "vol": "VolumeId",
+    "eni": "NetworkInterfaceId",
+    "sg": "SecurityGroupId",
+    "vpc": "VpcId",
+    "subnet": "SubnetId",
+    "rtb": "RouteTableId",
+    "igw": "InternetGatewayId",
+    "ami": "ImageId",
+    "snap": "SnapshotId",
+}
+#: Where moto keeps them, by id.
+_STORED: Mapping[str, Callable[[Any], Collection[str]]] = {
+    "volume": attrgetter("volumes"),
+    "network-interface": attrgetter("enis"),
+    "security-group": lambda backend: {one for groups in backend.groups.values() for one in groups},
+    "vpc": attrgetter("vpcs"),
+    "route-table": attrgetter("route_tables"),
+    "internet-gateway": attrgetter("internet_gateways"),
+    "image": attrgetter("amis"),
+    "snapshot": attrgetter("snapshots"),
+}
+#: Calls that are named as if they made something, and change what they name.
+_CHANGING = {"CreateTags", "CreateRoute"}
 
 
 class Access:
@@ -54,7 +100,7 @@ class Access:
         if action.startswith(("Describe", "Get")):
             yield Need(f"ec2:{action}", "*")
             return
-        if action.startswith(("Run", "Create")) and action != "CreateTags":
+        if action.startswith(("Run", "Create", "Copy", "Import")) and action not in _CHANGING:
             kind = _MADE.get(action, "resource")
             yield Need(f"ec2:{action}", f"{self._arn}:{kind}/*")
         else:
@@ -68,6 +114,11 @@ class Access:
         for key, kind in form.items():
             if key.startswith("TagSpecification") and key.endswith(".ResourceType"):
                 yield Need("ec2:CreateTags", f"{self._arn}:{kind}/*", {"ec2:CreateAction": action})
+        image = self._backend.amis.get(form.get("ImageId", ""))
+        if action == "DeregisterImage" and image and form.get("DeleteAssociatedSnapshots", "").lower() == "true":
+            resource = f"snapshot/{image.ebs_snapshot.id}"
+            context = {f"aws:ResourceTag/{key}": value for key, value in self._tags(resource).items()}
+            yield Need("ec2:DeleteSnapshot", f"{self._arn}:{resource}", context)
         profile = form.get("IamInstanceProfile.Name") or form.get("IamInstanceProfile.Arn", "").rpartition("/")[2]
         if profile:
             role = f"arn:aws:iam::{self._number}:role/hybridge/{profile}"
@@ -92,20 +143,21 @@ class Access:
         match kind:
             case "instance":
                 exists = self._knows(name)
-            case "volume":
-                exists = name in self._backend.volumes
-            case "network-interface":
-                exists = name in self._backend.enis
             case "attachment":
                 enis = [eni for eni in self._backend.enis.values() if eni.attachment_id == name]
                 return [f"network-interface/{eni.id}" for eni in enis] + [
                     f"instance/{eni.instance.id}" for eni in enis if eni.instance
                 ]
+            case "association" if name.startswith("rtbassoc-"):
+                tables = self._backend.route_tables.values()
+                return [f"route-table/{table.id}" for table in tables if name in table.all_associations_ids]
             case "association":
                 known: Mapping[str, Any] = self._backend.iam_instance_profile_associations
                 return [f"instance/{one.instance.id}" for one in known.values() if one.association_id == name]
+            case "subnet":
+                exists = any(name in inside for inside in self._backend.subnets.values())
             case _:
-                exists = True
+                exists = name in _STORED[kind](self._backend)
         return [f"{kind}/{name}"] if exists else []
 
     def _tags(self, resource: str) -> Mapping[str, str]:

@@ -24,15 +24,20 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, Reservation
 from moto.ec2.responses import instances as instance_responses
 from moto.ec2.responses._base_response import EC2BaseResponse
+from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.responses.elastic_network_interfaces import ElasticNetworkInterfaces
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, filter_dict_attribute_mapping, filter_reservations, parse_user_data
 
 from lab import aws_profiles, aws_types
+from lab.aws_groups import Groups
+from lab.aws_images import Images
 from lab.aws_interfaces import Interfaces
+from lab.aws_networks import Networks
 from lab.aws_pages import Pages
 from lab.aws_rules import Birth, ClientTokens, Refusal, Tuning
+from lab.aws_snapshots import Snapshots
 from lab.aws_volumes import Volumes
 from lab.aws_wrap import around, install, wrap
 
@@ -86,18 +91,27 @@ class Extensions:
         self.sees_all = False
         self._pages = Pages()
         self._interfaces = Interfaces(tuning, lambda: self._pages.changed("DetachNetworkInterface"))
+        self._snapshots = Snapshots(tuning, lambda: self.sees_all)
+        self._groups = Groups(tuning, lambda: self.sees_all)
+        self._images = Images(tuning, lambda: self.sees_all)
+        self._networks = Networks(tuning, lambda: self.sees_all)
         self._volumes = Volumes(tuning, lambda: self._pages.changed("DetachVolume"), lambda: self.sees_all)
 
     def install(self) -> None:
         """Wrap moto's methods."""
         aws_profiles.install()
         self._interfaces.install()
+        self._snapshots.install()
+        self._groups.install()
+        self._images.install()
+        self._networks.install()
         self._volumes.install()
         install(self)
         wrap(InstanceResponse, "run_instances", self._once("RunInstances"))
         wrap(InstanceResponse, "describe_instances", self._pages.describe)
         wrap(InstanceResponse, "_parse_block_device_mapping", _merged_disks)
         wrap(ElasticBlockStore, "create_volume", self._once("CreateVolume"))
+        wrap(AmisResponse, "copy_image", self._once("CopyImage"))
         wrap(ElasticNetworkInterfaces, "create_network_interface", self._once("CreateNetworkInterface"))
         wrap(TaggedEC2Resource, "get_tags", _tags_of)
         mock.patch.object(instance_models, "InstanceState", lambda *given: ClockedState(self._tuning, *given)).start()
@@ -119,6 +133,10 @@ class Extensions:
         """Ends what has had its time. Called before each request is served."""
         self._requests += 1
         self._interfaces.settle()
+        self._snapshots.settle(backend)
+        self._groups.settle()
+        self._images.settle(backend)
+        self._networks.settle()
         self._volumes.settle(backend)
 
     def changed(self, action: str) -> None:
@@ -135,9 +153,12 @@ class Extensions:
         birth = self._born.get(instance_id)
         return birth is not None and birth.hidden(now, self._tuning, self._requests)
 
-    def hides_volume(self, volume_id: str) -> bool:
-        """Whether the request being served does not know this volume yet."""
-        return self._volumes.hidden(volume_id)
+    def denied(self, name: str) -> str | None:
+        """What EC2 says to a change of something that the request being served does not know yet; None: it does."""
+        if self._volumes.hidden(name):
+            return "InvalidVolume.NotFound"
+        rest = (self._networks, self._images, self._groups, self._snapshots)
+        return next((code for part in rest if (code := part.denied(name))), None)
 
     def knows(self, instance_id: str) -> bool:
         """Whether the request being served knows this instance."""

@@ -10,7 +10,7 @@ from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
 from moto.iam.models import iam_backends
 
-from lab.aws_names import GROUPS, KEY_PAIRS, PROFILES, SUBNETS
+from lab.aws_names import FOREIGN, GROUPS, KEY_PAIRS, PROFILES, SUBNETS
 from lab.fleet import Wanted
 
 #: Name to id and root device; the ids are the same in every lab.
@@ -59,22 +59,9 @@ def furnish(account: str, region: str) -> dict[str, Any]:
         backend.create_key_pair(name, "ed25519", {})
     profiles = {name: _profile(account, name) for name in PROFILES}
     for name, (image_id, root) in IMAGES.items():
-        image = LabImage(
-            backend,
-            image_id,
-            name=name,
-            description=f"{name} cloud image",
-            owner_id=account,
-            virtualization_type="hvm",
-            architecture="x86_64",
-            hypervisor="xen",
-            root_device_type="ebs",
-            root_device_name=root,
-            image_location=f"{account}/{name}",
-            region_name=f"{region}a",
-        )
-        image.ebs_snapshot.volume.size = IMAGE_GIB
-        backend.amis[image_id] = image
+        _image(backend, image_id, name, root, account, region)
+    foreign, name, owner = FOREIGN
+    _image(backend, foreign, name, "/dev/xvda", owner, region)
     groups = backend.describe_security_groups(filters={"vpc-id": [vpc.id]})
     return {
         "account": account,
@@ -89,6 +76,26 @@ def furnish(account: str, region: str) -> dict[str, Any]:
         "security_groups": {group.name: group.id for group in groups},
         "images": {name: image_id for name, (image_id, _) in IMAGES.items()},
     }
+
+
+def _image(backend: Any, image_id: str, name: str, root: str, owner: str, region: str) -> None:
+    image = LabImage(
+        backend,
+        image_id,
+        name=name,
+        description=f"{name} cloud image",
+        owner_id=owner,
+        public=True,
+        virtualization_type="hvm",
+        architecture="x86_64",
+        hypervisor="xen",
+        root_device_type="ebs",
+        root_device_name=root,
+        image_location=f"{owner}/{name}",
+        region_name=f"{region}a",
+    )
+    image.ebs_snapshot.volume.size = IMAGE_GIB
+    backend.amis[image_id] = image
 
 
 def _profile(account: str, name: str) -> str:

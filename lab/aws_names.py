@@ -12,3 +12,5 @@ SUBNETS = {
 GROUPS = {"web": "sg-0eb00000000000001", "db": "sg-0db00000000000002"}
 KEY_PAIRS = ("alice", "bob")
 PROFILES = ("web", "db")
+#: An image that another account has published: its id, its name and that account.
+FOREIGN = ("ami-0f0e1600000000001", "debian-12-amd64-20260801-2000", "136693071363")

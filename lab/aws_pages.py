@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from moto.core.responses import ActionResult
@@ -16,6 +17,10 @@ _CONTAINED = frozenset(
     {"CreateTags", "DeleteTags", "RunInstances", "StartInstances", "StopInstances", "TerminateInstances"}
 )
 _SET = "reservationSet"
+#: What of an instance says where it is.
+_PLACE = frozenset(
+    {"subnetId", "vpcId", "privateIpAddress", "privateDnsName", "ipAddress", "dnsName", "networkInterfaceSet"}
+)
 
 
 class Pages:
@@ -57,5 +62,21 @@ class Pages:
             return known[1]
         _, _, body = response.serialized(ActionResult({"Reservations": [reservation]}))
         text = str(body).partition(f"<{_SET}>")[2].rpartition(f"</{_SET}>")[0]
+        if any(item.state == "terminated" for item in reservation.instances):
+            text = _placeless(text)
         self._written[reservation.id] = (key, text)
         return text
+
+
+def _placeless(text: str) -> str:
+    """A reservation whose terminated instances are in no subnet: they are described still, and have nothing any more.
+
+    Source: EC2 User Guide, "Terminate Amazon EC2 instances".
+    """
+    whole = ET.fromstring(text)
+    for instance in whole.iterfind("instancesSet/item"):
+        if instance.findtext("instanceState/name") == "terminated":
+            for part in [one for one in instance if one.tag in _PLACE]:
+                instance.remove(part)
+            ET.SubElement(instance, "networkInterfaceSet")
+    return ET.tostring(whole, encoding="unicode")

@@ -107,8 +107,8 @@ class Account:
                 for value in form.values():
                     if action != "RunInstances" and value.startswith("i-") and self._extensions.hidden(value):
                         raise Refusal("InvalidInstanceID.NotFound", f"The instance ID '{value}' does not exist")
-                    if not action.startswith("Describe") and self._extensions.hides_volume(value):
-                        raise Refusal("InvalidVolume.NotFound", f"The volume '{value}' does not exist.")
+                    if not action.startswith("Describe") and (code := self._extensions.denied(value)):
+                        raise Refusal(code, f"The ID '{value}' does not exist.")
                 if service == "ec2":
                     self._access.permit(user, form)
                 handler = EC2Response if service == "ec2" else TokenResponse
@@ -180,8 +180,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings.ENABLE_AMI_VALIDATION = True
     settings.EC2_ENABLE_INSTANCE_TYPE_VALIDATION = True
     tuning = Tuning(transition_seconds=options.transition_seconds, consistency_lag=options.consistency_lag)
-    account = Account(config, tuning)
+    # What the account holds from the beginning is old: it was made before anything could be new.
     options.state.write_text(json.dumps(furnish(config["account"], config["region"])))
+    account = Account(config, tuning)
     server = make_server("127.0.0.1", options.port, account, threaded=True, request_handler=QuietHandler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     sys.stdout.write(f"AWS of the lab listens on http://127.0.0.1:{options.port}\n")

@@ -1,7 +1,7 @@
-"""``make demo``: three simulated clouds, the operator under its own account, and machines that become Ready.
+"""``make demo``: three simulated clouds, the operator under its own account, and an application that becomes Ready on each.
 
-It stays until Ctrl-C, showing what changes. With ``--exit`` it deletes the machines and ends by itself: exit code 0 only
-when every object became Ready, every cloud held exactly the machines that were asked for, and none afterwards.
+It stays until Ctrl-C, showing what changes. With ``--exit`` it deletes all objects at once and ends by itself: exit code 0
+only when every object became Ready, every cloud held exactly what was asked for, and nothing of it afterwards.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class Demo:
         stage.furnish(self.lab.cluster, stage.write_providers(self.lab, self.providers))
         if self.borrowed:
             self._cleanup.callback(self._clear)
-        self.say("Applied: a Provider for each cloud, and examples/machines.\n")
+        self.say(
+            "Applied: a Provider for each cloud, and in a namespace each the application of its folder in examples.\n"
+        )
 
     def watch(self, until: Callable[[list[Row]], bool], *, timeout: float | None, tick: float) -> list[Row]:
         """Show the objects until they are as wanted; the last that was seen of them. LabError when time runs out."""
@@ -84,7 +86,7 @@ class Demo:
         with board(self.screen) as shown:
             while True:
                 self._tend(shown)
-                rows = objects(self.lab.cluster, stage.NAMESPACE)
+                rows = objects(self.lab.cluster, stage.NAMESPACES)
                 shown.show(rows)
                 if until(rows):
                     return rows
@@ -95,10 +97,10 @@ class Demo:
 
     def report(self, rows: list[Row]) -> list[str]:
         """Show what clouds, Prometheus and fault proxies say; sentences about what is not as the objects want it."""
-        machines = seen(self.lab)
-        self.title("The machines, as each cloud itself reports them")
-        self.screen.print(cloud_table(machines))
-        wrong = differences(rows, machines)
+        there = seen(self.lab)
+        self.title("What each cloud itself reports")
+        self.screen.print(cloud_table(there))
+        wrong = differences(rows, there)
         for sentence in wrong:
             self.say(f"WRONG: {sentence}")
         self.title("Metrics, from Prometheus")
@@ -120,8 +122,8 @@ class Demo:
         self.say("\nEnding.")
 
     def leave_nothing(self) -> list[str]:
-        """Delete all machines and Providers; sentences about what a cloud still has."""
-        stage.clear_machines(self.lab.cluster)
+        """Delete all objects; sentences about what a cloud still has."""
+        stage.clear_applications(self.lab.cluster)
         stage.clear_providers(self.lab.cluster, self.providers)
         return differences([], seen(self.lab))
 
@@ -164,7 +166,7 @@ class Demo:
         )
 
     def _clear(self) -> None:
-        """Machines first, while the operator still runs."""
+        """Providers last, while the operator still runs."""
         self.say("Removing what the demo put into the cluster.")
         try:
             self.leave_nothing()
@@ -173,9 +175,9 @@ class Demo:
             self.say(f"{error}\nThe simulated clouds end now, so these were let go: {', '.join(released)}")
 
     def _uninstall(self) -> None:
-        # A machine that somebody protected is no reason to leave the rest of the demo behind: its cloud ends now.
+        # What somebody protected is no reason to leave the rest of the demo behind: its cloud ends now.
         unprotect(self.lab.cluster)
-        stage.clear_namespace(self.lab.cluster)
+        stage.clear_namespaces(self.lab.cluster)
         uninstall(self.lab.cluster)
 
 
@@ -213,9 +215,7 @@ def run(
         if end:
             wrong += demo.leave_nothing()
             if not wrong:
-                demo.say(
-                    "\nEach cloud held exactly the machines that were asked for, and holds none after their deletion."
-                )
+                demo.say("\nEach cloud held exactly what was asked for, and holds nothing of it after the deletion.")
             demo.say(f"The demo took {time.monotonic() - started:.0f} s.")
         else:
             demo.stay(rows)

@@ -7,20 +7,22 @@ from pathlib import Path
 
 from rich.text import Text
 
+from lab.bed import CLOUDS
 from lab.demo_objects import Row
-from lab.demo_stage import NAMESPACE
+from lab.demo_stage import namespace
 from lab.operator import NAMESPACE as OPERATORS
 
 _DEFAULT = Path(".lab")
 _LAB = ".venv/bin/python -m lab"
+_DATA = '{"name":"data","volumeRef":{"name":"db-data"}}'
 
 
 def next_steps(rows: Sequence[Row], folder: Path, providers: Path) -> Text:
     """The steps for a demo in ``folder`` with these objects."""
-    ids = {row.name: row.id for row in rows}
+    ids = {(row.provider, row.name): row.id for row in rows}
     here = "" if folder == _DEFAULT else f" --folder {folder}"
     state = "" if folder == _DEFAULT else f" --state {folder / 'lab.json'}"
-    kubectl = f"kubectl -n {NAMESPACE}"
+    aws, proxmox, vsphere = (f"kubectl -n {namespace(cloud)}" for cloud in CLOUDS)
     apply = "apply --server-side --force-conflicts"
     steps = (
         (
@@ -30,18 +32,24 @@ def next_steps(rows: Sequence[Row], folder: Path, providers: Path) -> Text:
         ),
         (
             "Change cpus. It takes a restart, so Hybridge says so and waits until that is allowed.",
-            f'{kubectl} patch hvm web-proxmox --type=merge -p \'{{"spec":{{"cpus":4}}}}\'',
-            f"{kubectl} get hvm web-proxmox -o jsonpath='{{.status.plan}}'",
-            f'{kubectl} patch hvm web-proxmox --type=merge -p \'{{"spec":{{"lifecycle":{{"disruption":"Allow"}}}}}}\'',
+            f'{proxmox} patch hvm web-1 --type=merge -p \'{{"spec":{{"cpus":4}}}}\'',
+            f"{proxmox} get hvm web-1 -o jsonpath='{{.status.plan}}'",
+            f'{proxmox} patch hvm web-1 --type=merge -p \'{{"spec":{{"lifecycle":{{"disruption":"Allow"}}}}}}\'',
         ),
         (
             "Stop a machine behind its back: seen within a sweep (5 s here), and started again.",
-            f"{_LAB} person{here} proxmox stop {ids.get('web-proxmox', '<id>')}",
+            f"{_LAB} person{here} proxmox stop {ids.get(('proxmox', 'web-1'), '<id>')}",
         ),
         (
             "Delete one behind its back. Hybridge says that it is lost, and makes a new one when it is told to.",
-            f"{_LAB} person{here} aws destroy {ids.get('web-aws', '<id>')}",
-            f'{kubectl} patch hvm web-aws --type=merge -p \'{{"spec":{{"lifecycle":{{"onLost":"Recreate"}}}}}}\'',
+            f"{_LAB} person{here} aws destroy {ids.get(('aws', 'web-1'), '<id>')}",
+            f'{aws} patch hvm web-1 --type=merge -p \'{{"spec":{{"lifecycle":{{"onLost":"Recreate"}}}}}}\'',
+        ),
+        (
+            "Move the data to another machine: it is detached, and attached when the cloud says that it is free.",
+            f'{aws} patch hvm db-1 --type=merge -p \'{{"spec":{{"volumes":[]}}}}\'',
+            f'{aws} patch hvm web-2 --type=merge -p \'{{"spec":{{"volumes":[{_DATA}]}}}}\'',
+            f"{aws} get hvol db-data -o jsonpath='{{.status.attachments}}'",
         ),
         (
             "Take a cloud away and bring it back. The other two do not notice.",
@@ -50,8 +58,8 @@ def next_steps(rows: Sequence[Row], folder: Path, providers: Path) -> Text:
         ),
         (
             "Kill the operator in the middle of its work. The demo starts it again, and nothing is lost or made twice.",
-            f"{kubectl} delete hvm --all --wait=false; kill -9 $(cat {folder}/operator.pid)",
-            f"{kubectl} wait --for=delete hvm --all; {kubectl} {apply} -f examples/machines",
+            f"{vsphere} delete -f examples/vsphere --wait=false; kill -9 $(cat {folder}/operator.pid)",
+            f"{vsphere} wait --for=delete hvm,hvol,hnet --all; {vsphere} {apply} -f examples/vsphere",
         ),
         (
             "A wrong password, and the right one again.",
@@ -60,8 +68,8 @@ def next_steps(rows: Sequence[Row], folder: Path, providers: Path) -> Text:
         ),
         (
             "An image that does not exist, and a spec that the API server refuses.",
-            f"{kubectl} apply -f examples/mistakes/missing-image.yaml",
-            f"{kubectl} apply -f examples/mistakes/malformed.yaml",
+            f"{aws} apply -f examples/mistakes/missing-image.yaml",
+            f"{aws} apply -f examples/mistakes/malformed.yaml",
         ),
     )
     text = Text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lab.cluster import Cluster
+from lab.kinds import kinds
 
-_KINDS = "providers.hybridge.io,virtualmachines.hybridge.io"
+_SHORT = {kind.kind: kind.short for kind in kinds()}
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 #: From these widths of the screen on a column is shown; the others are there always.
 _FROM_WIDTH = {"AGE": 90, "SYNCED": 100, "ADDRESS": 110, "MESSAGE": 130}
@@ -21,6 +22,8 @@ _FROM_WIDTH = {"AGE": 90, "SYNCED": 100, "ADDRESS": 110, "MESSAGE": 130}
 
 #: Columns of a table stand this far apart.
 _GAP = 2
+#: Characters of an id.
+_LONGEST_ID = 36
 
 
 class _Condition(msgspec.Struct):
@@ -75,6 +78,7 @@ class Row:
     """One object. ``ready`` and ``synced`` are True, False or Unknown; ``wanted_on`` is what a machine should be."""
 
     kind: str
+    namespace: str
     name: str
     provider: str
     phase: str
@@ -93,9 +97,14 @@ class Row:
         return self.kind == "VirtualMachine"
 
     @property
+    def object(self) -> str:
+        """What people call it beside others of its cloud."""
+        return f"{_SHORT[self.kind]}/{self.name}"
+
+    @property
     def label(self) -> str:
         """What people call it."""
-        return f"{'hvm' if self.machine else 'hprov'}/{self.name}"
+        return f"{self.object} in {self.provider}" if self.namespace else self.object
 
     @property
     def fine(self) -> bool:
@@ -103,11 +112,13 @@ class Row:
         return self.settled and self.ready == "True" and self.synced == "True"
 
 
-def objects(cluster: Cluster, namespace: str) -> list[Row]:
-    """All Providers and the machines of a namespace, in order of kind and name. LabError when kubectl fails."""
-    text = cluster.kube("get", _KINDS, "--namespace", namespace, "--output=json")
-    found = msgspec.json.decode(text, type=_List).items
-    return [_row(item) for item in sorted(found, key=lambda item: (item.kind, item.metadata.name))]
+def objects(cluster: Cluster, namespaces: Collection[str]) -> list[Row]:
+    """All Providers, and the objects of some namespaces, in order of kind, cloud and name. LabError when kubectl fails."""
+    order = [kind.kind for kind in kinds()]
+    text = cluster.kube("get", ",".join(kind.resource for kind in kinds()), "--all-namespaces", "--output=json")
+    found = [_row(item) for item in msgspec.json.decode(text, type=_List).items]
+    here = [row for row in found if row.namespace in {"", *namespaces}]
+    return sorted(here, key=lambda row: (order.index(row.kind), row.provider, row.name))
 
 
 def live_table(rows: Sequence[Row], width: int) -> RenderableType:
@@ -130,6 +141,11 @@ def live_table(rows: Sequence[Row], width: int) -> RenderableType:
     return Group(table, *(Text(f"{row.label}: {row.message}", "yellow") for row in rows if row.message))
 
 
+def short(known_id: str) -> str:
+    """An id as there is room for it."""
+    return known_id if len(known_id) <= _LONGEST_ID else f"{known_id[: _LONGEST_ID - 1]}…"
+
+
 def changes(before: Sequence[Row], after: Sequence[Row]) -> list[str]:
     """A plain line for each object that is new, gone or different."""
     known = {row.label: row for row in before}
@@ -143,10 +159,10 @@ _COLUMNS = ("OBJECT", "PROVIDER", "PHASE", "READY", "SYNCED", "ID", "ADDRESS", "
 
 def _cells(row: Row, now: datetime) -> dict[str, Text]:
     plain = {
-        "OBJECT": row.label,
+        "OBJECT": row.object,
         "PROVIDER": row.provider,
         "PHASE": row.phase,
-        "ID": row.id,
+        "ID": short(row.id),
         "ADDRESS": row.addresses[0] if row.addresses else "",
         "AGE": _age((now - row.created).total_seconds()),
         "MESSAGE": row.message,
@@ -159,7 +175,7 @@ def _cells(row: Row, now: datetime) -> dict[str, Text]:
 def _line(row: Row) -> str:
     address = row.addresses[0] if row.addresses else ""
     words = (
-        f"{row.label:<20} {row.phase:<9} Ready={row.ready:<7} Synced={row.synced:<7} {row.id} {address} {row.message}"
+        f"{row.label:<22} {row.phase:<9} Ready={row.ready:<7} Synced={row.synced:<7} {row.id} {address} {row.message}"
     )
     return words.rstrip()
 
@@ -172,6 +188,7 @@ def _row(item: _Object) -> Row:
     messages = [condition.message for condition in unwell if condition.message]
     return Row(
         kind=item.kind,
+        namespace=metadata.namespace,
         name=metadata.name,
         provider=spec.provider_ref.name if spec.provider_ref else metadata.name,
         phase="Deleting" if metadata.deletion_timestamp else status.phase,

@@ -9,22 +9,30 @@ from typing import Any
 import yaml
 
 from lab import manifests
-from lab.bed import Lab
+from lab.bed import CLOUDS, Lab
 from lab.cluster import Cluster
+from lab.faultproxy import Cloud
+from lab.kinds import namespaced
 from lab.operator import NAMESPACE as OPERATORS
 from lab.operator import ROOT
 from lab.process import LabError
 
-NAMESPACE = "demo"
-MACHINES = ROOT / "examples" / "machines"
+EXAMPLES = ROOT / "examples"
 
 #: Short enough that what somebody changes in a cloud is seen while he looks.
 _SWEEP = "5s"
 _WAIT = ("--ignore-not-found", "--wait=true", "--timeout=120s")
-_MACHINES = "virtualmachines.hybridge.io"
 _PROVIDERS = "providers.hybridge.io"
 _GONE_TIMEOUT = 90.0
 _POLL = 0.3
+
+
+def namespace(cloud: Cloud) -> str:
+    """Where the demo has the application of this cloud: its objects have the same names on all of them."""
+    return f"demo-{cloud}"
+
+
+NAMESPACES = tuple(map(namespace, CLOUDS))
 
 
 def refuse_when_in_use(cluster: Cluster) -> None:
@@ -32,7 +40,7 @@ def refuse_when_in_use(cluster: Cluster) -> None:
     crds = cluster.kube("get", "customresourcedefinitions", "--output=name").split()
     namespaces = cluster.kube("get", "namespaces", "--output=name").split()
     taken = [word for word in crds if word.endswith(".hybridge.io")]
-    taken += [word for word in namespaces if word.removeprefix("namespace/") in {NAMESPACE, OPERATORS}]
+    taken += [word for word in namespaces if word.removeprefix("namespace/") in {*NAMESPACES, OPERATORS}]
     if taken:
         raise LabError(
             f"this cluster has {', '.join(taken)} already, which the demo would use and remove: name another one"
@@ -55,16 +63,21 @@ def write_providers(lab: Lab, path: Path) -> Path:
 
 
 def furnish(cluster: Cluster, providers: Path) -> None:
-    """The Providers, a namespace, and in it the machines of ``examples/machines`` as they are."""
+    """The Providers, and the application of each cloud's folder of ``examples`` as it is, in a namespace of its own."""
     cluster.apply(providers)
-    cluster.apply(yaml.safe_dump({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}))
-    cluster.kube("apply", "--server-side", "--field-manager=demo", "--namespace", NAMESPACE, "--filename", MACHINES)
+    spaces = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES]
+    cluster.apply(yaml.safe_dump_all(spaces))
+    for cloud in CLOUDS:
+        where = ("--namespace", namespace(cloud), "--filename", EXAMPLES / cloud)
+        cluster.kube("apply", "--server-side", "--field-manager=demo", *where)
 
 
-def clear_machines(cluster: Cluster) -> None:
-    """Deletes all machines; returns when the operator has proven that they are gone. LabError when that takes long."""
-    cluster.kube("delete", _MACHINES, "--all", "--namespace", NAMESPACE, "--wait=false")
-    _until_gone(cluster, _MACHINES, "--namespace", NAMESPACE)
+def clear_applications(cluster: Cluster) -> None:
+    """Deletes all objects at once; returns when the operator has proven that all is gone. LabError when that takes long."""
+    for name in NAMESPACES:
+        cluster.kube("delete", namespaced(), "--all", "--namespace", name, "--wait=false")
+    for name in NAMESPACES:
+        _until_gone(cluster, namespaced(), "--namespace", name)
 
 
 def clear_providers(cluster: Cluster, providers: Path) -> None:
@@ -76,16 +89,17 @@ def clear_providers(cluster: Cluster, providers: Path) -> None:
 def release(cluster: Cluster) -> list[str]:
     """Takes the finalizers off what could not be deleted, because the simulated clouds are about to end; what that was."""
     found = []
-    for kind, where in ((_MACHINES, ("--namespace", NAMESPACE)), (_PROVIDERS, ())):
+    places = [(namespaced(), ("--namespace", name)) for name in NAMESPACES]
+    for kind, where in [*places, (_PROVIDERS, ())]:
         for name in cluster.kube("get", kind, *where, "--output=name").split():
             cluster.kube("patch", name, *where, "--type=merge", "--patch", '{"metadata":{"finalizers":null}}')
             found.append(name)
     return found
 
 
-def clear_namespace(cluster: Cluster) -> None:
-    """Deletes the namespace; only a cluster with Kubernetes' own controllers can do that."""
-    cluster.kube("delete", "namespace", NAMESPACE, *_WAIT)
+def clear_namespaces(cluster: Cluster) -> None:
+    """Deletes the namespaces; only a cluster with Kubernetes' own controllers can do that."""
+    cluster.kube("delete", "namespace", *NAMESPACES, *_WAIT)
 
 
 def _until_gone(cluster: Cluster, *words: str) -> None:

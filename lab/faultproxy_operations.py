@@ -3,7 +3,8 @@
 Names are what rules match and counts are kept by, so they hold no identifiers:
 
 - AWS: ``ec2:RunInstances``; a dry run is ``ec2:RunInstances:DryRun``;
-- Proxmox VE: ``POST /nodes/{node}/qemu/{vmid}/clone`` (without ``/api2/json``);
+- Proxmox VE: ``POST /nodes/{node}/qemu/{vmid}/clone`` (without ``/api2/json``); what is sent to where things are made, and
+  changes one by its old name, ends in ``:rename``;
 - vSphere: the SOAP method, ``CloneVM_Task``; its REST doors as ``GET /api/vcenter/vm/{id}``, with ``?action`` if any;
 - Kubernetes: ``PATCH /apis/hybridge.io/v1alpha1/namespaces/{namespace}/virtualmachines/{name}/status``; a watch is no GET
   but ``WATCH /api/v1/secrets``, what it tells is ``EVENT MODIFIED /api/v1/secrets``, and a dry run ends in ``:DryRun``.
@@ -83,6 +84,7 @@ _PVE_COLLECTIONS = {
     "aliases": "{name}",
     "ipset": "{name}",
 }
+_PVE_RENAME = re.compile(rb"(?:^|&)rename=")
 #: POSTs that change nothing: a login, and a question to a guest agent.
 _PVE_READS = frozenset({"POST /access/ticket", "POST /nodes/{node}/qemu/{vmid}/agent/ping"})
 
@@ -122,7 +124,8 @@ def identify(api: Api, method: str, target: str, headers: Mapping[str, str], bod
     if api == "aws":
         return _aws(method, path, query, headers, body)
     if api == "proxmox":
-        return _proxmox(method, path)
+        named = _proxmox(method, path)
+        return named._replace(name=f"{named.name}:rename") if _PVE_RENAME.search(body) else named
     if api == "kubernetes":
         watches = method == "GET" and _KUBERNETES_WATCH.search(query) is not None
         return _kubernetes(method, path, watches, _KUBERNETES_DRY_RUN.search(query) is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from lab.faultproxy import Cloud
@@ -62,3 +63,62 @@ def machine(name: str, provider_name: str, namespace: str = "default", **spec: o
             **spec,
         },
     }
+
+
+def volume(name: str, provider_name: str, namespace: str = "default", **spec: object) -> dict[str, Any]:
+    """A small Volume; ``spec`` adds or replaces fields, and takes away those that are None."""
+    wanted = {"providerRef": {"name": provider_name}, "size": "2Gi", **spec}
+    return {
+        "apiVersion": "hybridge.io/v1alpha1",
+        "kind": "Volume",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {field: value for field, value in wanted.items() if value is not None},
+    }
+
+
+def network(name: str, cloud: Cloud, provider_name: str, namespace: str = "default", **spec: object) -> dict[str, Any]:
+    """A Network that needs no other; ``spec`` adds or replaces fields, and takes away those that are None."""
+    segments: Mapping[Cloud, Mapping[str, object]] = {
+        "aws": {"cidr": "10.96.0.0/24", "aws": {"vpcCIDR": "10.96.0.0/16", "zone": "eu-central-1a"}},
+        "proxmox": {"proxmox": {"sdnZone": "plain", "vnet": vnet(f"{namespace}/{provider_name}/{name}")}},
+        "vsphere": {"vsphere": {"switch": "DVS0"}},
+    }
+    wanted = {"providerRef": {"name": provider_name}, **segments[cloud], **spec}
+    return {
+        "apiVersion": "hybridge.io/v1alpha1",
+        "kind": "Network",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {field: value for field, value in wanted.items() if value is not None},
+    }
+
+
+def firewall(name: str, provider_name: str, namespace: str = "default", **spec: object) -> dict[str, Any]:
+    """A Firewall that applies to machines with the label ``guarded: <its name>``, and lets them be reached by the web and
+    reach names; ``spec`` adds or replaces fields, and takes away those that are None.
+    """
+    web = {"name": "web", "direction": "Ingress", "protocol": "TCP", "ports": [{"from": 443}], "cidrs": ["10.0.0.0/8"]}
+    dns = {"name": "dns", "direction": "Egress", "protocol": "UDP", "ports": [{"from": 53}], "cidrs": ["10.0.0.53/32"]}
+    selector = {"matchLabels": {"guarded": name}}
+    wanted = {"providerRef": {"name": provider_name}, "selector": selector, "rules": [web, dns], **spec}
+    return {
+        "apiVersion": "hybridge.io/v1alpha1",
+        "kind": "Firewall",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {field: value for field, value in wanted.items() if value is not None},
+    }
+
+
+def snapshot(name: str, provider_name: str, namespace: str = "default", **spec: object) -> dict[str, Any]:
+    """A Snapshot; ``spec`` says of what, adds or replaces fields, and takes away those that are None."""
+    wanted = {"providerRef": {"name": provider_name}, **spec}
+    return {
+        "apiVersion": "hybridge.io/v1alpha1",
+        "kind": "Snapshot",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {field: value for field, value in wanted.items() if value is not None},
+    }
+
+
+def vnet(words: str) -> str:
+    """A name that a vnet can have, another one for other words."""
+    return f"v{sha256(words.encode()).hexdigest()[:7]}"

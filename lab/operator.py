@@ -65,7 +65,16 @@ class Operator:
             "--metrics-port", str(self.port),
             *options,
         ]  # fmt: skip
-        environment = clean_environment({"KUBECONFIG": str(kubeconfig), "PYTHONPATH": str(ROOT / "operator")})
+        #: Temporary files: the client library writes the kubeconfig's certificates to some, which nobody removes from a
+        #: process that is killed.
+        self.temporary = folder / f"{name}.tmp"
+        environment = clean_environment(
+            {
+                "KUBECONFIG": str(kubeconfig),
+                "PYTHONPATH": str(ROOT / "operator"),
+                "TMPDIR": str(self.temporary),
+            }
+        )
         self.process = Process(
             name, argv, log=folder / f"{name}.log", ready=self.ready, environment=environment, timeout=90
         )
@@ -108,6 +117,7 @@ class Operator:
 
     def start(self) -> Self:
         """Spawn and return at once."""
+        self.temporary.mkdir(exist_ok=True)
         self.process.start()
         return self
 

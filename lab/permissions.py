@@ -31,7 +31,7 @@ def proxmox(text: str | None = None) -> tuple[Grant, ...]:
         match words:
             case ["role", "add", name, "--privs", privileges]:
                 roles[name] = privileges.split()
-            case ["acl", "modify", path, "--users", _, "--roles", name]:
+            case ["acl", "modify", path, "--users", _, "--roles", name, *_]:
                 grants += (Grant(path, privilege) for privilege in roles[name])
     return tuple(grants)
 

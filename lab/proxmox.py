@@ -24,6 +24,7 @@ from lab.permissions import Grant
 from lab.pki import Authority
 from lab.process import LabError, Process, free_port
 from lab.proxmox_estate import GRANTS, OPERATOR, PERSON, READONLY, TEMPLATES
+from lab.proxmox_person import Firewalls, MachineSnapshots, Sdn
 
 _TASK_TIMEOUT = 60.0
 
@@ -95,6 +96,9 @@ class ProxmoxCloud:
         argv = [sys.executable, "-m", "lab.proxmox_server"]
         argv += [str(word) for option in self._options.items() for word in option]
         self.process = Process("proxmox", argv, log=folder / "proxmox.log", ready=self._answers)
+        self.sdn = Sdn(self._api, self._task)
+        self.firewalls = Firewalls(self._api, self._nodes)
+        self.snapshots = MachineSnapshots(self._api, self._task, self._nodes)
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -147,6 +151,10 @@ class ProxmoxCloud:
                 return machine
         raise LabError(f"Proxmox has no machine {vmid}")
 
+    def _nodes(self) -> dict[int, str]:
+        """Where each machine is, templates left out."""
+        return {machine.vmid: machine.node for machine in self.machines() if not machine.template}
+
     def volumes(self) -> list[ProxmoxVolume]:
         """All disk images."""
         return [ProxmoxVolume(**item) for item in self._call("GET", "/lab/volumes")]
@@ -154,6 +162,18 @@ class ProxmoxCloud:
     def isos(self) -> list[str]:
         """The volume ids of all ISO images, such as ``local:iso/seed.iso``."""
         return list(self._call("GET", "/lab/isos"))
+
+    def files(self) -> list[str]:
+        """The volume ids of all files that were downloaded to be imported."""
+        return list(self._call("GET", "/lab/files"))
+
+    def strays(self) -> list[str]:
+        """In words, vnets that are not in effect as they are written, and rules of guests that name no group."""
+        return list(self._call("GET", "/lab/strays"))
+
+    def publish(self, url: str, size: int, **checksums: str) -> None:
+        """Has a file of so many bytes at this URL from now on; checksums by algorithm."""
+        self._call("POST", "/lab/web", url=url, size=size, **checksums)
 
     def iso(self, volume: str) -> dict[str, str]:
         """The documents on an ISO image, by name."""

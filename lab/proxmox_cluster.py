@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ from lab.proxmox_estate import BRIDGES, GIB, NODE_CPUS, NODE_DISK, NODE_MEMORY, 
 from lab.proxmox_hidden import Hidden
 from lab.proxmox_images import Images
 from lab.proxmox_moves import Moves
+from lab.proxmox_sdn import Networks
+from lab.proxmox_snapshots import Snapshots
 from lab.proxmox_tasks import Route
+from lab.proxmox_templates import Templates
 from lab.proxmox_volumes import Volumes
 
 
-class Cluster(Volumes, Moves, Images, Hidden):
+class Cluster(Volumes, Networks, Templates, Snapshots, Moves, Images, Hidden):
     """The nodes' capacity, ``/cluster/resources`` with its lag, and what the lab reads and turns under ``/lab``."""
 
     def __init__(self, **settings: Any) -> None:
@@ -31,6 +35,8 @@ class Cluster(Volumes, Moves, Images, Hidden):
         self.client_max_size = 512 * 2**20
         self.max_requests = 100
         self.resources_lag = 0.0
+        #: The bridges of nodes that have others than usual.
+        self.bridges: dict[str, Sequence[str]] = {}
         self._broadcast: dict[str, dict[str, Any]] = {}
         self._broadcaster: asyncio.Task[None] | None = None
 
@@ -41,6 +47,9 @@ class Cluster(Volumes, Moves, Images, Hidden):
         control.router.add_get("/volumes", self._lab_volumes)
         control.router.add_get("/isos", self._lab_isos)
         control.router.add_get("/iso", self._lab_iso)
+        control.router.add_get("/files", self._lab_files)
+        control.router.add_get("/strays", self._lab_strays)
+        control.router.add_post("/web", self._lab_web)
         control.router.add_post("/tune", self._lab_tune)
         control.router.add_post("/rights", self._lab_rights)
         control.router.add_post("/node", self._lab_node)
@@ -151,12 +160,12 @@ class Cluster(Volumes, Moves, Images, Hidden):
             "wait": 0,
         }
 
-    async def _networks(self, _values: dict[str, Any], user: str) -> list[dict[str, Any]]:
-        return [
-            {"iface": name, "type": "bridge", "active": 1, "autostart": 1, "method": "manual", "bridge_ports": ""}
-            for name in BRIDGES
-            if self.sees_bridge(user, name)
-        ]
+    async def _networks(self, values: dict[str, Any], user: str) -> list[dict[str, Any]]:
+        bridge = {"type": "bridge", "active": 1, "autostart": 1, "method": "manual", "bridge_ports": ""}
+        found = [{"iface": name, **bridge} for name in self.bridges.get(values["node"], BRIDGES)]
+        if values.get("type") in {"any_bridge", "vnet", "include_sdn"}:
+            found += [{"iface": name, "type": "vnet", "active": 1} for name in sorted(self.vnets_on(values["node"]))]
+        return [row for row in found if self.sees_bridge(user, str(row["iface"]))]
 
     # ---------------------------------------------------------------- volumes
 
@@ -209,6 +218,32 @@ class Cluster(Volumes, Moves, Images, Hidden):
         _root_only(request)
         ids = launch(self, [Wanted.read(words) for words in await request.json()])
         return web.json_response(ids)
+
+    async def _lab_files(self, request: web.Request) -> web.Response:
+        _root_only(request)
+        found = [f"{sid}:{name}" for sid in self.storages for name in self._volumes(sid) if name.startswith("import/")]
+        return web.json_response(sorted(found))
+
+    async def _lab_strays(self, request: web.Request) -> web.Response:
+        """What refers to nothing: vnets that were never brought to their end, and rules for groups that there are not."""
+        _root_only(request)
+        waiting = [
+            name for name in sorted({*self.sdn["vnets"], *self.sdn_running["vnets"]}) if not self.is_applied(name)
+        ]
+        groups = self.firewall_config("cluster")["groups"]
+        rules = [
+            f"guest {vm.vmid}: rule for {rule['action']}"
+            for vm in self.vms
+            for rule in self.firewall_config("vm", vmid=vm.vmid)["rules"]
+            if rule["type"] == "group" and rule["action"] not in groups
+        ]
+        return web.json_response([*(f"vnet {name}" for name in waiting), *rules])
+
+    async def _lab_web(self, request: web.Request) -> web.Response:
+        _root_only(request)
+        given = await params(request)
+        self.publish(given.pop("url"), int(given.pop("size")), **given)
+        return web.json_response({})
 
     async def _lab_tune(self, request: web.Request) -> web.Response:
         _root_only(request)

@@ -47,9 +47,15 @@ _STORAGES: dict[str, dict[str, Any]] = {
 }
 _AUDIT = ("VM.Audit", "VM.GuestAgent.Audit", "Datastore.Audit", "Pool.Audit", "SDN.Audit", "Sys.Audit")
 _DISKS = permissions.also_on(permissions.proxmox(), "/storage/ceph", "/storage/local-lvm", "/storage/nfs")
+#: Rights in the zones whose vnets it may make and use.
+_ZONES = tuple(
+    Grant(f"/sdn/zones/{zone}", right)
+    for zone in ("shop", "plain")
+    for right in ("SDN.Use", "SDN.Audit", "SDN.Allocate")
+)
 #: What each token holds: the operator's the shipped roles, on all storages; the person is root and holds all.
 GRANTS = {
-    OPERATOR: permissions.also_on(_DISKS, "/storage/nfs", "/storage/local"),
+    OPERATOR: (*permissions.also_on(_DISKS, "/storage/nfs", "/storage/local"), *_ZONES),
     READONLY: tuple(Grant("/", right) for right in _AUDIT),
 }
 
@@ -71,6 +77,7 @@ def furnish(pve: Any, secrets: dict[str, str]) -> None:
                 "ctime": 1767225600,
             }
         pve.add_vm(vmid, name, node=NODES[0], config=_template(vmid, name), template=True)
+    pve.firewall_config("cluster")["options"]["enable"] = 1
     pve.apitokens.update(secrets)
     for token, grants in GRANTS.items():
         pve.allot(token, grants)

@@ -68,7 +68,11 @@ class Rights(TimedTasks):
         """SDN.Use on the bridge of a network interface. PveError 403."""
         found = _BRIDGE.search(interface)
         if found:
-            self.require(user, f"{ZONE}/{found[1]}", "SDN.Use")
+            self.require(user, self.bridge_path(found[1]), "SDN.Use")
+
+    def bridge_path(self, name: str) -> str:
+        """Where the rights on a bridge or vnet are."""
+        return f"{ZONE}/{name}"
 
     def sees_storage(self, user: str, name: str) -> bool:
         """Whether the list of resources shows a storage."""
@@ -76,4 +80,4 @@ class Rights(TimedTasks):
 
     def sees_bridge(self, user: str, name: str) -> bool:
         """Whether a node's list of networks shows a bridge."""
-        return self.allowed(user, f"{ZONE}/{name}", "SDN.Audit|SDN.Use")
+        return self.allowed(user, self.bridge_path(name), "SDN.Audit|SDN.Use")

@@ -13,9 +13,11 @@ from lab.process import LabError
 from lab.vsphere_cards import NetworkCards
 from lab.vsphere_disks import FirstClassDisks
 from lab.vsphere_machine import PATHS, VsphereMachine, described
+from lab.vsphere_networks import PortGroups
 from lab.vsphere_policies import StoragePolicies
 from lab.vsphere_sdk import id_of, vim, vmodl
 from lab.vsphere_server import VsphereServer
+from lab.vsphere_snapshots import MachineSnapshots
 
 
 class VsphereCloud(VsphereServer):
@@ -36,6 +38,8 @@ class VsphereCloud(VsphereServer):
         self.cards = NetworkCards(self._session)
         self.storage_policies = StoragePolicies(self._session)
         self.disks = FirstClassDisks(self._session)
+        self.port_groups = PortGroups(self._session)
+        self.snapshots = MachineSnapshots(self._session)
 
     # ---------------------------------------------------------------- reading
 
@@ -116,8 +120,8 @@ class VsphereCloud(VsphereServer):
     def set_extra_config(self, moid: str, values: Mapping[str, str]) -> None:
         """Set advanced options; an empty value removes one.
 
-        Two are the lab's: with ``lab.noTools`` set a guest never has running tools, with ``lab.ignoreShutdown`` it
-        stays on when it is asked to shut down.
+        Three are the lab's: with ``lab.noTools`` set a guest never has running tools, with ``lab.ignoreShutdown`` it stays
+        on when it is asked to shut down, with ``lab.noQuiesce`` it cannot be made quiet for a snapshot.
         """
         options = [vim.option.OptionValue(key=key, value=value) for key, value in values.items()]
         self.reconfigure(moid, vim.vm.ConfigSpec(extraConfig=options))
@@ -125,6 +129,14 @@ class VsphereCloud(VsphereServer):
     def reconfigure(self, moid: str, spec: Any) -> None:
         """Apply a ``vim.vm.ConfigSpec``. LabError when the vCenter refuses it."""
         self._session.reconfigure(moid, spec)
+
+    def tag(self, moid: str, name: str, text: str) -> None:
+        """Give a machine or template a custom attribute."""
+        with self._session.lock:
+            manager = self._session.content.customFieldsManager
+            known = {one.name: one.key for one in manager.field if one.managedObjectType in {None, vim.VirtualMachine}}
+            key = known[name] if name in known else manager.AddCustomFieldDef(name, vim.VirtualMachine).key
+            manager.SetField(self._session.vm(moid), key, text)
 
     def rename(self, moid: str, name: str) -> None:
         """Give a machine another name."""

@@ -27,6 +27,15 @@ class VsphereDisk:
     machine: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class VsphereDiskSnapshot:
+    """One snapshot of a first-class disk as the vCenter itself holds it."""
+
+    disk: str
+    id: str
+    description: str
+
+
 class FirstClassDisks:
     """The disks that have an id of their own, and need no machine."""
 
@@ -119,6 +128,39 @@ class FirstClassDisks:
     def detach(self, moid: str, disk_id: str) -> None:
         """Take a disk from a machine."""
         self._change(disk_id, lambda one, _: self._session.vm(moid).DetachDisk_Task(one))
+
+    def snapshots(self) -> list[VsphereDiskSnapshot]:
+        """The snapshots of all disks."""
+        with self._session.lock:
+            return [
+                VsphereDiskSnapshot(disk.id, found.id.id, found.description)
+                for disk in self.all()
+                for found in self._manager.RetrieveSnapshotInfo(
+                    vim.vslm.ID(id=disk.id), self._session.managed(vim.Datastore, disk.datastore)
+                ).snapshots
+                or ()
+            ]
+
+    def take(self, disk_id: str, description: str) -> str:
+        """Take a snapshot of a disk; its id."""
+        with self._session.lock:
+            one, store = self._where(disk_id)
+            return str(
+                self._session.task(lambda: self._manager.VStorageObjectCreateSnapshot_Task(one, store, description)).id
+            )
+
+    def forget(self, disk_id: str, snapshot_id: str) -> None:
+        """Delete a snapshot of a disk."""
+        own = vim.vslm.ID(id=snapshot_id)
+        self._change(disk_id, lambda one, store: self._manager.DeleteSnapshot_Task(one, store, own))
+
+    def restore(self, disk_id: str, snapshot_id: str, name: str) -> str:
+        """Make another disk from a snapshot; its id."""
+        with self._session.lock:
+            one, store = self._where(disk_id)
+            own = vim.vslm.ID(id=snapshot_id)
+            made = self._session.task(lambda: self._manager.CreateDiskFromSnapshot_Task(one, store, own, name))
+            return str(made.config.id.id)
 
     @property
     def _manager(self) -> Any:

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 import urllib3
 import yaml
 
+from hybridge.api.kinds import KINDS
 from lab.process import LabError
 
 #: Path of each kind's collection, and whether it is in a namespace, by every word that the tests use for the kind.
@@ -20,15 +21,14 @@ _HYBRIDGE = "/apis/hybridge.io/v1alpha1"
 _COLLECTIONS: Mapping[str, tuple[str, str, bool]] = {
     word: entry
     for entry in (
-        (_HYBRIDGE, "virtualmachines", True),
-        (_HYBRIDGE, "providers", False),
+        *((_HYBRIDGE, kind.plural, kind.namespaced) for kind in KINDS),
         ("/api/v1", "secrets", True),
         ("/api/v1", "namespaces", False),
         ("/api/v1", "events", True),
         ("/apis/coordination.k8s.io/v1", "leases", True),
     )
     for word in (entry[1], entry[1].removesuffix("s"))
-} | {"hvm": (_HYBRIDGE, "virtualmachines", True), "hprov": (_HYBRIDGE, "providers", False)}
+} | {kind.short: (_HYBRIDGE, kind.plural, kind.namespaced) for kind in KINDS}
 
 
 class ApiServer:

@@ -17,12 +17,13 @@ from typing import Any
 import requests
 import yaml
 
+from hybridge.api.kinds import KINDS
 from lab.process import LabError
 
 #: Where objects of a kind are, those of a namespace in ``default``.
 PATHS = {
-    "Provider": "/apis/hybridge.io/v1alpha1/providers",
-    "VirtualMachine": "/apis/hybridge.io/v1alpha1/namespaces/default/virtualmachines",
+    kind.kind: f"/apis/hybridge.io/v1alpha1/{'namespaces/default/' if kind.namespaced else ''}{kind.plural}"
+    for kind in KINDS
 }
 #: Requests to the API server at once.
 PARALLEL = 8

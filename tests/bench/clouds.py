@@ -21,11 +21,14 @@ from lab.operator import Operator, install
 from lab.process import LabError
 from tests.bench import direct
 from tests.bench.admin import PATHS, Admin, Sight, admin
+from tests.things import PRIMARY
 
 #: So that the figures show what the operator can do and not what it was told to do at most.
 LIMITS: Mapping[str, int] = {"requestsPerSecond": 1000, "burst": 1000, "concurrentTasks": 16}
 FLEET = 100
 ALONE = 5
+#: How many of each kind of thing that machines use.
+WARES_EACH = 20
 _TIMEOUT = 120.0
 
 
@@ -55,7 +58,8 @@ class Report:
 
     ``fleets`` were applied by many requests at once, ``kubectl`` by kubectl. ``simulator`` are machines a second without
     an operator, by round; ``alone`` the seconds of one machine alone. ``requests`` (by operation) and ``writes`` (by
-    resource) are for a whole fleet; so is ``cpu``, in seconds. ``rss`` in bytes, with the fleet converged.
+    resource) are for a whole fleet; so is ``cpu``, in seconds. ``rss`` in bytes, with the fleet converged. ``wares`` are
+    requests for ``WARES_EACH`` of each kind that machines can use.
     """
 
     fleets: Sequence[Fleet]
@@ -67,6 +71,7 @@ class Report:
     rss: int
     cpu: float
     rest: Rest
+    wares: Mapping[str, int]
 
 
 class _Bench:
@@ -122,6 +127,23 @@ class _Bench:
             yield Fleet(FLEET / (last - started), applied - started, last - applied)
             self.client.delete("VirtualMachine", names)
             sight.wait_gone(names, _TIMEOUT)
+
+    def wares(self, provider: str) -> dict[str, int]:
+        """Requests to the cloud until some of each kind that machines can use are Ready, sweeps included, by kind."""
+        found = {}
+        for things in (things for things in PRIMARY if self.cloud in things.clouds):
+            bodies = [
+                things.manifest(self.cloud, f"ware-{number}", provider, "default") for number in range(WARES_EACH)
+            ]
+            names = [str(body["metadata"]["name"]) for body in bodies]
+            with Sight(self.client, things.kind) as sight:
+                before = self.requests()
+                self.client.apply_all(bodies)
+                sight.wait_ready(names, _TIMEOUT)
+                found[things.kind] = (self.requests() - before).total()
+                self.client.delete(things.kind, names)
+                sight.wait_gone(names, _TIMEOUT)
+        return found
 
     def settle(self, provider: str) -> None:
         """Blocks until the Provider, which looks at itself only now and then, counts the whole fleet."""
@@ -221,6 +243,7 @@ def _cost(bench: _Bench, rest: float, say: Callable[[str], None]) -> dict[str, A
                 "cpu": cpu,
                 "rss": bench.operator.rss(),
                 "rest": bench.rest(rest),
+                "wares": bench.wares("counted"),
             }
 
 

@@ -10,6 +10,7 @@ from lab.faultproxy import Cloud
 from tests.bench import admin, clouds, direct, engine, peers
 from tests.bench.clouds import Report
 from tests.bench.engine import Engines, Run
+from tests.things import THINGS
 
 NAMES: Mapping[Cloud, str] = {"aws": "AWS", "proxmox": "Proxmox VE", "vsphere": "vSphere"}
 _MIB = 2**20
@@ -122,6 +123,7 @@ def _fleet(reports: Mapping[Cloud, Report]) -> list[Row]:
             "before the cloud, divided by the machines.",
             aim="at most 1.5, 6, 3", meets=lambda cloud, value: value <= most[cloud], others=peers.REQUESTS,
         ),
+        *_wares(reports),
         row(
             "Kubernetes writes a machine", lambda report: sum(report.writes.values()) / clouds.FLEET, "{:.2f}",
             "What the operator wrote for the fleet, by the API server's own count: finalizers, statuses, Events.",
@@ -136,6 +138,22 @@ def _fleet(reports: Mapping[Cloud, Report]) -> list[Row]:
             "CPU seconds", lambda report: report.cpu, "{:.2f}",
             "CPU time of the operator for the whole fleet, user and system.",
         ),
+    ]  # fmt: skip
+
+
+def _wares(reports: Mapping[Cloud, Report]) -> list[Row]:
+    """What machines can use, a row a kind; a cloud that does not have it has no figure."""
+
+    def cell(report: Report, kind: str) -> Cell:
+        return Cell(f"{report.wares[kind] / clouds.WARES_EACH:.2f}" if kind in report.wares else "none")
+
+    return [
+        Row(
+            f"requests a {kind}", [cell(report, kind) for report in reports.values()], "", "",
+            f"The same for {clouds.WARES_EACH} {kind}s that no machine uses, applied at once.",
+        )
+        for kind in THINGS
+        if any(kind in report.wares for report in reports.values())
     ]  # fmt: skip
 
 

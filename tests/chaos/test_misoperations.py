@@ -11,7 +11,7 @@ from lab.bed import CLOUDS
 from lab.faultproxy import Cloud
 from tests.crash.bed import crash_bed
 from tests.hostile.blows import mistakes
-from tests.misoperation.beds import PLURALS, walk
+from tests.misoperation.beds import plurals, walk
 from tests.reliability.report import Report
 from tests.reliability.rows import Row
 
@@ -20,8 +20,7 @@ OBJECTS = 20
 
 
 @pytest.mark.timeout(4 * 3600)
-@pytest.mark.parametrize("cloud", CLOUDS)
-@pytest.mark.parametrize("plural", PLURALS)
+@pytest.mark.parametrize(("cloud", "plural"), [(cloud, plural) for cloud in CLOUDS for plural in plurals(cloud)])
 def test_misoperations(
     plural: str,
     cloud: Cloud,

@@ -13,8 +13,9 @@ import yaml
 from lab.bed import CLOUDS, Lab
 from lab.faultproxy import Cloud
 from lab.operator import install
-from tests.cluster.herd import KIND, LARGER, Herd, Member, people
+from tests.cluster.herd import LARGER, Herd, Member, people
 from tests.operator_bed import OperatorBed, condition_of
+from tests.things import MACHINES, THINGS, WARES
 
 #: Seconds.
 LEASE = 4.0
@@ -37,6 +38,7 @@ class Accidents:
     def suffer(self, name: str) -> list[str]:
         """One accident, on machines of its own; what was not so in the end, in words."""
         herd = Herd(self.bed, self._people)
+        herd.furnish(anew=name in _ANEW)
         made = [herd.create(cloud) for cloud in herd.clouds for _ in range(2)]
         found = herd.settle(self.tend)
         found = found or ACCIDENTS[name](self, herd, made)
@@ -106,10 +108,11 @@ class Accidents:
 
     def gitops(self, herd: Herd, made: Sequence[Member]) -> list[str]:
         """The objects are made anew, with other uids, while the operator is away."""
+        del made
         self.bed.operator.kill()
-        for member in made:
-            herd.disown(member)
-        self.bed.wait_gone("virtualmachines", *(member.name for member in made), namespace=herd.namespace)
+        anew = tuple(herd.wanted)
+        herd.disown(*anew)
+        herd.wait_gone(*anew)
         self._forget()
         herd.apply()
         return self._adopts(herd)
@@ -117,14 +120,13 @@ class Accidents:
     def renewed(self, herd: Herd, made: Sequence[Member]) -> list[str]:
         """The same behind the back of an operator at work: what it sees first are machines without an object."""
         self._forget()
-        process = self.bed.operator.process
+        process, anew = self.bed.operator.process, tuple(herd.wanted)
         process.pause()
         try:
-            for member in made:
-                herd.disown(member)
+            herd.disown(*anew)
         finally:
             process.resume()
-        self.bed.wait_gone("virtualmachines", *(member.name for member in made), namespace=herd.namespace)
+        herd.wait_gone(*anew)
         for cloud in herd.clouds:
             known = {herd.ids[member] for member in made if member.cloud == cloud}
             self.bed.wait_for(partial(self._tells, cloud, known), f"{known} to be told as orphans of {cloud}", 60)
@@ -148,12 +150,13 @@ class Accidents:
 
     def replaced(self, herd: Herd, made: Sequence[Member]) -> list[str]:
         """``kubectl replace``: without finalizers and annotations, and then without the status; at work and while away."""
+        del made
         self._forget()
-        for member in made[::2]:
+        for member in list(herd.wanted)[::2]:
             self._bare(herd, member)
         found = herd.settle(self.tend)
         self.bed.operator.kill()
-        for member in made:
+        for member in herd.wanted:
             self._bare(herd, member)
         self.tend()
         return found + self._adopts(herd)
@@ -166,10 +169,10 @@ class Accidents:
         before = dict(herd.ids)
         copies = {member: member._replace(name=f"copy-of-{member.name}") for member in (*made, *taken)}
         for member, copy in copies.items():
-            shown = plane.kube("get", KIND, member.name, "-n", herd.namespace, "-o", "yaml")
+            shown = plane.kube("get", MACHINES.plural, member.name, "-n", herd.namespace, "-o", "yaml")
             plane.kube("create", "-f", "-", stdin=_renamed(shown, member.name, copy.name))
             if member not in taken:
-                herd.wanted[copy] = dict(herd.wanted[member])
+                herd.wanted[copy] = {key: found for key, found in herd.wanted[member].items() if key not in _OWN}
         for member in taken:
             told = partial(self._says, herd, copies[member], "AlreadyOwned")
             self.bed.wait_for(told, f"{copies[member].name} to be told that it has another owner", 60)
@@ -236,10 +239,13 @@ class Accidents:
             proxy.reset_counts()
 
     def _creations(self) -> int:
-        """How many machines the operator has asked for."""
+        """How many things the operator has asked for."""
         counts = {cloud: proxy.counts() for cloud, proxy in self.bed.lab.proxies.items()}
-        creations = {cloud: self._people[cloud].calls.create for cloud in counts}
-        return sum(counts[cloud][name].requests for cloud, name in creations.items() if name in counts[cloud])
+        return sum(
+            counts[cloud][name].requests
+            for cloud in counts
+            for name in {one.creation[cloud] for one in THINGS.values() if cloud in one.clouds} & counts[cloud].keys()
+        )
 
 
 def _renamed(shown: str, name: str, other: str) -> str:
@@ -247,9 +253,14 @@ def _renamed(shown: str, name: str, other: str) -> str:
     body: dict[str, Any] = yaml.safe_load(shown)
     kept = {key: found for key, found in body["metadata"].items() if key not in {"resourceVersion", "uid"}}
     assert kept["name"] == name
-    return yaml.safe_dump({**body, "metadata": {**kept, "name": other}})
+    spec = {key: found for key, found in body["spec"].items() if key not in _OWN}
+    return yaml.safe_dump({**body, "metadata": {**kept, "name": other}, "spec": spec})
 
 
+#: Fields of a machine's spec that lead to what only one machine can use.
+_OWN = frozenset(field for things in WARES if not things.shared for field in things.use(""))
+#: Accidents after which objects have other uids.
+_ANEW = frozenset({"objects made anew", "objects made anew behind its back", "cluster rebuilt"})
 #: Every accident by its name.
 ACCIDENTS: Mapping[str, Callable[[Accidents, Herd, Sequence[Member]], list[str]]] = {
     "API server away": Accidents.away,

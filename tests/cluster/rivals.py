@@ -80,6 +80,7 @@ class Rivals:
 
     def rounds(self, number: int, tell: Callable[[str], None]) -> list[Round]:
         """Plays them one after the other."""
+        self._herd.furnish()
         for cloud in self._herd.clouds:
             for _ in range(2):
                 self._herd.create(cloud)
@@ -150,7 +151,8 @@ class Rivals:
 
     def _work(self) -> None:
         for cloud in self._herd.clouds:
-            mine = [member for member in self._herd.wanted if member.cloud == cloud]
+            self._herd.alter(cloud, self._random.randrange(1000))
+            mine = self._herd.of(cloud)
             self._random.shuffle(mine)
             for member in mine[:1]:
                 self._herd.delete(member)

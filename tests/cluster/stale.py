@@ -16,9 +16,9 @@ from hybridge.api.kinds import KINDS
 from lab.bed import CLOUDS, Lab
 from lab.faultproxy import Answer, Cloud, Dark, Delay, FaultProxy, Past, Repeat, Reset, Rule
 from lab.faultproxy_kubernetes import before
-from tests.cluster.herd import KIND, LARGER, PATIENCE, Herd, Member, people
-from tests.integration.operator.people import Facts
+from tests.cluster.herd import LARGER, PATIENCE, Herd, Member, people
 from tests.operator_bed import OperatorBed
+from tests.things import THINGS
 
 OPTIONS = ("--identity", "only", "--lease-duration", "6", "--visibility-grace", "3", "--audit-interval", "2")
 _OURS = "/apis/hybridge.io/*"
@@ -43,7 +43,8 @@ FAULTS: Mapping[str, Callable[[int], list[Rule]]] = {
 ALL = "all of them"
 #: Of a status, what is the same whenever and however often things were done.
 _LASTING = (
-    "phase", "powerState", "cpus", "memory", "instanceType", "plan", "drift", "restartRequired", "type", "capabilities",
+    "phase", "powerState", "cpus", "memory", "size", "instanceType", "plan", "drift", "restartRequired", "type",
+    "capabilities",
 )  # fmt: skip
 _RUNS = count(1)
 
@@ -86,6 +87,7 @@ class Stories:
         found = self._provided(herd)
         if found:
             return found
+        herd.furnish()
         for cloud in herd.clouds:
             for name in ("kept", "changed", "again", "gone"):
                 herd.create(cloud, f"{cloud}-{name}")
@@ -98,6 +100,7 @@ class Stories:
         for cloud in herd.clouds:
             herd.change(Member(cloud, f"{cloud}-changed"), **LARGER)
             herd.delete(Member(cloud, f"{cloud}-gone"))
+            herd.alter(cloud, 1)
         self._tend()
         try:
             for cloud in herd.clouds:
@@ -159,27 +162,37 @@ class Stories:
     def _bury(self, herd: Herd) -> None:
         """Takes away what a story has left that went wrong."""
         self._tend()
-        for body in self._bed.objects("virtualmachines", herd.namespace):
-            self._bed.delete(KIND, body["metadata"]["name"], namespace=herd.namespace)
+        for member in herd.bodies():
+            self._bed.delete(member.things.plural, member.name, namespace=herd.namespace)
         herd.wanted.clear()
         herd.settle(self._tend)
         for cloud, someone in herd.persons.items():
-            for machine in someone.machines():
-                if machine.id not in herd.strangers[cloud]:
-                    someone.destroy(machine.id)
+            for things in THINGS.values():
+                for one in things.seen(someone) if cloud in things.clouds else ():
+                    if one.id not in herd.strangers[cloud]:
+                        things.destroy(someone, one.id)
 
     # --------------------------------------------------------------- end state
 
     def _state(self, herd: Herd) -> dict[str, Any]:
-        """Every object and every machine without times and ids."""
+        """Every object and every thing of the clouds without times and ids."""
         state: dict[str, Any] = {}
         for kind in KINDS:
             for body in self._bed.objects(kind.plural, herd.namespace):
                 if kind.namespaced or body["metadata"]["name"] in herd.providers.values():
                     state[f"{kind.kind} {_neutral(body['metadata']['name'], herd)}"] = _lasting(body, herd)
+        bodies = herd.bodies()
         for cloud, someone in herd.persons.items():
-            mine = [machine for machine in someone.machines() if machine.namespace == herd.namespace]
-            state[f"machines of {cloud}"] = sorted(map(_looks, mine), key=str)
+            for things in THINGS.values():
+                uids = {
+                    body["metadata"]["uid"]
+                    for member, body in bodies.items()
+                    if (member.cloud, member.kind) == (cloud, things.kind)
+                }
+                mine = (
+                    [one.looks for one in things.seen(someone) if one.owner.partition("/")[2] in uids] if uids else []
+                )
+                state[f"{things.plural} of {cloud}"] = sorted(mine, key=str)
         return state
 
 
@@ -208,6 +221,8 @@ def _lasting(body: Mapping[str, Any], herd: Herd) -> dict[str, Any]:
     current = all(one.get("observedGeneration") == metadata["generation"] for one in status.get("conditions", []))
     imported = body["spec"].get("lifecycle", {}).get("import")
     spec = {key: value for key, value in body["spec"].items() if key not in {"providerRef", "credentials"}}
+    if "vnet" in spec.get("proxmox", {}):
+        spec["proxmox"] = {**spec["proxmox"], "vnet": "of its own"}
     return {
         "spec": {**spec, "lifecycle": "import"} if imported else spec,
         "finalizers": metadata.get("finalizers", []),
@@ -217,11 +232,6 @@ def _lasting(body: Mapping[str, Any], herd: Herd) -> dict[str, Any]:
         **{key: status.get(key) for key in _LASTING},
         "provider": _neutral(str(body["spec"].get("providerRef", {}).get("name", "")), herd),
     }
-
-
-def _looks(machine: Facts) -> tuple[object, ...]:
-    tags = {key: text for key, text in machine.tags.items() if not key.startswith("hybridge.io/") and key != "Name"}
-    return machine.running, machine.cpus, machine.memory, machine.disk, len(machine.networks), sorted(tags.items())
 
 
 @contextmanager

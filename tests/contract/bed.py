@@ -210,7 +210,7 @@ class Bed(ABC):
         self.proxy.light()
         self.proxy.clear()
         self.pace(0.0)
-        for machine_id in self.machines().keys() - self.estate:
+        for machine_id in self._there() - self.estate:
             self.destroy(machine_id)
         for volume_id in self.volumes().keys() - self.volume_estate:
             self.destroy_volume(volume_id)
@@ -279,7 +279,7 @@ class Bed(ABC):
         """The record of an attempt to make a volume; ``spec`` is normal by then."""
         assert driver.volumes is not None
         prepared = driver.volumes.prepare(spec, ())
-        return _intent(spec.name, marker, prepared, attempt)
+        return intended(spec.name, marker, prepared, attempt)
 
     def prepared(self, driver: Driver, spec: MachineSpec, taken: Sequence[str] = ()) -> Prepared:
         """What the driver finds for a spec, which is normal by then."""
@@ -288,7 +288,7 @@ class Bed(ABC):
     def intent(self, driver: Driver, spec: MachineSpec, marker: Marker, attempt: int = 1) -> Intent:
         """The record of an attempt, as the engine writes it before it creates."""
         prepared = self.prepared(driver, spec)
-        return _intent(spec.name, marker, prepared, attempt)
+        return intended(spec.name, marker, prepared, attempt)
 
     # ------------------------------------------------------ what is really so
 
@@ -303,6 +303,10 @@ class Bed(ABC):
     def volumes(self) -> dict[str, ShownVolume]:
         """All volumes by id that are not a machine's own disks, those that are being deleted left out."""
         return {}
+
+    def _there(self) -> set[str]:
+        """The ids of all these machines."""
+        return set(self.machines())
 
     @abstractmethod
     def given(self, machine_id: str) -> str:
@@ -493,7 +497,7 @@ def cloud_init(hostname: str | None = None) -> CloudInit:
     )
 
 
-def _intent(name: str, marker: Marker, prepared: Prepared, attempt: int) -> Intent:
+def intended(name: str, marker: Marker, prepared: Prepared, attempt: int) -> Intent:
     """As the engine writes it before it creates."""
     return Intent(
         attempt=attempt,

@@ -19,6 +19,19 @@ from lab.permissions import Grant
 from lab.pki import Authority
 from tests.contract.bed import GIB, MIB, ODD_NAME, Bed, Calls, Shown, ShownVolume
 
+#: Changes of networks, which only a network of ours can be tried with.
+_OF_NETWORKS = (
+    *("ec2:AssociateRouteTable", "ec2:AttachInternetGateway", "ec2:CreateRoute", "ec2:DeleteInternetGateway"),
+    *("ec2:DeleteRoute", "ec2:DeleteRouteTable", "ec2:DeleteSubnet", "ec2:DeleteVpc", "ec2:DetachInternetGateway"),
+    *("ec2:DisassociateRouteTable", "ec2:ModifySubnetAttribute", "ec2:ReplaceRoute"),
+)
+
+_OF_FIREWALLS = (
+    *("ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:DeleteSecurityGroup"),
+    *("ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"),
+)
+_OF_IMAGES = ("ec2:DeregisterImage", "ec2:DeleteSnapshot")
+
 
 class AwsBed(Bed):
     """EC2. The size of a machine is that of its type: t3.medium for the usual spec."""
@@ -50,9 +63,22 @@ class AwsBed(Bed):
             "ec2:DescribeVolumesModifications",
             "ec2:DetachVolume",
         ),
+        *("ec2:DescribeInternetGateways", "ec2:DescribeRouteTables", "ec2:DescribeVpcs"),
+        *("ec2:CreateInternetGateway", "ec2:CreateRouteTable", "ec2:CreateSubnet", "ec2:CreateVpc"),
+        *_OF_NETWORKS,
+        *("ec2:DescribeImageAttribute", "ec2:DescribeImportImageTasks", "ec2:DescribeSnapshots"),
+        *("ec2:CopyImage", "ec2:CreateImage", "ec2:ImportImage"),
+        *_OF_IMAGES,
+        *("ec2:DescribeSecurityGroups", "ec2:CreateSecurityGroup", *_OF_FIREWALLS),
+        *("ec2:CreateSnapshot", "ec2:CreateSnapshots"),
     )
-    untried = ("iam:PassRole", "ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation")
-    beyond = ("ec2:DescribeAvailabilityZones", "ec2:DescribeInstanceTypeOfferings")
+    untried = (
+        *("iam:PassRole", "ec2:AssociateIamInstanceProfile", "ec2:ReplaceIamInstanceProfileAssociation"),
+        *_OF_NETWORKS,
+        *_OF_IMAGES,
+        *_OF_FIREWALLS,
+    )
+    beyond = ("ec2:DescribeAvailabilityZones", "ec2:DescribeInstanceTypeOfferings", "ec2:ReplaceRoute")
     moves = ("aws.iamInstanceProfile", "networks")
     changing = ("ec2:RunInstances", "ec2:CreateTags", "ec2:StopInstances", "ec2:TerminateInstances", "ec2:ModifyVolume")
     permissions = ("ec2:RunInstances",)
@@ -108,6 +134,9 @@ class AwsBed(Bed):
         found = self._aws.machines()
         types, disks = self._types({machine.type for machine in found}), self._disks()
         return {machine.id: self._shown(machine, types, disks) for machine in found}
+
+    def _there(self) -> set[str]:
+        return {machine.id for machine in self._aws.machines()}
 
     def given(self, machine_id: str) -> str:
         answer = self._ec2.describe_instance_attribute(InstanceId=machine_id, Attribute="userData")
@@ -241,9 +270,9 @@ class AwsBed(Bed):
             self._zones.clear()
             self._aws.tune(zone_states={})
         super().tidy()
-        for leftover in self.leftovers():
-            if leftover.startswith("eni-"):
-                self._ec2.delete_network_interface(NetworkInterfaceId=leftover)
+        for nic in self._ec2.describe_network_interfaces()["NetworkInterfaces"]:
+            if nic["Status"] == "available":
+                self._ec2.delete_network_interface(NetworkInterfaceId=nic["NetworkInterfaceId"])
 
     def protect(self, machine_id: str) -> None:
         self._protected.add(machine_id)

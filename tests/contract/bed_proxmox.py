@@ -52,8 +52,16 @@ class ProxmoxBed(Bed):
             "Pool.Audit",
             "Pool.Allocate",
             "Datastore.Audit",
+            "SDN.Audit",
+            "SDN.Allocate",
+            "Sys.AccessNetwork",
+            "Sys.Modify",
+            "VM.Snapshot",
         ),
     )
+    beyond = ("Sys.AccessNetwork", "VM.Snapshot")
+    #: Who holds Sys.Modify at the top needs no other right to have files downloaded.
+    untried = ("Sys.AccessNetwork",)
     extras: ClassVar[Mapping[str, object]] = {"placement": {"storage": "ceph"}}
     moves = ("placement.node", "proxmox.pool")
     changing = ("VM.Clone", "VM.Allocate", "VM.PowerMgmt", "VM.Config.CPU", "Datastore.AllocateSpace", "SDN.Use")

@@ -27,6 +27,19 @@ _MOVING = (
     *("VirtualMachine.Config.Rename", "VirtualMachine.Config.UpgradeVirtualHardware", "VirtualMachine.Inventory.Move"),
     *("Resource.ColdMigrate", "Resource.HotMigrate", "VirtualMachine.Config.AddRemoveDevice"),
 )
+#: What only images need that are made; and what their own templates need as others do.
+_IMAGES = (
+    *("VirtualMachine.Config.Annotation", "VirtualMachine.Provisioning.CloneTemplate"),
+    "VirtualMachine.Provisioning.CreateTemplateFromVM",
+)
+_OF_TEMPLATES = ("VirtualMachine.Provisioning.CloneTemplate", "VirtualMachine.Provisioning.DeployTemplate")
+#: What only snapshots need.
+_SNAPSHOTS = (
+    *("VirtualMachine.State.CreateSnapshot", "VirtualMachine.State.RemoveSnapshot"),
+    *("VirtualMachine.State.RenameSnapshot", "VirtualMachine.State.RevertToSnapshot"),
+)
+#: What only networks need that are made.
+_SEGMENTS = ("DVPortgroup.Create", "DVPortgroup.Modify", "DVPortgroup.Delete")
 #: What only volumes need.
 _VOLUMES = ("Datastore.FileManagement", "VirtualMachine.Config.AddExistingDisk", "VirtualMachine.Config.RemoveDisk")
 
@@ -54,14 +67,21 @@ class VsphereBed(Bed):
     granted = tuple(
         grant
         for grant in GRANTS
-        if grant.place
-        in {
-            *("/", "/DC0/vm/templates", "/DC0/vm/hybridge", "/DC0/host/DC0_C0/Resources"),
-            *("/DC0/datastore/LocalDS_0", "/DC0/network/frontend"),
-        }
+        if (
+            grant.place
+            in {
+                *("/", "/DC0/vm/templates", "/DC0/vm/hybridge", "/DC0/host/DC0_C0/Resources"),
+                *("/DC0/datastore/LocalDS_0", "/DC0/network/frontend"),
+            }
+            and not (grant.place == "/DC0/vm/hybridge" and grant.right in _OF_TEMPLATES)
+        )
+        or (grant.place == "/DC0/network" and grant.right in _SEGMENTS)
     )
-    for_features = ("Global.SetCustomField", "Global.ManageCustomFields", *_MOVING, *_VOLUMES, "StorageProfile.View")
-    beyond = (*_MOVING, "StorageProfile.View")
+    for_features = (
+        *("Global.SetCustomField", "Global.ManageCustomFields", "StorageProfile.View"),
+        *(*_MOVING, *_VOLUMES, *_SEGMENTS, *_IMAGES, *_SNAPSHOTS),
+    )
+    beyond = (*_MOVING, *_SEGMENTS, *_IMAGES, *_SNAPSHOTS, "StorageProfile.View")
     changing = (
         *("VirtualMachine.Inventory.CreateFromExisting", "VirtualMachine.Inventory.Delete", "Resource.AssignVMToPool"),
         *("VirtualMachine.Provisioning.DeployTemplate", "Datastore.AllocateSpace", "VirtualMachine.Interact.PowerOn"),
@@ -159,6 +179,8 @@ class VsphereBed(Bed):
     def is_at(self, grant: Grant, right: Right) -> bool:
         if grant.place == "/DC0/vm/templates":
             return right.place.startswith("vm-")
+        if grant.place == "/DC0/network":
+            return right.place.startswith("DVS0")
         named = grant.place == "/" or grant.place.rpartition("/")[2] in right.place
         return named or right.place.endswith("or another")
 

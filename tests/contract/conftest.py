@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,12 +26,38 @@ def plain_environment() -> Iterator[None]:
         yield
 
 
+class Beds:
+    """The clouds, each started when a test first asks for it. pytest would end one whenever the next test is another's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, Bed] = {}
+
+    def get(self, kind: str) -> Bed:
+        """One of ``BEDS``, running."""
+        if kind not in self._running:
+            folder = self._folder / kind
+            folder.mkdir()
+            self._running[kind] = BEDS[kind](folder, Authority(folder / "pki"))
+        return self._running[kind]
+
+    def stop(self) -> None:
+        """Ends them all."""
+        with contextlib.ExitStack() as stack:
+            for bed in self._running.values():
+                stack.callback(bed.stop)
+
+
+@pytest.fixture(scope="session")
+def beds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Beds]:
+    beds = Beds(tmp_path_factory.mktemp("clouds"))
+    yield beds
+    beds.stop()
+
+
 @pytest.fixture(scope="session", params=sorted(BEDS))
-def shared_bed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    folder = tmp_path_factory.mktemp(request.param)
-    bed = BEDS[request.param](folder, Authority(folder / "pki"))
-    yield bed
-    bed.stop()
+def shared_bed(request: pytest.FixtureRequest, beds: Beds) -> Bed:
+    return beds.get(request.param)
 
 
 @pytest.fixture

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import threading
+import time
+import weakref
 from pathlib import Path
 
 import pytest
 
 from hybridge.core.errors import Refused, Unreachable
+from hybridge.core.kinds import CloudKind
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Driver, SweepRequest
+from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from lab.pki import Authority
 from lab.process import free_port
 from tests.contract.bed import Bed, Requests
@@ -203,3 +209,40 @@ def test_failed_requests_are_metered_too(bed: Bed) -> None:
     failed = requests.metered[before:]
     assert failed
     assert failed[0][1] not in good
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["well", "after an outage"])
+def test_a_driver_that_was_closed_is_gone_at_once(bed: Bed, fails: bool) -> None:
+    """It remembers what a whole cloud holds, and the interpreter seldom looks for cycles."""
+    gc.collect()
+    gc.disable()
+    try:
+        gone = _closed(bed, fails=fails)
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def _closed(bed: Bed, *, fails: bool) -> weakref.ref[Driver]:
+    clock = time.monotonic
+    bucket = TokenBucket(99, 99, clock)
+    bulkhead = Bulkhead("cloud", threads=1, bucket=bucket, breaker=Breaker(clock), leads=lambda: True)
+
+    async def live(driver: Driver) -> None:
+        wanted = SweepRequest(kinds=set(CloudKind), wait=0.0)
+        await bulkhead.call(driver.check)
+        await bulkhead.sweep(driver.sweep, wanted)
+        if fails:
+            bed.proxy.dark("refuse")
+            with pytest.raises(Unreachable):
+                await bulkhead.sweep(driver.sweep, wanted)
+            bed.proxy.light()
+
+    with bed.connected() as driver:
+        asyncio.run(live(driver))
+        gone = weakref.ref(driver)
+    bulkhead.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("cloud-"):
+            thread.join(10.0)
+    return gone

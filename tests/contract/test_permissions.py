@@ -10,15 +10,22 @@ from uuid import uuid4
 import pytest
 
 from hybridge.core.errors import Busy, CloudError, Refused
+from hybridge.core.firewall import Direction, Protocol, Rule
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Machine, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
+from hybridge.core.snapshot import SnapshotSource, SourceKind
 from hybridge.drivers.base import Connection, Driver
 from lab.permissions import Grant
 from tests.contract.bed import GIB, Bed, cloud_init, with_choice
-from tests.contract.clouds import BEDS
+from tests.contract.clouds import BEDS, GALLERIES, POINTS, SEGMENTS, WALLS
 from tests.contract.eye import Eye
+from tests.contract.image_eye import image_eye
+from tests.contract.network_eye import complete, lacking, network_eye
+from tests.contract.snapshot_eye import snapshot_eye
 from tests.contract.volume_eye import VolumeEye
+from tests.contract.wall_eye import complete as build
+from tests.contract.wall_eye import wall_eye
 
 CASES = [(kind, grant) for kind, bed in sorted(BEDS.items()) for grant in sorted(bed.granted)]
 #: One right of the shipped role of one cloud, which is taken away.
@@ -40,6 +47,14 @@ def shipped(bed: Bed) -> Iterator[Bed]:
 
 def live(bed: Bed, driver: Driver, *, features: bool) -> None:
     """A machine's whole life, with or without what a right may be needed for alone."""
+    if features and bed.kind in SEGMENTS:
+        settle(bed, driver)
+    if features and bed.kind in GALLERIES:
+        depict(bed, driver)
+    if features and bed.kind in WALLS:
+        guard(bed, driver)
+    if features and bed.kind in POINTS:
+        remember(bed, driver)
     eye = Eye(bed, driver)
     # A tag that nobody has used before: on some clouds its key has to be made first.
     extra = {"tags": {f"team-{uuid4().hex[:6]}": "shop"}, "cloud_init": cloud_init("other-than-its-name"), **bed.extras}
@@ -79,6 +94,66 @@ def lend(bed: Bed, driver: Driver, machine: Machine) -> None:
     volume = eye.see(volume.id, lambda seen: seen.size == 3 * GIB)
     machine, volume = eye.detach(machine, volume)
     eye.delete(volume)
+
+
+def settle(bed: Bed, driver: Driver) -> None:
+    """A network's whole life."""
+    segments, eye = SEGMENTS[bed.kind](bed), network_eye(bed, driver)
+    spec, marker = segments.rich(), segments.marker()
+    network = complete(eye, spec, eye.create(spec, marker))
+    for field, other in segments.others(spec):
+        eye.configure(network, other, {field}, marker)
+        network = eye.see(network.id, lambda seen, wanted=other: not lacking(eye, wanted, seen))  # type: ignore[misc]
+    eye.delete(network)
+    if segments.marks:
+        spec, marker = segments.spec(), segments.marker()
+        network = complete(eye, spec, eye.create(spec, marker))
+        eye.delete(eye.mark(eye.mark(network, None), marker))
+
+
+def depict(bed: Bed, driver: Driver) -> None:
+    """The whole life of an image from each source."""
+    gallery, eye = GALLERIES[bed.kind](bed), image_eye(bed, driver)
+    spec, marker = bed.spec(power=Power.STOPPED), bed.marker()
+    machine = eye.eye.make(spec, marker)
+    for source in gallery.sources(machine).values():
+        image = eye.create(gallery.spec(source, tags={"team": "shop"}), gallery.marker())
+        if gallery.marks:
+            image = eye.mark(eye.mark(image, None), image.marker)
+        eye.delete(image)
+        found = eye.part.get(image.id)
+        assert found is None or found.gone
+    eye.eye.delete(machine, spec)
+
+
+def guard(bed: Bed, driver: Driver) -> None:
+    """The whole life of a firewall with a machine."""
+    walls, eye = WALLS[bed.kind](bed), wall_eye(bed, driver)
+    machine_spec = bed.spec()
+    machine = eye.eye.make(machine_spec, bed.marker())
+    ways = [Rule(way.value.lower(), way, Protocol.ANY, ("10.0.0.0/8",)) for way in Direction]
+    spec, marker = walls.spec(rules=tuple(ways), members=(machine.id,), tags={"team": "shop"}), walls.marker()
+    firewall = build(eye, spec, eye.create(spec, marker))
+    firewall = build(eye, replace(spec, rules=(), members=()), firewall)
+    if walls.marks:
+        firewall = eye.mark(eye.mark(firewall, None), marker)
+    eye.delete(firewall)
+    eye.eye.delete(machine, machine_spec)
+
+
+def remember(bed: Bed, driver: Driver) -> None:
+    """The whole life of a snapshot of a machine, and where there are such of one of a volume."""
+    points, eye = POINTS[bed.kind](bed), snapshot_eye(bed, driver)
+    machine_spec = bed.spec(power=Power.STOPPED)
+    machine = eye.eye.make(machine_spec, bed.marker())
+    eye.delete(eye.create(points.spec(machine), points.marker()))
+    if points.of_volumes:
+        volumes = VolumeEye(bed, driver)
+        volume = volumes.make(bed.volume_spec(), bed.volume_marker())
+        source = SnapshotSource(SourceKind.VOLUME, "data", volume.id)
+        eye.delete(eye.create(points.spec(None, source=source), points.marker()))
+        volumes.delete(volume)
+    eye.eye.delete(machine, machine_spec)
 
 
 def change(eye: Eye, machine: Machine, wanted: MachineSpec, path: str, marker: Marker, tries: int = 200) -> Machine:

@@ -48,6 +48,8 @@ class Step(ABC, Generic[L]):
     name: ClassVar[str]
     #: Whether a life can go on without it.
     optional: ClassVar[bool] = False
+    #: Whether it takes a minute even when all goes well.
+    long: ClassVar[bool] = False
 
     def prepare(self, life: L) -> None:
         """What has to be there before, undisturbed."""

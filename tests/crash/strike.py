@@ -17,7 +17,7 @@ from lab.process import LabError
 from tests.crash.bed import CrashBed
 from tests.crash.hooks import Blow, Hook, How, blows, counted
 from tests.crash.step import Step, Subject
-from tests.crash.stories import STORIES, Story
+from tests.crash.stories import Story, told
 from tests.integration.operator.series import samples
 
 #: Seconds after the end of a step in which a request that comes again and again may still reach its hook.
@@ -30,8 +30,6 @@ _POLL = 0.05
 _LOOK = 0.1
 
 Tell = Callable[[str], None]
-#: All lives of all kinds.
-ALL = [story for stories in STORIES.values() for story in stories]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +60,11 @@ class Stuck(Exception):
 class Strikes:
     """Strikes the lives of one bed."""
 
-    def __init__(self, bed: CrashBed, tell: Tell = lambda _: None, stories: Sequence[Story] = ALL) -> None:
+    def __init__(self, bed: CrashBed, tell: Tell = lambda _: None, stories: Sequence[Story] | None = None) -> None:
+        """``stories``: all that its cloud tells when None."""
         self._bed = bed
         self._tell = tell
-        self._stories = stories
+        self._stories = told(bed.cloud) if stories is None else stories
         #: Requests to the cloud, as the metrics name them, of operators that were not killed.
         self.operations: set[str] = set()
 

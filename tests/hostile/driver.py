@@ -131,6 +131,10 @@ class HostileDriver:
         self.push = driver.push
         self.machines = HostileObjects(driver.machines, hostility)
         self.volumes = None if driver.volumes is None else HostileObjects(driver.volumes, hostility)
+        self.images = None if driver.images is None else HostileObjects(driver.images, hostility)
+        self.snapshots = None if driver.snapshots is None else HostileObjects(driver.snapshots, hostility)
+        self.networks = None if driver.networks is None else HostileObjects(driver.networks, hostility)
+        self.firewalls = None if driver.firewalls is None else HostileObjects(driver.firewalls, hostility)
 
     def check(self) -> Any:
         """A check with rewritten answers, and one without."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hybridge.api.kinds import KINDS
@@ -15,9 +16,17 @@ from tests.crash.bed import CrashBed
 from tests.misoperation import truth
 from tests.misoperation.schema import FieldPath, Schema, fields, spec_schemas
 from tests.misoperation.walk import Truth, Walk, Walker
+from tests.things import WARES
+from tests.things.thing import Things
 
 #: Every kind that there is.
 PLURALS = tuple(kind.plural for kind in KINDS)
+
+
+def plurals(cloud: Cloud) -> list[str]:
+    """The kinds that a cloud has."""
+    lacking = {things.plural for things in WARES if cloud not in things.clouds}
+    return [plural for plural in PLURALS if plural not in lacking]
 
 
 def walk(bed: CrashBed, plural: str, number: int, seed: int) -> Walk:
@@ -73,6 +82,18 @@ def _machines(bed: CrashBed, number: int) -> list[Walker]:
     return walkers
 
 
+def _wares(things: Things, bed: CrashBed, number: int) -> list[Walker]:
+    """What machines can use, used by none; tags are in it to be changed."""
+    walkers = []
+    for place in range(number):
+        namespace = bed.operator.namespace()
+        made = things.manifest(bed.cloud, f"walk-{place}", bed.cloud, namespace)
+        made["spec"] |= things.change(0)
+        bed.operator.apply(*things.sources(bed.cloud, f"walk-{place}", bed.cloud, namespace), made)
+        walkers.append(Walker(things.plural, f"walk-{place}", namespace, made["spec"]))
+    return walkers
+
+
 def _providers(bed: CrashBed, number: int) -> list[Walker]:
     walkers = []
     for place in range(number):
@@ -86,8 +107,10 @@ def _providers(bed: CrashBed, number: int) -> list[Walker]:
 _MAKE: Mapping[str, Callable[[CrashBed, int], list[Walker]]] = {
     "providers": _providers,
     "virtualmachines": _machines,
+    **{things.plural: partial(_wares, things) for things in WARES},
 }
 _TRUTH: Mapping[str, Callable[[CrashBed], Truth]] = {
     "providers": truth.of_providers,
     "virtualmachines": truth.of_machines,
+    **{things.plural: partial(truth.of_wares, things) for things in WARES},
 }

@@ -9,6 +9,7 @@ from hybridge.core.units import parse_quantity
 from tests.crash.bed import CrashBed
 from tests.integration.operator.people import Facts
 from tests.misoperation.walk import Truth
+from tests.things.thing import Things
 
 #: Clouds that round sizes up to what they have.
 _ROUNDED = frozenset({"aws"})
@@ -36,6 +37,31 @@ def of_machines(bed: CrashBed) -> Truth:
         found += [f"duplicate: {one}" for one in sorted(machines.keys() - known)]
         found += [f"wrong: {one} was touched" for one, facts in strangers.items() if machines.get(one) != facts]
         return found + [f"leak: {one}" for one in sorted(bed.leftovers() - litter)]
+
+    return told
+
+
+def of_wares(things: Things, bed: CrashBed) -> Truth:
+    """Each object has one thing, which is as its spec wants it; nothing has come besides, and no stranger has changed."""
+    strangers = {one.id: one for one in things.seen(bed.person)}
+    litter = bed.leftovers()
+
+    def told(bodies: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        seen = {one.id: one for one in things.seen(bed.person)}
+        found, known = [], set(strangers)
+        for name, body in bodies.items():
+            owned = [one for one in seen.values() if one.is_of(body["metadata"]["uid"])]
+            known |= {one.id for one in owned}
+            if len(owned) != 1:
+                found.append(f"{'duplicate' if owned else 'wrong'}: {name} has {len(owned)} {things.plural}")
+                continue
+            if owned[0].id != body["status"].get("id"):
+                found.append(f"wrong: {name} has {owned[0].id}, and tells {body['status'].get('id')}")
+            differs = things.differs(bed.person, owned[0], body["spec"])
+            found += [f"wrong: {name} is told as wanted, and {one}" for one in differs]
+        found += [f"duplicate: {one}" for one in sorted(seen.keys() - known)]
+        found += [f"wrong: {one} was touched" for one, before in strangers.items() if seen.get(one) != before]
+        return found + [f"leak: {one}" for one in sorted(bed.leftovers() - litter - seen.keys())]
 
     return told
 

@@ -167,9 +167,7 @@ class Soak:
         stuck = truth.settle(self._bed, self._crowd, self._course.patience)
         sent = truth.rest(self._doors, self._course.rest, self._course.patience) if not stuck else []
         self._outcome.found += [f"{one} ({when})" for one in [*stuck, *sent]]
-        self._say(
-            f"{when}: {len(self._crowd.wanted)} objects, {len(stuck)} stuck, {len(sent)} kinds of requests too many"
-        )
+        self._say(f"{when}: {self._crowd.count()} objects, {len(stuck)} stuck, {len(sent)} kinds of requests too many")
 
     def _progress(self) -> str:
         unsettled = len(truth.unsettled(self._bed, self._crowd))

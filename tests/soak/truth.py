@@ -1,18 +1,20 @@
-"""What must be so when all is over: every object as it wants to be, one machine each, and nothing else touched."""
+"""What must be so when all is over: every object as it wants to be, one thing each, and nothing else touched."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.bed import CLOUDS
 from lab.faultproxy import Cloud
 from tests.crash.hooks import Doors
-from tests.integration.operator.people import GIB, Facts
+from tests.integration.operator.people import GIB, Facts, Person
 from tests.leftovers import leftovers
 from tests.operator_bed import OperatorBed, condition_of
 from tests.soak.crowd import Crowd
+from tests.things import MACHINES, THINGS, WARES
+from tests.things.thing import Thing, Things
 
 #: Seconds between two looks.
 _LOOK = 1.0
@@ -21,13 +23,16 @@ _LOOK = 1.0
 def unsettled(bed: OperatorBed, crowd: Crowd) -> dict[str, str]:
     """Objects that are not Ready and Synced for their newest spec, that are missing, or that should be gone; and why."""
     found: dict[str, str] = {}
-    bodies = {body["metadata"]["name"]: body for body in bed.objects("virtualmachines", crowd.namespace)}
-    for name, body in bodies.items():
-        if name not in crowd.wanted:
-            found[name] = f"is still there: {_words(body)}"
-        elif any(condition_of(body, kind).get("status") != "True" for kind in ("Ready", "Synced")):
-            found[name] = _words(body)
-    return found | dict.fromkeys(crowd.wanted.keys() - bodies.keys(), "is missing")
+    for things in THINGS.values():
+        wanted = crowd.wanted[things.kind]
+        bodies = {body["metadata"]["name"]: body for body in bed.objects(things.plural, crowd.namespace)}
+        for name, body in bodies.items():
+            if name not in wanted:
+                found[name] = f"is still there: {_words(body)}"
+            elif any(condition_of(body, kind).get("status") != "True" for kind in ("Ready", "Synced")):
+                found[name] = _words(body)
+        found |= dict.fromkeys(wanted.keys() - bodies.keys(), "is missing")
+    return found
 
 
 def settle(bed: OperatorBed, crowd: Crowd, patience: float) -> list[str]:
@@ -70,7 +75,7 @@ def wrong(bed: OperatorBed, crowd: Crowd, litter: Mapping[Cloud, set[str]]) -> l
 def _wrong(bed: OperatorBed, crowd: Crowd, cloud: Cloud, litter: set[str]) -> list[str]:
     found: list[str] = []
     machines = {machine.id: machine for machine in crowd.people[cloud].machines()}
-    bodies = [body for body in bed.objects("virtualmachines", crowd.namespace) if _cloud(body) == cloud]
+    bodies = [body for body in bed.objects(MACHINES.plural, crowd.namespace) if _cloud(body) == cloud]
     ours: set[str] = set()
     for body in bodies:
         name, machine_id = body["metadata"]["name"], str(body["status"].get("id", ""))
@@ -80,11 +85,26 @@ def _wrong(bed: OperatorBed, crowd: Crowd, cloud: Cloud, litter: set[str]) -> li
             found.append(f"wrong: {name} has no machine {machine_id}")
             continue
         found += [f"wrong: {name}: {one}" for one in _differs(machine, body, exact=cloud != "aws")]
+    there = set(machines)
+    for things in (things for things in WARES if cloud in things.clouds):
+        seen = things.seen(crowd.people[cloud])
+        there |= {one.id for one in seen}
+        for body in bed.objects(things.plural, crowd.namespace):
+            if _cloud(body) == cloud:
+                ours.add(str(body["status"].get("id", "")))
+                found += _wares_differ(crowd.people[cloud], things, seen, body)
     strangers = crowd.strangers[cloud]
-    found += [f"duplicate: {one} in {cloud}" for one in sorted(machines.keys() - ours - strangers)]
-    found += [f"wrong: a stranger is gone: {one} in {cloud}" for one in sorted(strangers - machines.keys())]
-    found += [f"leak: {one} in {cloud}" for one in sorted(leftovers(bed.lab.clouds[cloud]) - litter)]
+    found += [f"duplicate: {one} in {cloud}" for one in sorted(there - ours - strangers)]
+    found += [f"wrong: a stranger is gone: {one} in {cloud}" for one in sorted(strangers - there)]
+    found += [f"leak: {one} in {cloud}" for one in sorted(leftovers(bed.lab.clouds[cloud]) - litter - there)]
     return found
+
+
+def _wares_differ(someone: Person, things: Things, seen: Sequence[Thing], body: Mapping[str, Any]) -> list[str]:
+    name, owned = body["metadata"]["name"], [one for one in seen if one.is_of(body["metadata"]["uid"])]
+    if [one.id for one in owned] != [body["status"].get("id")]:
+        return [f"wrong: {name} is told to be {body['status'].get('id')}, and is {[one.id for one in owned]}"]
+    return [f"wrong: {name}: {one}" for one in things.differs(someone, owned[0], body["spec"])]
 
 
 def _differs(machine: Facts, body: Mapping[str, Any], *, exact: bool) -> list[str]:

@@ -111,6 +111,13 @@ func cloneConfig(
 	ctx *simulator.Context, source *simulator.VirtualMachine, req *types.CloneVM_Task,
 ) (*types.VirtualMachineConfigSpec, types.BaseMethodFault) {
 	from := source.Config
+	if ref := req.Spec.Snapshot; ref != nil { // as the source was then
+		snapshot, vm := snapshotOf(ctx, *ref)
+		if vm == nil || vm.Self != source.Self {
+			return nil, &types.InvalidArgument{InvalidProperty: "spec.snapshot"}
+		}
+		from = &snapshot.Config
+	}
 	var path object.DatastorePath
 	path.FromString(from.Files.VmPathName)
 	path.Path = req.Name

@@ -14,6 +14,8 @@ type dispatcher struct {
 	accounts  *accounts
 	machines  *machines
 	disks     *disks
+	networks  *networks
+	fields    *fields
 	authority *authority
 	protected *protected
 }
@@ -23,14 +25,22 @@ var redirected = map[string]map[string]bool{
 	"VirtualMachine": {
 		"CloneVM_Task": true, "ReconfigVM_Task": true, "Rename_Task": true, "RelocateVM_Task": true,
 		"MarkAsTemplate": true, "MarkAsVirtualMachine": true, "ShutdownGuest": true,
-		"AttachDisk_Task": true, "DetachDisk_Task": true,
+		"AttachDisk_Task": true, "DetachDisk_Task": true, "CreateSnapshot_Task": true,
 	},
+	"VirtualMachineSnapshot": {
+		"RemoveSnapshot_Task": true, "RenameSnapshot": true, "RevertToSnapshot_Task": true,
+	},
+	"DistributedVirtualSwitch":    {"CreateDVPortgroup_Task": true},
+	"DistributedVirtualPortgroup": {"ReconfigureDVPortgroup_Task": true},
+	"HostNetworkSystem":           {"AddPortGroup": true, "UpdatePortGroup": true, "RemovePortGroup": true},
+	"CustomFieldsManager":         {"AddCustomFieldDef": true, "SetField": true},
 	"VcenterVStorageObjectManager": {
 		"CreateDisk_Task": true, "ListVStorageObject": true, "RetrieveVStorageObject": true,
 		"RenameVStorageObject": true, "SetVStorageObjectControlFlags": true, "ExtendDisk_Task": true,
 		"ClearVStorageObjectControlFlags": true,
 		"UpdateVStorageObjectPolicy_Task": true, "VCenterUpdateVStorageObjectMetadataEx_Task": true,
-		"DeleteVStorageObject_Task": true,
+		"DeleteVStorageObject_Task": true, "VStorageObjectCreateSnapshot_Task": true,
+		"RetrieveSnapshotInfo": true, "DeleteSnapshot_Task": true, "CreateDiskFromSnapshot_Task": true,
 	},
 	"Folder": {"CreateVM_Task": true, "MoveIntoFolder_Task": true},
 	"AuthorizationManager": {
@@ -48,6 +58,11 @@ func (d dispatcher) dispatch(
 	if method.Name == "Destroy_Task" && d.protected.has(method.This) {
 		return nil, &types.MethodDisabled{Source: protector}
 	}
+	if method.Name == "Destroy_Task" {
+		if fault := d.networks.prepareDestroy(ctx, method.This); fault != nil {
+			return nil, fault
+		}
+	}
 	if req, ok := method.Body.(*types.SetField); ok && ctx.Map.Get(req.Entity) == nil {
 		// The simulator would panic, and keep the lock of its CustomFieldsManager for ever.
 		return nil, missing(req.Entity)
@@ -61,6 +76,10 @@ func (d dispatcher) dispatch(
 		target = d.authority
 	case "VcenterVStorageObjectManager":
 		target = d.disks
+	case "DistributedVirtualSwitch", "DistributedVirtualPortgroup", "HostNetworkSystem":
+		target = d.networks
+	case "CustomFieldsManager":
+		target = d.fields
 	}
 	// The simulator looks the called object up again by its reference; the request itself keeps the real one.
 	method.This = target.Reference()

@@ -130,6 +130,9 @@ func install(
 	machines := newMachines(feed, chosen, disks)
 	registry.Put(machines)
 	registry.AddHandler(machines)
+	networks, fields := newNetworks(feed), newFields(feed)
+	registry.Put(networks)
+	registry.Put(fields)
 	authority := &authority{resident: newResident("authority"), accounts: accounts}
 	registry.Put(authority)
 
@@ -138,6 +141,6 @@ func install(
 	// The one that the model was built with would go on collecting every update for nobody.
 	registry.RemoveHandler(&root.PropertyCollector)
 	registry.Put(root)
-	registry.Handler = dispatcher{accounts, machines, disks, authority, kept}.dispatch
+	registry.Handler = dispatcher{accounts, machines, disks, networks, fields, authority, kept}.dispatch
 	return disks
 }

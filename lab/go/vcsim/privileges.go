@@ -26,10 +26,7 @@ var privilegeOf = map[string]string{
 	"RebootGuest":                 "VirtualMachine.Interact.Reset",
 	"CreateSnapshot_Task":         "VirtualMachine.State.CreateSnapshot",
 	"CreateSnapshotEx_Task":       "VirtualMachine.State.CreateSnapshot",
-	"RemoveSnapshot_Task":         "VirtualMachine.State.RemoveSnapshot",
 	"RemoveAllSnapshots_Task":     "VirtualMachine.State.RemoveSnapshot",
-	"RevertToSnapshot_Task":       "VirtualMachine.State.RevertToSnapshot",
-	"RenameSnapshot":              "VirtualMachine.State.RenameSnapshot",
 	"MigrateVM_Task":              "Resource.ColdMigrate",
 	"MarkAsTemplate":              "VirtualMachine.Provisioning.MarkAsTemplate",
 	"MarkAsVirtualMachine":        "VirtualMachine.Provisioning.MarkAsVM",
@@ -38,6 +35,7 @@ var privilegeOf = map[string]string{
 	"SetCustomValue":              "Global.SetCustomField",
 	"AddCustomFieldDef":           "Global.ManageCustomFields",
 	"AddDVPortgroup_Task":         "DVPortgroup.Create",
+	"CreateDVPortgroup_Task":      "DVPortgroup.Create",
 	"ReconfigureDVPortgroup_Task": "DVPortgroup.Modify",
 	"CreateVirtualDisk_Task":      "Datastore.FileManagement",
 	"DeleteVirtualDisk_Task":      "Datastore.FileManagement",
@@ -74,6 +72,24 @@ func needs(ctx *simulator.Context, method *simulator.Method) []need {
 		return onDatastore(req.Datastore)
 	case *types.VCenterUpdateVStorageObjectMetadataEx_Task:
 		return onDatastore(req.Datastore)
+	case *types.VStorageObjectCreateSnapshot_Task:
+		return onDatastore(req.Datastore)
+	case *types.DeleteSnapshot_Task:
+		return onDatastore(req.Datastore)
+	case *types.CreateDiskFromSnapshot_Task:
+		return onDatastore(req.Datastore)
+	case *types.RemoveSnapshot_Task:
+		return onMachineOf(ctx, req.This, "RemoveSnapshot")
+	case *types.RenameSnapshot:
+		return onMachineOf(ctx, req.This, "RenameSnapshot")
+	case *types.RevertToSnapshot_Task:
+		return onMachineOf(ctx, req.This, "RevertToSnapshot")
+	case *types.AddPortGroup:
+		return onHostOf(ctx, req.This)
+	case *types.UpdatePortGroup:
+		return onHostOf(ctx, req.This)
+	case *types.RemovePortGroup:
+		return onHostOf(ctx, req.This)
 	case *types.MoveIntoFolder_Task:
 		return []need{{req.This, "VirtualMachine.Inventory.Move"}}
 	case *types.Rename_Task:
@@ -92,10 +108,36 @@ func onDatastore(store types.ManagedObjectReference) []need {
 	return []need{{store, "Datastore.FileManagement"}}
 }
 
+// onMachineOf is what a change of a snapshot needs on its machine.
+func onMachineOf(ctx *simulator.Context, ref types.ManagedObjectReference, privilege string) []need {
+	_, vm := snapshotOf(ctx, ref)
+	if vm == nil {
+		return nil
+	}
+	return []need{{vm.Self, "VirtualMachine.State." + privilege}}
+}
+
+// onHostOf is what a change of the networks of a host needs.
+func onHostOf(ctx *simulator.Context, ref types.ManagedObjectReference) []need {
+	system, ok := ctx.Map.Get(ref).(*simulator.HostNetworkSystem)
+	if !ok {
+		return nil
+	}
+	return []need{{hostOf(ctx, system).Self, "Host.Config.Network"}}
+}
+
 func cloneNeeds(ctx *simulator.Context, req *types.CloneVM_Task) []need {
-	source := "VirtualMachine.Provisioning.Clone"
-	if vm, ok := ctx.Map.Get(req.This).(*simulator.VirtualMachine); ok && vm.Config.Template {
-		source = "VirtualMachine.Provisioning.DeployTemplate"
+	source := "VirtualMachine.Provisioning."
+	vm, ok := ctx.Map.Get(req.This).(*simulator.VirtualMachine)
+	switch template := ok && vm.Config.Template; {
+	case template && req.Spec.Template:
+		source += "CloneTemplate"
+	case template:
+		source += "DeployTemplate"
+	case req.Spec.Template:
+		source += "CreateTemplateFromVM"
+	default:
+		source += "Clone"
 	}
 	result := []need{{req.This, source}, {req.Folder, "VirtualMachine.Inventory.CreateFromExisting"}}
 	if pool := req.Spec.Location.Pool; pool != nil {

@@ -84,11 +84,13 @@ func setTaskDelay(delay time.Duration) {
 	delays := map[string]int{"LockHandoff": 0}
 	for _, name := range []string{
 		"CloneVM_Task", "ReconfigVM_Task", "Rename_Task", "CreateVM_Task", "PowerOnVM_Task", "PowerOffVM_Task",
-		"SuspendVM_Task", "ShutdownGuest", "StandbyGuest", "Destroy_Task", "RelocateVM_Task", "CreateSnapshotEx_Task",
+		"SuspendVM_Task", "ShutdownGuest", "StandbyGuest", "Destroy_Task", "RelocateVM_Task",
 		"RemoveSnapshot_Task", "RevertToSnapshot_Task", "RevertToCurrentSnapshot_Task", "RemoveAllSnapshots_Task",
 		"CustomizeVM_Task", "MoveIntoFolder_Task", "UpgradeVM_Task", "AttachDisk_Task", "DetachDisk_Task",
 		"CreateDisk_Task", "ExtendDisk_Task", "DeleteVStorageObject_Task", "UpdateVStorageObjectPolicy_Task",
-		"VCenterUpdateVStorageObjectMetadataEx_Task",
+		"VCenterUpdateVStorageObjectMetadataEx_Task", "CreateDVPortgroup_Task", "ReconfigureDVPortgroup_Task",
+		"CreateSnapshot_Task", "VStorageObjectCreateSnapshot_Task", "DeleteSnapshot_Task",
+		"CreateDiskFromSnapshot_Task",
 	} {
 		delays[name] = int(delay.Milliseconds())
 	}

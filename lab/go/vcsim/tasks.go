@@ -28,6 +28,7 @@ var methodOf = map[string]string{
 	"ReconfigVm":     "",
 	"CreateDisk":     "",
 	"DeleteDisk":     "",
+	"AddDVPortgroup": "",
 }
 
 // taskTexts gives tasks the names, and their faults the sentences, of a vCenter.
@@ -133,6 +134,10 @@ func faultText(fault types.BaseMethodFault) string {
 		return "The virtual machine version is already up-to-date."
 	case *types.NotSupported:
 		return "The operation is not supported on the object."
+	case *types.ResourceInUse:
+		return fmt.Sprintf("The resource '%s' is in use.", f.Name)
+	case *types.NotFound:
+		return "The object or item referred to could not be found."
 	case *types.InvalidState:
 		return "The operation is not allowed in the current state."
 	}

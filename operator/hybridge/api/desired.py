@@ -5,43 +5,64 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hybridge.api.managed_desired import managed, options, size, words
+from hybridge.api.network_desired import Segment
 from hybridge.api.shared import clip
 from hybridge.api.virtualmachine import (
     GivenStatus,
     NetworkInterface,
     PlacedStatus,
     RestartStatus,
+    RevertStatus,
+    RevertTo,
     VirtualMachine,
     VirtualMachineSpec,
 )
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA
-from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power, Restart, VolumeUse
+from hybridge.core.machine import (
+    CloudInit,
+    MachineSpec,
+    Nic,
+    Power,
+    Restart,
+    Revert,
+    RevertWish,
+    VolumeUse,
+)
 from hybridge.core.place import Placed
 from hybridge.core.units import parse_duration
 
 _NONE: Mapping[str, str] = {}
+_NOWHERE: Mapping[str, Segment] = {}
 
 
 def machine_spec(
-    machine: VirtualMachine, cloud: str, user_data: str | None = None, volumes: Mapping[str, str] = _NONE
+    machine: VirtualMachine,
+    cloud: str,
+    *,
+    user_data: str | None = None,
+    volumes: Mapping[str, str] = _NONE,
+    networks: Mapping[str, Segment] = _NOWHERE,
+    image: str | None = None,
 ) -> MachineSpec:
     """What the user wants, in the core's words.
 
     ``cloud`` is the type of the Provider, which picks the block of options; ``user_data`` is the content of the Secret
-    that ``spec.cloudInit.userData`` names; ``volumes`` are the cloud's ids of what ``spec.volumes`` names, by the names of
-    the entries, as far as they have any. ValueError when a quantity or duration cannot be read (the CRD refuses those).
+    that ``spec.cloudInit.userData`` names; ``volumes`` and ``networks`` are what the cloud calls what ``spec.volumes`` and
+    ``spec.networks`` name, by the names of the entries, as far as that is known; ``image`` is the id of what ``spec.image``
+    names. An interface whose network is not known leaves it open. ValueError when a quantity or duration cannot be read
+    (the CRD refuses those).
     """
     spec, disk = machine.spec, machine.spec.root_disk
     placement = dict(words(spec.placement))
     group = placement.pop("antiAffinityGroup", None)
     return MachineSpec(
         **managed(machine.metadata, spec),
-        image=str(spec.image.id) if spec.image and spec.image.id is not None else None,
+        image=str(spec.image.id) if spec.image and spec.image.id is not None else image,
         cpus=spec.cpus,
         memory=size(spec.memory),
         root_disk=size(disk.size) if disk else None,
         root_disk_class=disk.class_ if disk else None,
-        networks=tuple(_nic(network) for network in spec.networks if network.id is not None),
+        networks=tuple(_nic(network, networks.get(network.name)) for network in spec.networks),
         volumes=tuple(VolumeUse(one.name, one.volume_ref.name, volumes.get(one.name)) for one in spec.volumes),
         power=_power(spec),
         power_off=spec.power_off.mode,
@@ -50,6 +71,7 @@ def machine_spec(
         options=options(spec, cloud),
         cloud_init=CloudInit(spec.cloud_init.hostname, spec.cloud_init.ssh_keys, user_data),
         restart_token=spec.restart_token,
+        revert=RevertWish(spec.revert_to.snapshot, spec.revert_to.token) if spec.revert_to else None,
         group=None if group is None else str(group),
     )
 
@@ -62,6 +84,27 @@ def restart_status(restart: Restart) -> RestartStatus:
 def restart(status: RestartStatus) -> Restart:
     """The restart that ``status.restart`` records."""
     return Restart(status.token, status.phase)
+
+
+def revert_status(revert: Revert) -> RevertStatus:
+    """The record of a revert as it stands in ``status.revert``."""
+    return RevertStatus(
+        token=revert.token,
+        snapshot=revert.snapshot,
+        phase=revert.phase,
+        ran=revert.ran,
+        message=revert.message or None,
+    )
+
+
+def revert(status: RevertStatus) -> Revert:
+    """The revert that ``status.revert`` records."""
+    return Revert(status.token, status.snapshot, status.phase, status.ran, status.message or "")
+
+
+def reverted_status(wanted: RevertTo) -> RevertStatus:
+    """The record of one of which nothing is left to be done."""
+    return revert_status(Revert(wanted.token, wanted.snapshot))
 
 
 def given_status(given: Mapping[str, str]) -> GivenStatus:
@@ -89,6 +132,8 @@ def _power(spec: VirtualMachineSpec) -> Power | None:
     return Power.RUNNING if spec.lifecycle.import_ is None else None
 
 
-def _nic(network: NetworkInterface) -> Nic:
+def _nic(network: NetworkInterface, named: Segment | None) -> Nic:
     mac = network.mac.lower() if network.mac else None
+    if named is not None:
+        return Nic(network.name, named.network, mac, network.addresses, named.vlan)
     return Nic(network.name, network.id or "", mac, network.addresses)

@@ -61,7 +61,10 @@ class FirewallRule(Model, frozen=True, kw_only=True):
     ] = ()
     machines: Annotated[
         LabelSelector | None,
-        note("The others, by the labels of VirtualMachines of this namespace, with the addresses that they have now."),
+        note(
+            "The others, by the labels of VirtualMachines of this namespace, whatever their Provider, with the addresses"
+            " that they have now."
+        ),
     ] = None
 
 
@@ -75,11 +78,16 @@ class FirewallSpec(ManagedSpec, frozen=True, kw_only=True):
 
     selector: Annotated[
         LabelSelector | None,
-        note("The machines to which it applies, by the labels of VirtualMachines of this namespace. Default: none."),
+        note(
+            "The machines to which it applies, by the labels of VirtualMachines of this namespace that have the same"
+            " Provider. Default: none. A new machine comes under it within seconds of its creation, not at once."
+        ),
     ] = None
     network_ref: Annotated[
         Ref | None,
-        note("The Network in whose VPC it is (AWS). Default: the default VPC. Cannot be changed."),
+        note(
+            "The Network in whose VPC it is (AWS). Default: the VPC of the Provider's default network. Cannot be changed."
+        ),
     ] = None
     rules: Annotated[tuple[FirewallRule, ...], keyed("What is allowed. Default: nothing is.", 64, "name")] = ()
 
@@ -91,12 +99,23 @@ class MetStatus(Model, frozen=True, kw_only=True):
     members: Annotated[str, text("A digest of all machines to which it applies.", 64)]
 
 
+class LeftOutStatus(Model, frozen=True, kw_only=True):
+    """A machine that the selector chooses, and to which the firewall does not apply."""
+
+    name: Annotated[str, text("The name of the VirtualMachine.", 253)]
+    reason: Annotated[str, text("Why not.", 512)]
+
+
 class FirewallStatus(ManagedStatus, frozen=True, kw_only=True):
     """What the firewall is."""
 
     phase: Annotated[Phase | None, note("How the firewall is, in one word for people.")] = None
     entries: Annotated[int | None, number("How many things it allows, as the cloud counts.", 0, 2**31 - 1)] = None
     machines: Annotated[int | None, number("To how many machines it applies.", 0, 2**31 - 1)] = None
+    left_out: Annotated[
+        tuple[LeftOutStatus, ...],
+        atomic("Machines that the selector chooses, and to which it does not apply, such as another Provider's.", 32),
+    ] = ()
     met: Annotated[
         MetStatus | None,
         note("What was wanted when the spec was last met: machines come and go while it says the same."),

@@ -88,7 +88,8 @@ class ImageSource(Model, frozen=True, kw_only=True):
             "copy",
             "s3",
             "virtualMachineRef",
-            message="exactly one of id, find, url, copy, s3 and virtualMachineRef must be set",
+            "snapshotRef",
+            message="exactly one of id, find, url, copy, s3, virtualMachineRef and snapshotRef must be set",
         ),
     )
 
@@ -104,6 +105,9 @@ class ImageSource(Model, frozen=True, kw_only=True):
     s3: Annotated[StoredImage | None, note("Made from an object in S3 (AWS).")] = None
     virtual_machine_ref: Annotated[
         LocalRef | None, note("Made from a VirtualMachine of this namespace, as it is when the image is made.")
+    ] = None
+    snapshot_ref: Annotated[
+        LocalRef | None, note("Made from a Snapshot of a VirtualMachine in this namespace (Proxmox, vSphere).")
     ] = None
 
 

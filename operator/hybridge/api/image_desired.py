@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from hybridge.api.image import Image, ImageSource
 from hybridge.api.managed_desired import managed, words
-from hybridge.core.image import Copy, Download, Find, ImageSpec, Published, Source, Stored
+from hybridge.core.image import Copy, Download, Find, ImageSpec, Published, Source, Stored, Taken
 from hybridge.core.lifecycle import Import
 
 
-def image_spec(image: Image, machine_id: str | None = None) -> ImageSpec:
-    """What the user wants. ``machine_id`` is the cloud's id of what ``spec.source.virtualMachineRef`` names.
+def image_spec(image: Image, machine_id: str | None = None, snapshot_id: str | None = None) -> ImageSpec:
+    """What the user wants. ``machine_id`` is the cloud's id of what ``spec.source.virtualMachineRef`` names, or of the
+    machine of what ``spec.source.snapshotRef`` names, whose own is ``snapshot_id``.
 
     What ``source.id`` or ``source.find`` means is only looked at, whatever the lifecycle says.
     """
@@ -19,7 +20,7 @@ def image_spec(image: Image, machine_id: str | None = None) -> ImageSpec:
     placement = words(spec.placement) if spec.placement else {}
     wanted = ImageSpec(
         **managed(image.metadata, spec),
-        source=_source(source, machine_id) if source else None,
+        source=_source(source, machine_id, snapshot_id) if source else None,
         placement={key: str(value) for key, value in placement.items()},
     )
     if source is not None and source.id is not None:
@@ -30,7 +31,7 @@ def image_spec(image: Image, machine_id: str | None = None) -> ImageSpec:
     return wanted
 
 
-def _source(source: ImageSource, machine_id: str | None) -> Source | None:
+def _source(source: ImageSource, machine_id: str | None, snapshot_id: str | None) -> Source | None:
     if source.url is not None:
         return Download(source.url.url, source.url.checksum)
     if source.copy is not None:
@@ -39,4 +40,6 @@ def _source(source: ImageSource, machine_id: str | None) -> Source | None:
         return Stored(source.s3.bucket, source.s3.key, source.s3.format.value)
     if source.virtual_machine_ref is not None:
         return Published(source.virtual_machine_ref.name, machine_id)
+    if source.snapshot_ref is not None:
+        return Taken(source.snapshot_ref.name, snapshot_id, machine_id)
     return None

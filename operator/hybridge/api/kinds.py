@@ -71,7 +71,7 @@ SNAPSHOT = Kind(
 )  # fmt: skip
 
 #: Kinds whose models are whole, and which nothing serves yet: clusters do not get to know them.
-COMING = (VOLUME, NETWORK, IMAGE, FIREWALL, SNAPSHOT)
+COMING = (IMAGE,)
 
 KINDS = (
     Kind(
@@ -82,4 +82,8 @@ KINDS = (
         "VirtualMachine", "virtualmachines", "hvm", True, VirtualMachine, VirtualMachineSpec, VirtualMachineStatus,
         (Column("PHASE", ".status.phase"), _PROVIDER, _ID),
     ),
+    VOLUME,
+    NETWORK,
+    FIREWALL,
+    SNAPSHOT,
 )  # fmt: skip

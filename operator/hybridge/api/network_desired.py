@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hybridge.api.managed_desired import managed, options
 from hybridge.api.network import Network
 from hybridge.core.lifecycle import Import
 from hybridge.core.network import NetworkSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What interfaces of machines are put into; ``vlan`` as in ``core.machine.Nic``."""
+
+    network: str
+    vlan: str | None = None
+
+
+def segment(network: Network) -> Segment | None:
+    """What a Network stands for; None while its cloud has no word for it."""
+    known, spec = network.status.network_id, network.spec
+    if known is None:
+        return None
+    # A bridge is shared by networks, which the tags of the interfaces tell apart.
+    bridged = spec.proxmox is not None and spec.proxmox.bridge is not None
+    return Segment(known, str(spec.vlan or "") if bridged else None)
 
 
 def network_spec(network: Network, cloud: str) -> NetworkSpec:

@@ -9,26 +9,19 @@ import msgspec
 from hybridge.api.fields import Model
 from hybridge.api.provider import ProviderSpec
 from hybridge.api.virtualmachine import VirtualMachineSpec
-from hybridge.api.volume import VolumeSpec
 
 #: Dotted paths below ``spec``, by the model of the spec; ``[]`` stands for every entry of a list.
 #: A field counts as used when it has another value than its default.
 NOT_YET: Mapping[type[Model], tuple[str, ...]] = {
     ProviderSpec: (),
-    VolumeSpec: ("source",),
-    VirtualMachineSpec: (
-        "image.imageRef",
-        "networks[].networkRef",
-        "volumes",
-        "revertTo",
-    ),
+    VirtualMachineSpec: (),
 }
 
 
 def not_yet(spec: Model) -> tuple[str, ...]:
     """The paths of used fields that this version does not act on, with positions in lists: ``networks[0].networkRef``."""
     words = msgspec.to_builtins(spec)
-    return tuple(found for path in NOT_YET[type(spec)] for found in _used(words, path.split("."), ""))
+    return tuple(found for path in NOT_YET.get(type(spec), ()) for found in _used(words, path.split("."), ""))
 
 
 def _used(value: object, path: Sequence[str], before: str) -> Iterator[str]:

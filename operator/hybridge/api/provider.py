@@ -282,6 +282,10 @@ class InventoryStatus(Model, frozen=True, kw_only=True, omit_defaults=False):
 
     virtual_machines: Annotated[int, number("Machines that Hybridge owns.", 0, 2**31 - 1)] = 0
     volumes: Annotated[int, number("Volumes that Hybridge owns.", 0, 2**31 - 1)] = 0
+    networks: Annotated[int, number("Networks that Hybridge owns.", 0, 2**31 - 1)] = 0
+    images: Annotated[int, number("Images that Hybridge owns.", 0, 2**31 - 1)] = 0
+    firewalls: Annotated[int, number("Firewalls that Hybridge owns.", 0, 2**31 - 1)] = 0
+    snapshots: Annotated[int, number("Snapshots that Hybridge owns.", 0, 2**31 - 1)] = 0
     unmanaged: Annotated[int, number("Machines that nobody here owns.", 0, 2**31 - 1)] = 0
     orphans: Annotated[
         int, number("What carries the marker of an object that is not there, of any kind.", 0, 2**31 - 1)

@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 #: Where the specs of each kind name other objects: dotted paths below ``spec``, ``[]`` for every entry of a list, and the
-#: kind that is named there. A path that ends with ``sourceRef`` names its kind itself.
+#: kind that is named there. A path that ends with ``sourceRef`` names its kind itself; one that leads to a text, by its name
+#: alone.
 PATHS: Mapping[str, Mapping[str, str]] = {
-    "VirtualMachine": {"volumes[].volumeRef": "Volume"},
+    "VirtualMachine": {
+        "volumes[].volumeRef": "Volume",
+        "networks[].networkRef": "Network",
+        "image.imageRef": "Image",
+        "revertTo.snapshot": "Snapshot",
+    },
+    "Volume": {"source.snapshotRef": "Snapshot"},
+    "Image": {"source.virtualMachineRef": "VirtualMachine", "source.snapshotRef": "Snapshot"},
+    "Snapshot": {"sourceRef": ""},
+    "Firewall": {"networkRef": "Network"},
 }
 
 
@@ -31,14 +41,16 @@ def references(body: Mapping[str, Any]) -> tuple[Reference, ...]:
     own = body["metadata"].get("namespace", "")
     found = []
     for path, kind in PATHS.get(body.get("kind", ""), {}).items():
-        for where, value in _values(body["spec"], path.split("."), ""):
-            if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-                named = str(value.get("kind", kind))
-                found.append(Reference(named, str(value.get("namespace") or own), value["name"], where))
+        for where, value in values(body["spec"], path.split(".")):
+            named = {"name": value} if isinstance(value, str) else value
+            if isinstance(named, Mapping) and isinstance(named.get("name"), str):
+                of = str(named.get("kind", kind))
+                found.append(Reference(of, str(named.get("namespace") or own), named["name"], where))
     return tuple(found)
 
 
-def _values(value: object, path: Sequence[str], before: str) -> Iterator[tuple[str, object]]:
+def values(value: object, path: Sequence[str], before: str = "") -> Iterator[tuple[str, object]]:
+    """What is at a path, with positions in lists, and each value there; ``before``: the way to ``value``."""
     if not path:
         yield before, value
         return
@@ -48,6 +60,6 @@ def _values(value: object, path: Sequence[str], before: str) -> Iterator[tuple[s
     here = f"{before}.{name}" if before else name
     if many and isinstance(value[name], list | tuple):
         for position, entry in enumerate(value[name]):
-            yield from _values(entry, path[1:], f"{here}[{position}]")
+            yield from values(entry, path[1:], f"{here}[{position}]")
     elif not many:
-        yield from _values(value[name], path[1:], here)
+        yield from values(value[name], path[1:], here)

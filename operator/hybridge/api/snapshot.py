@@ -56,7 +56,13 @@ class SnapshotSpec(ManagedSpec, frozen=True, kw_only=True):
         ),
     )
 
-    source_ref: Annotated[SnapshotSourceRef | None, note("What it is taken of. Cannot be changed.")] = None
+    source_ref: Annotated[
+        SnapshotSourceRef | None,
+        note(
+            "What it is taken of. Cannot be changed. Where the snapshot would go with it (Proxmox, vSphere), its deletion"
+            " waits until this object is deleted or has expired."
+        ),
+    ] = None
     memory: Annotated[
         bool | None, note("Whether the running guest is kept too (Proxmox, vSphere). Cannot be changed.")
     ] = None

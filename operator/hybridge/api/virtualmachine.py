@@ -35,7 +35,7 @@ from hybridge.api.shared import (
     Ref,
     SecretKeyRef,
 )
-from hybridge.core.machine import Power, PowerOff, RestartPhase
+from hybridge.core.machine import Power, PowerOff, RestartPhase, RevertPhase
 
 
 class Image(Model, frozen=True, kw_only=True):
@@ -157,10 +157,13 @@ class Placement(Model, frozen=True, kw_only=True):
 
 
 class RevertTo(Model, frozen=True, kw_only=True):
-    """A Snapshot to go back to."""
+    """A Snapshot to go back to: what was written since is gone then."""
 
-    snapshot: Annotated[str, text("The name of the Snapshot.", 253, NAME)]
-    token: Annotated[str, text("A new value reverts once.", 64)]
+    snapshot: Annotated[str, text("The name of a Snapshot of this machine.", 253, NAME)]
+    token: Annotated[
+        str,
+        text("A new value stops the machine and reverts it once. The one that it is made with does nothing.", 64),
+    ]
 
 
 class VirtualMachineSpec(ManagedSpec, frozen=True, kw_only=True):
@@ -225,6 +228,16 @@ class RestartStatus(Model, frozen=True, kw_only=True):
     phase: Annotated[RestartPhase, note("Stopping, Starting or Done.")]
 
 
+class RevertStatus(Model, frozen=True, kw_only=True):
+    """The last revert that ``spec.revertTo`` asked for, written down before it begins."""
+
+    token: Annotated[str, text("The token that asked for it.", 64)]
+    snapshot: Annotated[str, text("The name of the Snapshot.", 253)]
+    phase: Annotated[RevertPhase, note("Stopping, Reverting, Starting, Done, or Refused by the cloud.")]
+    ran: Annotated[bool, note("Whether the machine ran when it began, and has not been started since.")] = False
+    message: Annotated[str | None, text("Why the cloud does not do it.", 1024)] = None
+
+
 class GivenStatus(Model, frozen=True, kw_only=True):
     """What cloud-init in the guest was given last, by the machine's creation or by a change since."""
 
@@ -257,6 +270,7 @@ class VirtualMachineStatus(ManagedStatus, frozen=True, kw_only=True):
         None
     )
     restart: Annotated[RestartStatus | None, note("The last restart that a token asked for.")] = None
+    revert: Annotated[RevertStatus | None, note("The last revert that a token asked for.")] = None
     cloud_init: Annotated[GivenStatus | None, note("What cloud-init in the guest was given last.")] = None
     restart_required: Annotated[bool, note("Whether a change waits for the next power cycle.")] = False
 

@@ -10,7 +10,6 @@ from hybridge.api.fields import (
     Rule,
     at_most_one,
     atomic,
-    kept,
     note,
     number,
     quantity,
@@ -75,8 +74,9 @@ class VolumeSpec(ManagedSpec, frozen=True, kw_only=True):
             "source and lifecycle.import exclude each other: what exists is not made",
             path=".source",
         ),
-        kept("encrypted", "encrypted cannot be changed or removed: make another Volume"),
-        kept("placement", "placement cannot be changed or removed: make another Volume"),
+        # What could be added and is not to be had, could not be taken back.
+        settled("encrypted", "encrypted cannot be set, changed or removed: make another Volume"),
+        settled("placement", "placement cannot be set, changed or removed: make another Volume"),
         at_most_one("aws", "proxmox", message="at most one of aws and proxmox can be set"),
     )
 

@@ -14,13 +14,12 @@ from kubernetes.aio.config import ConfigException
 from hybridge.api.kinds import KINDS
 from hybridge.engine.cluster import Body, ClusterUnavailable, Conflict
 from hybridge.engine.machines.kind import MachineKind
-from hybridge.engine.objects.plain import PlainKind
+from hybridge.engine.natures import plain_kinds
 from hybridge.engine.outcome import Kind
 from hybridge.engine.providers import ProviderKind
 from hybridge.engine.queue import WorkQueue
 from hybridge.engine.reconciler import Reconciler
 from hybridge.engine.store import Store
-from hybridge.engine.volumes import VolumeNature
 from hybridge.engine.world import World
 from hybridge.kube.audit import WatchAudit
 from hybridge.kube.client import Kubernetes, configure
@@ -146,7 +145,7 @@ class _Operator:
         kinds: Mapping[str, Kind] = {
             "Provider": self._providers,
             "VirtualMachine": MachineKind(world, self._metrics),
-            "Volume": PlainKind(world, self._metrics, VolumeNature()),
+            **plain_kinds(world, self._metrics),
         }
         reconciler = Reconciler(queue, kinds, self._metrics, clock=time.monotonic)
         watch = Watch(world)

@@ -106,6 +106,11 @@ class CloudObject(Protocol):
         """The cloud says that it is deleted for good."""
         ...
 
+    @property
+    def ending(self) -> bool:
+        """The cloud has taken on its deletion, from which there is no way back."""
+        ...
+
     def unlocked(self) -> Self:
         """The same, with the end of the task that held it."""
         ...

@@ -23,7 +23,7 @@ def plan_deletion(situation: AnySituation, found: CloudObject, first: Step | Non
     action = Action(Verb.DETACH if detach else Verb.DELETE, situation.noun, found.id, "")
     if found.protection and not detach:
         return Plan(Refuse(Reason.DELETION_PROTECTED, found.protection), (action,))
-    step = _await_users(situation) or first or Do((action,))
+    step = await_users(situation) or first or Do((action,))
     before = step.actions if isinstance(step, Do) else ()
     return Plan(step, (*(one for one in before if one != action), action))
 
@@ -44,7 +44,8 @@ def await_dependants(situation: AnySituation, found: CloudObject, ids: Collectio
     return Wait(Reason.HAS_DEPENDANTS, f"{found.id} is used by {_listed(f'{owners[one]} ({one})' for one in ids)}")
 
 
-def _await_users(situation: AnySituation) -> Step | None:
+def await_users(situation: AnySituation) -> Step | None:
+    """What has to let go of it in Kubernetes."""
     users = situation.sight.users
     return Wait(Reason.HAS_DEPENDANTS, f"used by {_listed(users)}", patient=True) if users else None
 

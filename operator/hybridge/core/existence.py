@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hybridge.core.busy import progress, running
+from hybridge.core.deletion import await_users
 from hybridge.core.imports import absent_import, plan_import
 from hybridge.core.plan import Action, Do, Plan, Refuse, Release, Step, Verb, Wait
 from hybridge.core.proof import (
@@ -27,8 +28,9 @@ def ours(situation: Situation[W, C]) -> C | Plan:
     """The cloud object that provably is ours, or the plan while there is none: of its creation, its import, its loss, or
     its release.
 
-    What is only observed is ours to look at. A plan for what is found says itself what is to be done with it, also when
-    the object is being deleted; only a protected deletion never comes so far.
+    What is only observed is ours to look at, and is let go when nothing refers to it any more. A plan for what is found
+    says itself what is to be done with it, also when the object is being deleted; only a protected deletion never comes so
+    far.
     """
     intent, spec, record = situation.record.intent, situation.spec, situation.record
     if intent and intent.provider_identity != situation.identity:
@@ -39,7 +41,7 @@ def ours(situation: Situation[W, C]) -> C | Plan:
             )
         )
     if spec.observed and record.deleting:
-        return Plan(PROTECTED if record.protected else Release())
+        return Plan(PROTECTED if record.protected else await_users(situation) or Release())
     found = locate(situation)
     if isinstance(found, Absent | Nowhere):
         return _without(situation, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hybridge.core.lifecycle import Guarantees
@@ -78,12 +78,14 @@ class Rule:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirewallSpec(ManagedSpec):
     """What the user wants. ``network``: the cloud's id of the network in which it is, where it needs one. ``members``: ids
-    of the machines to which it applies, which the selector chose just now.
+    of the machines to which it applies, which the selector chose just now. ``left_out``: why it does not apply to others
+    that the selector chose, in words, by the names of their objects.
     """
 
     network: str | None = None
     rules: tuple[Rule, ...] = ()
     members: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,16 @@ class Published:
     machine_id: str | None = None
 
 
-Source = Download | Copy | Stored | Published
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An image that is made from a snapshot of a machine, by their ids in the cloud; None: they are not known yet."""
+
+    snapshot: str
+    snapshot_id: str | None = None
+    machine_id: str | None = None
+
+
+Source = Download | Copy | Stored | Published | Taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +84,15 @@ class Image(ManagedObject):
     """One image as its cloud shows it.
 
     ``owner``: all words under which whose it is is known. ``machines``: ids of machines that cannot be without it, such as
-    linked clones; not those that only started from it.
+    linked clones; not those that only started from it. ``missing``: what is left to do until it is made, in order, where the
+    cloud makes it in several calls; each is brought about as ``parts.<name>``.
     """
 
     size: int | None = None
     architecture: str | None = None
     owner: Known = ()
     machines: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +118,5 @@ def newer(find: Find, bound: Image, seen: Iterable[Image]) -> Image | None:
 
 def _is_meant(find: Find, image: Image) -> bool:
     owned = find.owner is None or find.owner in image.owner
-    return owned and image.state is State.READY and not image.unfit and fits(find.name, image.name)
+    whole = image.state is State.READY and not (image.unfit or image.missing)
+    return owned and whole and fits(find.name, image.name)

@@ -9,7 +9,7 @@ from hybridge.core import situation
 from hybridge.core.convergence import planned, unused
 from hybridge.core.difference import counts_name, name_change, tag_changes
 from hybridge.core.image import Image, ImageSpec, ImageTraits
-from hybridge.core.plan import Action, Plan
+from hybridge.core.plan import Action, Plan, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +31,9 @@ def plan(situation: Situation) -> Plan:
 
 
 def differences(spec: ImageSpec, image: Image, *, named: bool = False) -> tuple[Action, ...]:
-    """What has to change: what an image is made from is what it stays. ``named``: its name counts."""
-    return (*name_change(spec, image, named=named), *tag_changes(spec.tags, image))
+    """What has to change: what an image is made from is what it stays. ``named``: its name counts.
+
+    What is only half made is completed first.
+    """
+    missing = (Action(Verb.COMPLETE, f"parts.{part}", "", part) for part in image.missing)
+    return (*missing, *name_change(spec, image, named=named), *tag_changes(spec.tags, image))

@@ -10,3 +10,7 @@ class CloudKind(StrEnum):
 
     MACHINE = "VirtualMachine"
     VOLUME = "Volume"
+    NETWORK = "Network"
+    IMAGE = "Image"
+    FIREWALL = "Firewall"
+    SNAPSHOT = "Snapshot"

@@ -34,12 +34,15 @@ class PowerOff(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A wanted network interface. ``addresses`` are CIDRs; empty means that the network assigns one."""
+    """A wanted network interface. ``addresses`` are CIDRs; empty means that the network assigns one. ``vlan``: the tag that
+    it has to have in its network, empty where none; None: this does not say.
+    """
 
     name: str
     network: str
     mac: str | None = None
     addresses: tuple[str, ...] = ()
+    vlan: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,17 @@ class VolumeUse:
     name: str
     volume: str
     volume_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevertWish:
+    """That the machine is to go back to a snapshot, once for each token: the name of the Snapshot, and its id in the cloud,
+    once it has one.
+    """
+
+    snapshot: str
+    token: str
+    snapshot_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +91,8 @@ class MachineSpec:
 
     ``placement`` and ``options`` (the block of the machine's own cloud) are keyed as in the custom resource.
     ``named``: the user has chosen the name, so that it is kept also on a machine that was not made by this object.
-    ``observed``: nothing is ever written. ``restart_token``: a new value restarts once. ``group`` is the anti-affinity
-    group. ``within`` is what the Provider allows.
+    ``observed``: nothing is ever written. ``restart_token``: a new value restarts once. ``revert``: a new token reverts
+    once. ``group`` is the anti-affinity group. ``within`` is what the Provider allows.
     """
 
     name: str
@@ -104,6 +118,7 @@ class MachineSpec:
     imports: Import | None = None
     drift: Drift = Drift.CORRECT
     restart_token: str | None = None
+    revert: RevertWish | None = None
     group: str | None = None
     within: Within = field(default_factory=Within)
 
@@ -122,10 +137,14 @@ Known = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A network interface that a machine has. ``mac`` is in lower case."""
+    """A network interface that a machine has. ``mac`` is in lower case; ``vlan`` is its own tag, where it can have one."""
 
     network: Known
     mac: str | None = None
+    vlan: str = ""
+
+    def __str__(self) -> str:
+        return attached(next(iter(self.network), ""), self.vlan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +166,12 @@ class Machine:
     fields that a spec can set and this cloud shows, by path: ``placement.node``, ``rootDisk.class``, and those of the
     block of options under its name: ``aws.keyName``; truth values are ``true`` and ``false``, lists sorted and joined by
     commas. ``pending`` holds what the cloud keeps back until the next power cycle: the coming value by field (``cpus``,
-    ``memory``, a path of ``settings``, ``networks[1]`` for the second of ``ports``) in the words of ``Action``. ``agent``:
-    whether the guest's agent or tools run; None where the cloud does not say. ``protection``: why the cloud itself forbids
-    to delete it, and where to allow it, for people; empty where it does not, or does not say. ``ended``: what the cloud says
-    of how it ended, for people. ``detailed`` is False while
-    only a bulk list has been read: marker, uuid, disks, tags, ports and settings are then unknown.
+    ``memory``, a path of ``settings``, ``networks[1]`` for the second of ``ports``, ``volumes[id]`` for one of ``disks``)
+    in the words of ``Action``. ``agent``: whether the guest's agent or tools run; None where the cloud does not say.
+    ``protection``: why the cloud itself forbids to delete it, and where to allow it, for people; empty where it does not,
+    or does not say. ``ended``: what the cloud says of how it ended, for people. ``created_at``: when it was made, in Unix
+    seconds, where the cloud says so. ``detailed`` is False while only a bulk list has been read: marker, uuid, disks, tags,
+    ports and settings are then unknown.
     """
 
     id: str
@@ -179,12 +199,18 @@ class Machine:
     protection: str = ""
     ended: str = ""
     template: bool = False
+    created_at: float | None = None
     detailed: bool = True
 
     @property
     def gone(self) -> bool:
         """The cloud says that it is deleted for good."""
         return self.power is Power.GONE
+
+    @property
+    def ending(self) -> bool:
+        """See ``CloudObject``."""
+        return False
 
     def unlocked(self) -> Self:
         """The same, with the end of the task that held it."""
@@ -212,6 +238,36 @@ class Restart:
     phase: RestartPhase = RestartPhase.DONE
 
 
+class RevertPhase(StrEnum):
+    """How far an asked-for revert is: the machine is being stopped, it is being reverted, it is started again, all is done.
+    ``REFUSED``: the cloud does not do it; nothing was changed.
+    """
+
+    STOPPING = "Stopping"
+    REVERTING = "Reverting"
+    STARTING = "Starting"
+    DONE = "Done"
+    REFUSED = "Refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """The write-ahead record of one revert, by its token. ``ran``: the machine ran when it began, and has not been started
+    since. ``message``: why the cloud does not do it.
+    """
+
+    token: str
+    snapshot: str = ""
+    phase: RevertPhase = RevertPhase.DONE
+    ran: bool = False
+    message: str = ""
+
+
+def attached(network: str, vlan: str | None) -> str:
+    """In words, what an interface is in: ``vmbr0 VLAN 20``."""
+    return f"{network} VLAN {vlan}" if vlan else network
+
+
 class Change(StrEnum):
     """What changing a field takes: nothing, a stopped machine, or another machine."""
 
@@ -228,6 +284,7 @@ class Traits(Guarantees):
     ``delete_needs_stop``: a running machine has to be stopped before it is deleted.
     ``initialize``: a new machine has to be configured by a call of its own before its first start; its UUID, which we
     have to choose then, tells that it was.
+    ``reverts``: a machine can go back to a snapshot of its own.
     ``block``: the name of the cloud's options in a spec. ``changes``: what changing a field takes, by path as in
     ``Machine.settings``, and ``networks``, ``networks.first`` (the first interface) and ``networks.mac`` (another address
     of an interface); what is not listed takes another machine, but networks can be changed online, and volumes come and go
@@ -239,6 +296,7 @@ class Traits(Guarantees):
     exact_sizes: bool = True
     delete_needs_stop: bool = True
     initialize: bool = False
+    reverts: bool = False
     block: str = ""
     changes: Mapping[str, Change] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from hybridge.core.cloudinit import HOSTNAME, SSH_KEYS, USER_DATA, described
 from hybridge.core.difference import changing, name_change, setting_change, setting_text, setting_verb, tag_changes
-from hybridge.core.machine import Change, Machine, MachineSpec, Port, Traits
-from hybridge.core.machine_volumes import volume_changes
+from hybridge.core.machine import Change, Machine, MachineSpec, Port, Traits, attached
+from hybridge.core.machine_volumes import held_back, volume_changes, volume_field
 from hybridge.core.plan import Action, Verb
 from hybridge.core.units import format_bytes
 
@@ -46,9 +46,8 @@ def differences(
         *volume_changes(spec, machine, volumes),
     )
     ports = {f"{NETWORKS}.{nic.name}": f"{NETWORKS}[{index}]" for index, nic in enumerate(spec.networks)}
-    return tuple(
-        _with_pending(change, machine.pending.get(ports.get(change.field, change.field))) for change in changes
-    )
+    told = ports | {volume_field(use): held_back(use) for use in spec.volumes}
+    return tuple(_with_pending(change, machine.pending.get(told.get(change.field, change.field))) for change in changes)
 
 
 def wanted_settings(spec: MachineSpec, block: str) -> Mapping[str, str]:
@@ -116,9 +115,11 @@ def _networks(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[A
     for index, nic in enumerate(spec.networks):
         port = machine.ports[index] if index < len(machine.ports) else None
         same_mac = port is None or nic.mac is None or port.mac is None or nic.mac.lower() == port.mac.lower()
-        if port is not None and same_mac and (not nic.network or nic.network in port.network):
+        same_vlan = port is None or nic.vlan in {None, port.vlan}
+        if port is not None and same_mac and same_vlan and (not nic.network or nic.network in port.network):
             continue
-        before, after = _port(port), " ".join(filter(None, (nic.network, nic.mac if not same_mac else None)))
+        words = attached(nic.network, nic.vlan)
+        before, after = _port(port), " ".join(filter(None, (words, nic.mac if not same_mac else None)))
         if not same_mac and port is not None:
             before = f"{before} {port.mac}"
         change = _network_change(traits, index, other_mac=not same_mac)
@@ -129,7 +130,7 @@ def _networks(spec: MachineSpec, machine: Machine, traits: Traits) -> Iterator[A
 
 
 def _port(port: Port | None) -> str:
-    return next(iter(port.network), "") if port else ""
+    return str(port) if port else ""
 
 
 def _network_change(traits: Traits, index: int, *, other_mac: bool = False) -> Change:

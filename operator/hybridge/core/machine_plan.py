@@ -9,9 +9,10 @@ from hybridge.core.cloudinit import USER_DATA
 from hybridge.core.deletion import plan_deletion
 from hybridge.core.difference import counts_name, in_words, judge
 from hybridge.core.existence import ours
-from hybridge.core.machine import Machine, Power, PowerOff, RestartPhase
+from hybridge.core.machine import Machine, Power, PowerOff, RestartPhase, RevertPhase
 from hybridge.core.machine_busy import await_shutdown, busy, shutdown
 from hybridge.core.machine_diff import differences
+from hybridge.core.machine_revert import resumed, revert
 from hybridge.core.machine_situation import Situation
 from hybridge.core.machine_volumes import kept_back, staying, volume_field
 from hybridge.core.plan import Action, Do, Plan, Refuse, Rest, Step, Verb, Wait, together
@@ -96,7 +97,7 @@ class _Open:
         possible = [action for action in changes if action.verb is not Verb.REPLACE]
         stopped, runs = machine.power is Power.STOPPED, spec.power is not Power.STOPPED
         refused = [one for one in possible if runs and one.disruptive and one.field in situation.sight.refused]
-        held = [one for one in possible if one.verb is Verb.ATTACH_VOLUME and _hold(situation, one)]
+        held = [one for one in possible if _hold(situation, one)]
         possible = [action for action in possible if action not in (*refused, *held)]
         return cls(
             now=tuple(action for action in possible if stopped or not action.disruptive),
@@ -121,7 +122,11 @@ class _Open:
 
 
 def _hold(situation: Situation, action: Action) -> Wait | Refuse | None:
-    """What keeps a volume from being attached now."""
+    """What keeps a volume from being attached, or interfaces from being changed, now: that is done to all at once."""
+    if action.verb is Verb.CONNECT:
+        return next(iter(situation.unconnected.values()), None)
+    if action.verb is not Verb.ATTACH_VOLUME:
+        return None
     uses = {volume_field(use): use for use in situation.spec.volumes}
     return kept_back(uses[action.field], situation.held)
 
@@ -141,22 +146,34 @@ def _plan_machine(situation: Situation, machine: Machine) -> Plan:
         first = Action(Verb.INITIALIZE, "machine", "", machine.id)
         return Plan(busy(machine, sight.task) or Do((first,)), (first,))
     open_ = _Open.of(situation, machine)
-    restart = _restart(situation, machine)
-    actions = (*restart, *open_.everything)
+    restart, back = _restart(situation, machine), revert(situation, machine)
+    actions = (*(back.actions if isinstance(back, Do) else ()), *restart, *open_.everything)
     asked = shutdown(situation)
     if asked and not machine.lock:
         stops = (
-            (spec.power is Power.STOPPED and bool(open_.power)) or bool(restart) or (open_.urgent and spec.disruption)
+            (spec.power is Power.STOPPED and bool(open_.power))
+            or isinstance(back, Do)
+            or bool(restart)
+            or (open_.urgent and spec.disruption)
         )
         wait = await_shutdown(situation, machine, asked, wanted=stops) or busy(machine, None)
     else:
         wait = busy(machine, sight.task)
     if wait and not actions and is_none_of_ours(situation, machine):
         wait = None
-    step = wait or _next(situation, machine, open_, restart)
+    step = wait or _first(situation, back) or _next(situation, machine, open_, restart)
+    if isinstance(step, Rest | Refuse) and back is not None:
+        step = back
     if isinstance(step, Do):
         actions = (*(action for action in step.actions if action not in actions), *actions)
     return Plan(step, actions, open_.drift, open_.drifted)
+
+
+def _first(situation: Situation, back: Step | None) -> Step | None:
+    """What all else has to wait for, until the machine has gone back: what has begun is not left halfway."""
+    record = situation.record.revert
+    begun = record is not None and record.phase in {RevertPhase.STOPPING, RevertPhase.REVERTING}
+    return back if isinstance(back, Do) or (isinstance(back, Wait) and begun) else None
 
 
 def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[Action, ...]) -> Step:
@@ -165,7 +182,7 @@ def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[A
     if open_.power and spec.power is Power.STOPPED:
         return Do(open_.power)
     # A guest that does not find a volume with its start may make do without, and write elsewhere: it is neither started
-    # nor taken down while one is held.
+    # nor taken down while one is held, or an interface.
     held = _hold(situation, open_.held[0]) if open_.held else None
     if restart and machine.power is not Power.STOPPED and not held:
         return Do(restart)
@@ -182,15 +199,22 @@ def _next(situation: Situation, machine: Machine, open_: _Open, restart: tuple[A
     return Do(open_.power) if open_.power else _refusal(situation, open_) or Rest()
 
 
-def _refusal(situation: Situation, open_: _Open) -> Refuse | None:
+def _refusal(situation: Situation, open_: _Open) -> Wait | Refuse | None:
     """Why nothing is done about what is left."""
     if open_.refused:
         return situation.sight.refused[open_.refused[0].field]
     if open_.waiting:
         return Refuse(Reason.RESTART_REQUIRED, f"a power cycle is needed for {in_words(open_.waiting)}")
-    if open_.impossible:
+    astray = _astray(situation)
+    if open_.impossible and not astray:
         return Refuse(Reason.REPLACEMENT_REQUIRED, f"another machine is needed for {in_words(open_.impossible)}")
-    return None
+    return astray
+
+
+def _astray(situation: Situation) -> Wait | Refuse | None:
+    """What is to be told of interfaces that are left as they are, because where they belong is not known."""
+    unknown = (nic.name for nic in situation.spec.networks if not nic.network)
+    return next((situation.unconnected[name] for name in unknown if name in situation.unconnected), None)
 
 
 def _is_uninitialized(situation: Situation, machine: Machine) -> bool:
@@ -218,7 +242,8 @@ def _cycle(situation: Situation, reason: str) -> Action:
 
 def _power_actions(situation: Situation, machine: Machine) -> tuple[Action, ...]:
     wanted, record = situation.spec.power, situation.record.restart
-    if wanted is None and record is not None and record.phase is not RestartPhase.DONE:
+    restarted = record is not None and record.phase is not RestartPhase.DONE
+    if wanted is None and (restarted or resumed(situation)):
         wanted = Power.RUNNING if machine.power is Power.STOPPED else None
     if wanted is None or machine.power is wanted:
         return ()

@@ -17,6 +17,11 @@ def volume_field(use: VolumeUse) -> str:
     return f"volumes.{use.name}"
 
 
+def held_back(use: VolumeUse) -> str:
+    """The field of ``Machine.pending`` that tells of a volume."""
+    return f"volumes[{use.volume_id}]"
+
+
 def volume_changes(spec: MachineSpec, machine: Machine, detachable: Collection[str]) -> Iterator[Action]:
     """What is to be detached, then what is to be attached.
 
@@ -30,7 +35,7 @@ def volume_changes(spec: MachineSpec, machine: Machine, detachable: Collection[s
     if None not in wanted:
         yield from (_detach(disk) for disk in machine.disks if disk.id in detachable and disk.id not in wanted)
     for use in spec.volumes:
-        if use.volume_id not in present:
+        if use.volume_id not in present or machine.pending.get(held_back(use)):
             yield Action(Verb.ATTACH_VOLUME, volume_field(use), "", use.volume_id or use.volume)
 
 

@@ -82,6 +82,11 @@ class ManagedObject:
         """The cloud says that it is deleted for good."""
         return self.state is State.GONE
 
+    @property
+    def ending(self) -> bool:
+        """See ``CloudObject``."""
+        return self.state is State.DELETING
+
     def unlocked(self) -> Self:
         """The same, with the end of the task that held it."""
         return replace(self, lock=None)

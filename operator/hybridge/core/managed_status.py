@@ -18,14 +18,17 @@ C_co = TypeVar("C_co", bound=ManagedObject, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Story(story.Story[W_co, C_co]):
-    """See the base."""
+    """``remark``: what people are told besides, of one that is there."""
+
+    remark: str = ""
 
     def standing(self) -> Standing | None:
         """See the base."""
         found = self.proven
         if found is None:
             return None
-        words = f"{found.id} is {_WORDS.get(found.state, found.state.value.lower())}"
+        remark = f"; {self.remark}" if self.remark else ""
+        words = f"{found.id} is {_WORDS.get(found.state, found.state.value.lower())}{remark}"
         return Standing(found.state is State.READY, Reason.AVAILABLE, words)
 
 

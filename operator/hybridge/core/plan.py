@@ -31,6 +31,7 @@ class Verb(StrEnum):
     MIGRATE = "Migrate"
     REPLACE = "Replace"
     RESTART = "Restart"
+    REVERT = "Revert"
     SET_POWER = "SetPower"
     DELETE = "Delete"
     DETACH = "Detach"

@@ -189,6 +189,9 @@ def search_denied(situation: AnySituation) -> Step | None:
     record, intent, traits = situation.record, situation.intent, situation.traits
     if intent is None or situation.sight.recorded is not None:
         return None
+    if situation.sight.ending:
+        # Whatever the cloud sees late: what it has taken on to delete does not come back.
+        return None
     if record.created or record.id:
         return _search_old_copies(situation, intent, traits.lag) if traits.lag else None
     return search_until_visible(situation, intent)

@@ -41,15 +41,16 @@ class Sight(Generic[C_co]):
 
     ``settled``: a whole sweep has ended since the Provider was connected. ``recorded``: what has the id on record.
     ``absent``: the cloud itself said that nothing has this id (on record, or to be imported): first at ``denied_since``,
-    without having shown it meanwhile, and last at ``denied_at``, in Unix seconds. ``carriers``: those whose
+    without having shown it meanwhile, and last at ``denied_at``, in Unix seconds. ``ending``: it had taken on the
+    deletion of what had that id. ``carriers``: those whose
     marker names this object. ``predecessors``: those of an earlier object of the same cluster, kind, namespace and name.
     ``matches``: those that the import means; ``near``: in words, those that come close when there are none. ``task``: the
     task on record. ``searched_at``: when the last Search ended. ``token_spent``: the create on record is not to be
     repeated, because its token was refused as used otherwise, or because the cloud has refused or failed it.
     ``unreadable``: the cloud was asked for its details just now, and gave none. ``users``: in words, the objects that use
-    this one, such as ``VirtualMachine shop/web-1``. ``owners``: likewise the objects of this cluster, by the id of what is
-    theirs in the cloud, as far as it can use what this object stands for. ``refused``: what was said when a change, by
-    field, was tried that disrupts: for that it is not disrupted again.
+    this one, such as ``VirtualMachine shop/web-1``, where it is being deleted. ``owners``: likewise the objects of this
+    cluster, by the id of what is theirs in the cloud, as far as it can use what this object stands for. ``refused``: what
+    was said when a change, by field, was tried that disrupts: for that it is not disrupted again.
     """
 
     settled: bool
@@ -57,6 +58,7 @@ class Sight(Generic[C_co]):
     absent: bool = False
     denied_since: float | None = None
     denied_at: float | None = None
+    ending: bool = False
     carriers: tuple[C_co, ...] = ()
     predecessors: tuple[C_co, ...] = ()
     matches: tuple[C_co, ...] = ()

@@ -71,6 +71,9 @@ class Snapshot(ManagedObject):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotTraits(Guarantees):
-    """What a cloud guarantees of the snapshots that it is asked to take."""
+    """What a cloud guarantees of the snapshots that it is asked to take. ``outlives``: the kinds of sources whose snapshots
+    stay when the source goes; those of others go with it.
+    """
 
     chooses_uuid: bool = False
+    outlives: frozenset[SourceKind] = frozenset()

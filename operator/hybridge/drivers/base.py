@@ -14,11 +14,15 @@ from typing import Generic, Protocol, TypeVar
 from hybridge.core.attempt import Intent
 from hybridge.core.cloudobject import CloudObject, Wanted
 from hybridge.core.errors import CloudError
+from hybridge.core.firewall import Firewall, FirewallSpec, FirewallTraits
 from hybridge.core.identity import Marker
+from hybridge.core.image import Find, Image, ImageSpec, ImageTraits
 from hybridge.core.kinds import CloudKind
 from hybridge.core.lifecycle import Guarantees
 from hybridge.core.machine import Machine, MachineSpec, Power, Traits
+from hybridge.core.network import Network, NetworkSpec, NetworkTraits
 from hybridge.core.place import Placed
+from hybridge.core.snapshot import Snapshot, SnapshotSpec, SnapshotTraits
 from hybridge.core.task import Task
 from hybridge.core.volume import Volume, VolumeSpec, VolumeTraits
 
@@ -95,6 +99,7 @@ class Right:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """What a successful check found. ``identity`` names the account or cluster itself and must never change.
+    ``capabilities``: what the cloud can do besides having the kinds for which its driver has a part.
 
     ``missing``: rights without which machines cannot be made, changed or deleted. ``optional``: rights that only a
     feature needs, which ``Right.purpose`` names; all else works without them. ``proven``: False while some rights could
@@ -137,7 +142,8 @@ class Portion(Generic[C_co]):
 class Sweep:
     """One bulk look at a cloud.
 
-    ``portions``: what was seen of each kind; of a kind that is not there nothing is known anew.
+    ``portions``: what was seen of each kind; of a kind that is not there nothing is known anew. ``troubles``: why kinds
+    cannot be looked at for now, where that is no reason to know less of the others.
     ``usage``: what machines use, where the bulk list shows it.
     ``tasks`` holds the state of tasks asked for, by id, as far as known. ``requests`` is what the sweep cost.
     ``capacity``: what the cloud could hold now, where the sweep saw it; None: as before.
@@ -148,6 +154,7 @@ class Sweep:
     usage: Mapping[str, Usage] = field(default_factory=dict)
     requests: int = 0
     capacity: Capacity | None = None
+    troubles: Mapping[CloudKind, CloudError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +302,15 @@ class MachineDriver(ObjectDriver[MachineSpec, Machine], Protocol):
         """Starts or stops the machine; ``hard`` overrides the spec's way to power off. Already so: no error."""
         ...
 
+    def revert(self, machine: Machine, snapshot_id: str) -> Started[Machine]:
+        """Takes a stopped machine back to a snapshot of its own: its disks and its configuration, and where the snapshot
+        holds it the running guest. Only called where ``traits.reverts``; repeating it while it is stopped is safe.
+
+        Raises Refused: NOT_FOUND (it has no such snapshot), HAS_DEPENDANTS (the machine has other volumes than it had then:
+        they would be changed, or come back), IDENTITY_MISMATCH (what it would be after that does not carry its marker).
+        """
+        ...
+
     def close(self) -> None:
         """Ends sessions and threads."""
         ...
@@ -314,11 +330,79 @@ class VolumeDriver(ObjectDriver[VolumeSpec, Volume], Protocol):
         ...
 
 
+class NetworkDriver(ObjectDriver[NetworkSpec, Network], Protocol):
+    """Networks of one cloud: segments that machines attach to.
+
+    ``normalize`` sets ``spec.parts``: what a network has besides the thing that has its id. ``create`` makes that thing
+    alone, marked, or with it what the same call makes; what ``parts`` has besides is completed by ``configure``. The fields
+    of ``configure``: ``parts.<name>`` (made, or put into effect), ``name``, ``tags``, and the paths of ``Network.settings``
+    that ``traits.changes`` has. ``delete`` takes the parts along in the reverse order, and is only called when no machine is
+    in it; it is repeated until all is gone (``again``).
+    """
+
+    @property
+    def traits(self) -> NetworkTraits:
+        """How this cloud's networks differ where the plan has to know."""
+        ...
+
+
+class ImageDriver(ObjectDriver[ImageSpec, Image], Protocol):
+    """Images of one cloud: what machines start from.
+
+    A sweep lists all that the account can start machines from, but for those of strangers, who may be thousands: of these
+    ``seek`` finds what is asked for. ``create`` makes one from ``spec.source``; as long as it is being made the task, or
+    ``Image.progress``, tells how far it is. The fields of ``configure``: ``name``, ``tags``, and ``parts.<name>`` of
+    ``Image.missing``, of which a call may do the first alone; what is missing goes with ``delete`` as well.
+    """
+
+    @property
+    def traits(self) -> ImageTraits:
+        """What this cloud guarantees of the images that it is asked to make."""
+        ...
+
+    def seek(self, find: Find) -> list[Image]:
+        """Uncached, one bulk read: what exists already and may be meant by ``find``; the choice is ``core.image.newest``."""
+        ...
+
+
+class FirewallDriver(ObjectDriver[FirewallSpec, Firewall], Protocol):
+    """Firewalls of one cloud: rules for machines.
+
+    ``create`` makes one that allows nothing yet and applies to no machine, in ``spec.network`` where the cloud needs one.
+    The fields of ``configure``: ``rules.<name>`` (what ``core.firewall.missing`` says is allowed), ``rules[<entry>]`` (what
+    ``surplus`` says is taken away), ``members[<machine id>]`` (it is applied to the machine if ``spec.members`` has it, else
+    taken from it, and the machine's other firewalls stay as they are), ``name``, ``tags``. ``delete`` is only called when it
+    applies to no machine.
+    """
+
+    @property
+    def traits(self) -> FirewallTraits:
+        """What this cloud guarantees of the firewalls that it is asked to make."""
+        ...
+
+
+class SnapshotDriver(ObjectDriver[SnapshotSpec, Snapshot], Protocol):
+    """Snapshots of machines and volumes of one cloud.
+
+    ``create`` takes one of ``spec.source``, whose id is known by then. The fields of ``configure``: ``name``, ``tags``.
+    ``delete`` leaves what was taken before and after it as it is.
+    """
+
+    @property
+    def traits(self) -> SnapshotTraits:
+        """What this cloud guarantees of the snapshots that it is asked to take."""
+        ...
+
+
 class Driver(Protocol):
     """One connected cloud. What it does not have is None."""
 
     machines: MachineDriver
     volumes: VolumeDriver | None
+    networks: NetworkDriver | None
+    images: ImageDriver | None
+    firewalls: FirewallDriver | None
+    snapshots: SnapshotDriver | None
     #: True when ``sweep`` blocks until something changes, so that it is called again at once, in a thread of its own.
     push: bool
 

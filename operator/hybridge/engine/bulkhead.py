@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -86,7 +87,8 @@ class Breaker:
         self._failures = 0
         self._until = 0.0
         self.down_since: float | None = None
-        self.error: CloudError | None = None
+        #: What the newest failure said. Not the error itself: that holds what it stood on, a picture of a whole cloud.
+        self.words = ""
 
     @property
     def open(self) -> bool:
@@ -123,14 +125,14 @@ class Breaker:
         """An answer came."""
         self._failures = 0
         self.down_since = None
-        self.error = None
+        self.words = ""
 
     def failed(self, error: CloudError) -> None:
         """No answer came. What fails while it is open belongs to the same outage and does not make the pause longer."""
         if self._failures >= self._threshold and self._clock() < self._until:
             return
         self._failures += 1
-        self.error = error
+        self.words = error.message
         if self.down_since is None:
             self.down_since = self._wall()
         extra = self._failures - self._threshold
@@ -192,7 +194,7 @@ class Bulkhead:
                 self.breaker.ended()
 
     def _down(self) -> Unreachable:
-        return Unreachable(self.breaker.error.message if self.breaker.error else "no answer")
+        return Unreachable(self.breaker.words or "no answer")
 
     async def sweep(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs ``function`` in the sweeps' thread, breaker or not: sweeps are what finds out that a cloud is back."""
@@ -203,7 +205,7 @@ class Bulkhead:
             raise Closed
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         try:
-            result = await loop.run_in_executor(pool, function)
+            result = await loop.run_in_executor(pool, _leaving_nothing, function)
         except asyncio.CancelledError:
             # The pool was closed before the call had its turn: that does not cancel who waits for it.
             if self.bucket.is_closed() and task is not None and not task.cancelling():
@@ -224,3 +226,17 @@ class Bulkhead:
         self.bucket.close()
         self._changes.shutdown(wait=False, cancel_futures=True)
         self._sweeps.shutdown(wait=False, cancel_futures=True)
+
+
+def _leaving_nothing(function: Callable[[], T]) -> T:
+    """Calls it. An error keeps its words and its lines, and not what its stack stood on: libraries tie an error and its
+    stack into a cycle, and the pages of a whole sweep would stay until the interpreter looks for cycles: seldom.
+    """
+    try:
+        return function()
+    except CloudError as error:
+        one: BaseException | None = error
+        while one is not None:
+            traceback.clear_frames(one.__traceback__)
+            one = one.__cause__ or one.__context__
+        raise

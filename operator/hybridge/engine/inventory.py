@@ -15,15 +15,19 @@ C = TypeVar("C", bound=CloudObject)
 
 @dataclass(frozen=True, slots=True)
 class _Entry(Generic[C]):
+    """``pushed``: the number of the last push that told something new of it; 0: none did."""
+
     object: C
     stamp: int
+    pushed: int
 
 
 class Inventory(Generic[C]):
     """Cloud objects of one kind, by id and by owner.
 
     Each change has a number. A list that began before a newer look at one of them neither overwrites nor removes it, so
-    a slow list can never take back what a faster answer told. What is pushed is always the newest.
+    a slow list can never take back what a faster answer told. What is pushed is always the newest, and is told once: no
+    answer to a request that began before takes it back.
     """
 
     def __init__(self) -> None:
@@ -34,7 +38,7 @@ class Inventory(Generic[C]):
         self.settled = False
 
     def begin(self) -> int:
-        """The number to give to ``apply``, taken before the sweep's first request."""
+        """The number to give to ``apply`` or ``see``, taken before the first request."""
         return self._count
 
     def apply(self, portion: Portion[C], began: int) -> set[str]:
@@ -54,9 +58,16 @@ class Inventory(Generic[C]):
         self.settled = self.settled or portion.settled
         return changed | missing
 
-    def see(self, found: C) -> None:
-        """Takes in what an answer of its own told of one of them."""
+    def see(self, found: C, began: int) -> bool:
+        """Takes in what an answer of its own told of one of them; False when a push has told otherwise since ``began``.
+
+        Then what was pushed stays. A reading that was newer than that is followed by another push.
+        """
+        entry = self._entries.get(found.id)
+        if entry is not None and entry.pushed > began and entry.object != found:
+            return False
         self._put(found)
+        return True
 
     def forget(self, known_id: str) -> None:
         """It is not in sight; whether it is gone only the cloud can tell, asked by id."""
@@ -98,16 +109,17 @@ class Inventory(Generic[C]):
             return False
         changed = entry is None or entry.object != found
         if changed or began is None:
-            self._put(found)
+            self._put(found, pushed=changed and began is None)
         return changed
 
-    def _put(self, found: C) -> None:
+    def _put(self, found: C, *, pushed: bool = False) -> None:
         self._count += 1
         self._forgotten.pop(found.id, None)
         entry = self._entries.get(found.id)
         if entry is not None:
             self._unlink(entry.object)
-        self._entries[found.id] = _Entry(found, self._count)
+        before = entry.pushed if entry is not None else 0
+        self._entries[found.id] = _Entry(found, self._count, self._count if pushed else before)
         if found.marker is not None:
             self._owners[found.marker.owner].add(found.id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +51,7 @@ class LastSweep:
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a sweep brought: ids whose picture changed, by kind, and tasks that ended. ``first``: the picture, or that of
-    one more kind, is whole now.
+    one more kind, is whole now, or a kind cannot be looked at any more.
     """
 
     ids: Mapping[CloudKind, Collection[str]]
@@ -265,9 +265,17 @@ class Link:
             self.capacity = sweep.capacity
         self._swept_at = self._monotonic()
         self.last_sweep = LastSweep(self._clock(), duration, sweep.requests)
-        first = self._whole() != whole
+        troubled = self._note(began, sweep.troubles)
+        first = troubled or self._whole() != whole
         self._quick = QUICK if any(ids.values()) or ended else min(self._quick * 1.5, SLOWEST_QUICK)
         self._on_change(self, Change(ids, ended, first=first, recovered=recovered))
+
+    def _note(self, kinds: Iterable[CloudKind], troubles: Mapping[CloudKind, CloudError]) -> bool:
+        """Whether something can be looked at again, or cannot any more."""
+        before = {kind for kind, shelf in self._shelves.items() if shelf.trouble is not None}
+        for kind in kinds:
+            self.shelf(kind).trouble = troubles.get(kind)
+        return before != {kind for kind, shelf in self._shelves.items() if shelf.trouble is not None}
 
     def _due_kinds(self) -> Collection[CloudKind]:
         """The kinds that objects have; now and then all there are, because what nobody has is told as well."""

@@ -42,7 +42,7 @@ def connected(connection: Connection, provider: Provider) -> tuple[Condition, ..
     insecure = "; its certificate is not verified" if provider.spec.tls.insecure_skip_verify else ""
     ready = Condition(Type.READY, TRUE, reason, f"{connection.identity}{insecure}")
     if connection.missing:
-        lacks = f"the account lacks {tell((*connection.missing, *connection.optional))}"
+        lacks = f"the account lacks {'; '.join(filter(None, map(tell, (connection.missing, connection.optional))))}"
         return (
             ready,
             Condition(Type.SYNCED, FALSE, Reason.NOT_PERMITTED, lacks),

@@ -24,6 +24,7 @@ from hybridge.engine import conditions, provider_conditions
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
 from hybridge.engine.meter import ProviderMeter
+from hybridge.engine.natures import NATURES
 from hybridge.engine.provider_capacity import has_moved, status_of
 from hybridge.engine.world import Failure, World
 
@@ -87,7 +88,7 @@ class ProviderReporter:
     def _with_link(self, status: ProviderStatus, link: Link) -> ProviderStatus:
         connection = link.connection
         status = msgspec.structs.replace(
-            status, identity=connection.identity, version=connection.version, capabilities=connection.capabilities
+            status, identity=connection.identity, version=connection.version, capabilities=_capabilities(link)
         )
         status = self._with_capacity(status, link)
         sweep = link.last_sweep
@@ -97,6 +98,10 @@ class ProviderReporter:
         inventory = InventoryStatus(
             virtual_machines=seen.owned[CloudKind.MACHINE],
             volumes=seen.owned[CloudKind.VOLUME],
+            networks=seen.owned[CloudKind.NETWORK],
+            images=seen.owned[CloudKind.IMAGE],
+            firewalls=seen.owned[CloudKind.FIREWALL],
+            snapshots=seen.owned[CloudKind.SNAPSHOT],
             unmanaged=seen.strays,
             orphans=len(seen.orphans),
         )
@@ -156,3 +161,9 @@ def _orphan(found: CloudObject) -> OrphanStatus:
     return OrphanStatus(
         id=found.id[:128], kind=marker.kind[:64], namespace=marker.namespace[:63], name=marker.name[:253]
     )
+
+
+def _capabilities(link: Link) -> tuple[str, ...]:
+    """The kinds that the cloud has, and what its driver tells besides."""
+    kinds = {nature.kind for nature in NATURES if nature().driver(link.driver) is not None}
+    return tuple(sorted({CloudKind.MACHINE, *kinds, *link.connection.capabilities}))

@@ -9,6 +9,7 @@ from hybridge.api.kinds import KINDS
 from hybridge.api.provider import Provider
 from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import CloudError, Disposition, Refused
+from hybridge.core.kinds import CloudKind
 from hybridge.core.reasons import Reason
 from hybridge.core.units import parse_duration
 from hybridge.engine.keys import Key
@@ -26,6 +27,10 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two attempts to connect, and between two looks whether the last user is gone.
 PROBE = 5.0
+
+
+#: Kinds of which those who refer to them go by the object alone. In the cloud thousands may come and go in one of them.
+_TOLD = frozenset({CloudKind.NETWORK, CloudKind.IMAGE})
 
 
 class ProviderKind:
@@ -64,13 +69,18 @@ class ProviderKind:
         if link.trouble is not None:
             self._meter.up(key.name, up=False)
         await self._reporter.report(key, provider, _held(link.trouble, dependants))
-        if provider.spec.allowed_namespaces.selector is not None:
+        if provider.spec.allowed_namespaces.selector is not None or self._grants_by_labels(key.name):
             await self._world.surroundings(key.name)
         return Again(min(interval, PROBE) if dependants else interval)
 
     async def close(self) -> None:
         """Disconnects from every cloud."""
         await asyncio.gather(*(self._connections.close(link.name) for link in self._world.links()))
+
+    def _grants_by_labels(self, name: str) -> bool:
+        """Whether labels of namespaces decide who may use what this Provider's objects stand for."""
+        store = self._world.store
+        return any(provider_of(store.get(key) or {}) == name for key in store.relations.granting)
 
     def _fail(self, name: str, error: CloudError) -> None:
         state = self._world.providers.get(name)
@@ -95,8 +105,12 @@ class ProviderKind:
             # What carries our marker and is not bound yet has been found by this sweep.
             found = {self._owner(shelf, known_id) for known_id in ids if known_id not in shelf.owners}
             concerned = shelf.concerned(ids) | found
-            # What a machine is waiting for may be how a volume is, such as at which machine.
-            waiting |= concerned.union(*(world.store.relations.referrers(key) for key in concerned if key))
+            # What a machine is waiting for may be how a volume is, such as at which machine; a firewall, how a machine is.
+            store = world.store
+            waiting |= concerned
+            if kind not in _TOLD:
+                waiting.update(*(store.relations.referrers(key) for key in concerned if key))
+            waiting.update(*(store.selections.choosing(key) for key in concerned if key))
         for key in filter(None, waiting):
             world.enqueue(key, Priority.SWEEP)
 

@@ -89,10 +89,9 @@ def outside(machine: Machine, provider: ProviderSpec) -> str | None:
 def _places(machine: Machine, provider: ProviderSpec) -> Iterator[tuple[str, Known, Collection[str] | None]]:
     """All that a machine has of what can be restricted, each with the words under which it may be listed."""
     restrict, settings = provider.restrict, machine.settings
-    tags = [tag for tag in settings.get("proxmox.vlan", ()) if tag]
     for port in machine.ports or ():
-        tagged = tuple(f"{name}.{tag}" for name in port.network for tag in tags)
-        yield "network", tagged or port.network, restrict.network_ids
+        tagged = tuple(f"{name}.{port.vlan}" for name in port.network) if port.vlan else port.network
+        yield "network", tagged, restrict.network_ids
     yield "folder", settings.get("placement.folder", ()), restrict.folders
     yield "resource pool", settings.get("placement.resourcePool", ()), restrict.resource_pools
     yield "resource pool", settings.get("proxmox.pool", ()), restrict.resource_pools

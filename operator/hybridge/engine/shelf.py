@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from hybridge.core.cloudobject import CloudObject
+from hybridge.core.errors import CloudError
 from hybridge.engine.inventory import Inventory
 from hybridge.engine.keys import Key
 
@@ -30,11 +31,12 @@ class _Words(Mapping[str, str]):
 
 class Shelf(Generic[C]):
     """``owners``: the object that has a cloud object on record, by its id (``owners_in_words``: for people).
-    ``max_age``: how old its details may be, in seconds.
+    ``max_age``: how old its details may be, in seconds. ``trouble``: why the cloud cannot be asked for this kind.
     """
 
     def __init__(self) -> None:
         self.inventory: Inventory[C] = Inventory()
+        self.trouble: CloudError | None = None
         self.owners: dict[str, Key] = {}
         self.owners_in_words = _Words(self.owners)
         self.max_age: dict[str, float] = {}

@@ -10,6 +10,7 @@ from hybridge.core.kinds import CloudKind
 from hybridge.engine.cluster import Body
 from hybridge.engine.keys import Key
 from hybridge.engine.relations import Relations
+from hybridge.engine.selections import Selections
 
 #: What of metadata the engine reads; the rest (managedFields above all) is not kept.
 _METADATA = (
@@ -46,13 +47,14 @@ def trim(body: Body) -> dict[str, Any]:
 class Store:
     """Bodies by key. An older body never replaces a newer one, also of an object that was made anew.
 
-    ``call`` is called with the key of each other object that a change concerns, because it refers to what has changed, or
-    was referred to.
+    ``call`` is called with the key of each other object that a change concerns, because it refers to what has changed, was
+    referred to, or chooses it by its labels.
     """
 
     def __init__(self) -> None:
         self.call: Callable[[Key], None] = lambda _: None
         self.relations = Relations()
+        self.selections = Selections()
         self._bodies: dict[Key, dict[str, Any]] = {}
         self._uids: dict[str, Key] = {}
         self._users: defaultdict[str, set[Key]] = defaultdict(set)
@@ -112,7 +114,7 @@ class Store:
         return len(self._bodies)
 
     def _tell(self, key: Key, old: Body | None, new: Body | None) -> None:
-        for other in self.relations.note(key, old, new):
+        for other in self.relations.note(key, old, new) | self.selections.note(key, old, new):
             if other in self._bodies:
                 self.call(other)
 

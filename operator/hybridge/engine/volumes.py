@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from hybridge.api.provider import ProviderSpec
@@ -13,11 +15,18 @@ from hybridge.core import volume_plan
 from hybridge.core.kinds import CloudKind
 from hybridge.core.managed import Phase
 from hybridge.core.managed_status import Story
-from hybridge.core.plan import Plan
+from hybridge.core.plan import Plan, Refuse, Wait
+from hybridge.core.reasons import Reason
+from hybridge.core.snapshot import Snapshot, SourceKind
 from hybridge.core.units import format_bytes
 from hybridge.core.volume_plan import Situation
 from hybridge.drivers.base import Driver, VolumeDriver
+from hybridge.engine.keys import Key
+from hybridge.engine.objects.case import Case
 from hybridge.engine.objects.plain import Nature
+from hybridge.engine.references import circle, error
+from hybridge.engine.snapshots import usable
+from hybridge.engine.world import World
 
 _MIB = 1 << 20
 _MOST_PLACE, _MOST_ATTACHED, _MOST_ID, _MOST_DEVICE = 255, 64, 128, 64
@@ -37,6 +46,19 @@ class VolumeNature(Nature[Volume, core.VolumeSpec, core.Volume]):
     def wanted(self, told: Volume, cloud: str) -> core.VolumeSpec:
         """See the base."""
         return volume_spec(told, cloud)
+
+    async def resolved(self, world: World, told: Volume, wanted: core.VolumeSpec) -> core.VolumeSpec:
+        """See the base: the snapshot that it is made from, where that can be used."""
+        found = await _origin(world, told)
+        return replace(wanted, snapshot=found.id) if isinstance(found, Snapshot) else wanted
+
+    async def await_others(self, world: World, case: Case[Volume, core.VolumeSpec, core.Volume]) -> None:
+        """See the base: the Snapshot that it is made from is Ready. It is never made empty instead."""
+        found = await _origin(world, case.object)
+        if isinstance(found, Wait | Refuse):
+            raise error(found)
+        if found is not None and case.spec.snapshot != found.id:
+            raise error(Wait(Reason.DEPENDENCY_NOT_READY, f"snapshot {found.id} has only just come"))
 
     def plan(self, situation: Situation) -> Plan:
         """See the base."""
@@ -71,6 +93,18 @@ class VolumeNature(Nature[Volume, core.VolumeSpec, core.Volume]):
     def outside(self, found: core.Volume, provider: ProviderSpec) -> str | None:
         """See the base."""
         return outside(found, provider)
+
+
+async def _origin(world: World, told: Volume) -> Snapshot | Wait | Refuse | None:
+    """The snapshot that a Volume is made from, or what keeps it from being made; None: it is made empty."""
+    source = told.spec.source
+    if source is None:
+        return None
+    name, namespace = source.snapshot_ref.name, told.metadata.namespace
+    found = await usable(world, told, name, "source.snapshotRef", SourceKind.VOLUME)
+    if isinstance(found, Wait):
+        return circle(world, Key("Volume", namespace, told.metadata.name), Key("Snapshot", namespace, name)) or found
+    return found
 
 
 def beyond(spec: VolumeSpec, provider: ProviderSpec) -> str | None:

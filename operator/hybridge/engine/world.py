@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -56,6 +57,7 @@ class World:
     monotonic: Clock = time.monotonic
     providers: dict[str, Link | Failure] = field(default_factory=dict)
     chronicle: Chronicle = field(init=False)
+    _making: set[Key] = field(default_factory=set)
     _namespaces: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -119,7 +121,17 @@ class World:
         if known is not None and _decisive(known[1]) != _decisive(metadata):
             for key in self.store.inside(name):
                 self.enqueue(key)
+                for other in self.store.relations.named_by(key):
+                    # Whether it is used by what is in here may have changed.
+                    if other.namespace != name and self.store.get(other) is not None:
+                        self.enqueue(other)
         return metadata
+
+    def labels(self, namespace: str) -> Mapping[str, str]:
+        """The labels of a Namespace as they were last read; none where they were not."""
+        _, metadata = self._namespaces.get(namespace, (0.0, {}))
+        labels: Mapping[str, str] = metadata.get("labels", {})
+        return labels
 
     async def surroundings(self, provider: str) -> None:
         """Reads the Namespaces of all objects of this Provider, as far as what is known of them is too old."""
@@ -150,6 +162,23 @@ class World:
         version = body["metadata"]["resourceVersion"]
         self._lead()
         self._accept(key, body, await self.cluster.patch_status(key, {"status": patch}, resource_version=version))
+
+    @contextmanager
+    def making(self, key: Key) -> Iterator[None]:
+        """Meanwhile the object uses what it refers to, also before that is on record: nothing of that may go."""
+        self._making.add(key)
+        try:
+            yield
+        finally:
+            self._making.discard(key)
+            for other in self.store.relations.named_by(key):
+                body = self.store.get(other)
+                if body is not None and body["metadata"].get("deletionTimestamp"):
+                    self.enqueue(other)
+
+    def is_making(self, key: Key) -> bool:
+        """Whether the object is about to be made."""
+        return key in self._making
 
     async def add_finalizer(self, key: Key) -> None:
         """Puts our finalizer on the object unless it is there. Raises Conflict and NotLeading."""

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from hybridge.core.kinds import CloudKind
 from hybridge.drivers.base import Meter
 from hybridge.engine.link import Link
 
@@ -42,7 +43,7 @@ class Metrics:
             "drift_seconds", "How long an object differed from its spec, until it no longer did.", "kind", "provider"
         )
         self._orphans = self._gauge(
-            "orphans", "Machines that carry this cluster's marker of an object that does not exist.", "provider"
+            "orphans", "What carries this cluster's marker of an object that does not exist.", "provider"
         )
         self._up = self._gauge("provider_up", "Whether the cloud answers.", "provider")
         self._requests = self._counter("provider_requests", "Requests to the cloud.", "provider", "operation", "code")
@@ -58,6 +59,9 @@ class Metrics:
             "sweep_timestamp_seconds", "When the last successful sweep ended (Unix time).", "provider"
         )
         self._machines = self._gauge("inventory_machines", "Machines that the last sweep showed.", "provider")
+        self._objects = self._gauge(
+            "inventory_objects", "Cloud objects that the last look at their kind showed.", "provider", "kind"
+        )
         self._unmanaged = self._gauge("unmanaged_resources", "Machines that no object here owns.", "provider")
         self._insecure = self._gauge(
             "tls_verification_disabled", "Whether the endpoint's certificate is not verified.", "provider"
@@ -130,6 +134,10 @@ class Metrics:
             self._sweep_requests.labels(name).set(sweep.requests)
             self._swept_at.labels(name).set(sweep.time)
         self._machines.labels(name).set(len(link.machines.inventory))
+        for kind in CloudKind:
+            inventory = link.shelf(kind).inventory
+            if inventory.settled:
+                self._objects.labels(name, kind.value).set(len(inventory))
         if capacity.cpus is not None:
             self._capacity_cpus.labels(name).set(capacity.cpus)
         if capacity.memory is not None:
@@ -150,7 +158,7 @@ class Metrics:
                 self._memory.labels(key.kind, key.namespace, key.name).set(usage.memory)
 
     def strays(self, provider: str, *, unmanaged: int, orphans: int) -> None:
-        """How many machines no object here owns, and how many of those carry a marker of ours."""
+        """How many machines no object here owns, and how much carries a marker of ours without an object."""
         self._unmanaged.labels(provider).set(unmanaged)
         self._orphans.labels(provider).set(orphans)
 
@@ -162,7 +170,7 @@ class Metrics:
         """The Provider is gone."""
         for family in (
             self._up, self._sweep_requests, self._swept_at, self._machines, self._unmanaged, self._orphans, self._insecure,
-            self._capacity_cpus, self._capacity_memory, self._missing,
+            self._objects, self._capacity_cpus, self._capacity_memory, self._missing,
         ):  # fmt: skip
             family.remove_by_labels({"provider": provider})
         self._storages.pop(provider, None)

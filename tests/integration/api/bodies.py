@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Body = dict[str, Any]
@@ -47,6 +48,18 @@ def firewall(name: str, /, **spec: Any) -> Body:
 def aws(name: str, /, **spec: Any) -> Body:
     """A Provider of type AWS."""
     return _provider(name, {"aws": {"region": "eu-central-1"}} | spec)
+
+
+#: What makes a valid object of each kind.
+LEAST: Mapping[str, Callable[[str], Body]] = {
+    "Provider": aws,
+    "VirtualMachine": machine,
+    "Volume": volume,
+    "Network": network,
+    "Image": image,
+    "Firewall": firewall,
+    "Snapshot": snapshot,
+}
 
 
 def proxmox(name: str, /, **spec: Any) -> Body:

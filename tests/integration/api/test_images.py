@@ -30,13 +30,14 @@ ACCEPTED: dict[str, Body] = {
     "a copy": {"source": {"copy": {"id": "ami-0abc", "region": "us-east-1"}}},
     "an object in S3": {"source": {"s3": {"bucket": "images", "key": "debian.ova", "format": "ova"}}},
     "a machine": {"source": {"virtualMachineRef": {"name": "golden"}}},
+    "a snapshot": {"source": {"snapshotRef": {"name": "before"}}},
     "an import": {"source": None, **IMPORT},
 }
 
 REFUSED: list[tuple[Body, str]] = [
     ({"source": None}, "spec.source: Required value: source is required unless lifecycle.import is set"),
-    ({"source": {}}, "exactly one of id, find, url, copy, s3 and virtualMachineRef must be set"),
-    ({"source": {"id": "ami-1", "copy": {"id": "ami-1"}}}, "exactly one of id, find, url, copy, s3 and"),
+    ({"source": {}}, "exactly one of id, find, url, copy, s3, virtualMachineRef and snapshotRef must be set"),
+    ({"source": {"id": "ami-1", "copy": {"id": "ami-1"}}}, "exactly one of id, find, url, copy, s3, virtualMachineRef"),
     (IMPORT, "source and lifecycle.import exclude each other"),
     ({"source": {"find": {"owner": "self"}}}, "spec.source.find.name: Required value"),
     ({"source": {"url": {"url": "https://x/y"}}}, "spec.source.url.checksum: Required value"),

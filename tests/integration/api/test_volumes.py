@@ -63,11 +63,11 @@ CHANGES: list[tuple[Body, Body, str]] = [
     (SOURCE, {"source": {"snapshotRef": {"name": "other"}}}, "source cannot be set, changed or removed"),
     (SOURCE, {"source": None}, "source cannot be set, changed or removed"),
     ({}, SOURCE, "source cannot be set, changed or removed"),
-    ({"encrypted": True}, {"encrypted": False}, "encrypted cannot be changed or removed"),
-    ({"encrypted": True}, {"encrypted": None}, "encrypted cannot be changed or removed"),
-    (PLACED, {"placement": {"zone": "eu-central-1b"}}, "placement cannot be changed or removed"),
-    (PLACED, {"placement": None}, "placement cannot be changed or removed"),
-    ({}, PLACED, ""),
+    ({"encrypted": True}, {"encrypted": False}, "encrypted cannot be set, changed or removed"),
+    ({"encrypted": True}, {"encrypted": None}, "encrypted cannot be set, changed or removed"),
+    (PLACED, {"placement": {"zone": "eu-central-1b"}}, "placement cannot be set, changed or removed"),
+    (PLACED, {"placement": None}, "placement cannot be set, changed or removed"),
+    ({}, PLACED, "placement cannot be set, changed or removed"),
 ]
 
 STATUS: Body = {

@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
 from lab import state
+from lab.bed import CLOUDS
 from lab.controlplane import HOUSEKEEPING, ControlPlane
 from lab.process import clean_environment
 
@@ -28,6 +31,13 @@ def environment(**extra: str) -> dict[str, str]:
 def lab(folder: Path, *words: str) -> str:
     argv = [sys.executable, "-m", "lab", *words[:1], "--folder", str(folder), *words[1:]]
     return subprocess.run(argv, env=environment(), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+def applied() -> list[str]:
+    """The kinds of what is applied besides Providers and Secrets."""
+    files = [file for cloud in CLOUDS for file in (ROOT / "examples" / cloud).glob("*.yaml")]
+    kinds = [document["kind"] for file in files for document in yaml.safe_load_all(file.read_text())]
+    return [kind for kind in kinds if kind != "Secret"]
 
 
 @contextmanager
@@ -59,8 +69,8 @@ def test_with_exit_it_ends_by_itself_in_plain_lines_and_leaves_nothing(tmp_path:
         code = process.wait()
 
     assert code == 0, told()
-    assert "All 9 objects are Ready" in told()
-    assert "Each cloud held exactly the machines that were asked for, and holds none after their deletion." in told()
+    assert f"All {len(CLOUDS) + len(applied())} objects are Ready" in told()
+    assert "Each cloud held exactly what was asked for, and holds nothing of it after the deletion." in told()
     assert "\x1b" not in told()
     assert not state.running(folder)
     assert not Path("/proc", (folder / "operator.pid").read_text().strip()).exists()
@@ -97,7 +107,7 @@ def test_a_cluster_that_has_hybridge_already_is_refused_and_untouched(tmp_path: 
 
         assert code == 1
         assert re.search(r"this cluster has .*hybridge\.io already", told())
-        assert "namespace/demo" not in cluster.kube("get", "namespaces", "--output=name")
+        assert "namespace/demo-" not in cluster.kube("get", "namespaces", "--output=name")
 
 
 def test_it_stays_and_what_a_person_does_shows_until_ctrl_c(tmp_path: Path) -> None:
@@ -112,7 +122,7 @@ def test_it_stays_and_what_a_person_does_shows_until_ctrl_c(tmp_path: Path) -> N
             every = environment(**kubernetes.environment)
             return subprocess.run(argv, env=every, capture_output=True, text=True, check=True).stdout
 
-        web = json.loads(kubectl("get", "hvm", "web-aws", "--namespace=demo", "--output=json"))["status"]["id"]
+        web = json.loads(kubectl("get", "hvm", "web-1", "--namespace=demo-aws", "--output=json"))["status"]["id"]
         lab(folder, "person", "aws", "destroy", web)
         wait_for(lambda: f"{web} is gone from the cloud" in told(), told)
         os.kill(int((folder / "operator.pid").read_text()), signal.SIGKILL)

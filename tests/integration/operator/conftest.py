@@ -17,8 +17,9 @@ from lab.bed import CLOUDS
 from lab.faultproxy import Cloud
 from lab.process import LabError
 from tests.integration.operator.people import Person, person
-from tests.integration.operator.scene import KIND, Scene, unique
+from tests.integration.operator.scene import Scene, unique
 from tests.operator_bed import OperatorBed, operator_bed
+from tests.things import THINGS
 
 MakeScene: TypeAlias = Callable[..., Scene]
 
@@ -31,9 +32,30 @@ _RELEASED = {
 
 @pytest.fixture(scope="session")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorBed]:
-    """The operator, the API server and the clouds that this worker's tests share."""
-    with operator_bed(tmp_path_factory.mktemp("bed"), options=["--visibility-grace", "2"]) as bed:
+    """The operator, the API server and the clouds that this worker's tests share.
+
+    A test may kill the operator and start it again: it keeps its name in the Lease, as a container does in its pod.
+    """
+    options = ["--visibility-grace", "2", "--identity", "shared"]
+    with operator_bed(tmp_path_factory.mktemp("bed"), options=options) as bed:
+        for cloud in CLOUDS:
+            bed.patch("provider", cloud, {"spec": {"sweepInterval": "2s"}})
+        # Or each look at EC2 would show all that ever were.
+        bed.lab.aws.tune(terminated_seconds=60.0)
         yield bed
+
+
+@pytest.fixture(autouse=True)
+def _alive(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An operator that has ended by itself fails the test in which it did; the next one finds it started again, as by a
+    kubelet.
+    """
+    bed: OperatorBed | None = request.getfixturevalue("bed") if "bed" in request.fixturenames else None
+    yield
+    if bed is not None and not bed.operator.process.alive:
+        words = bed.operator.process.tail(5)
+        bed.operator.start().wait()
+        pytest.fail(f"the operator has ended by itself: {words}")
 
 
 @pytest.fixture(scope="session")
@@ -95,21 +117,25 @@ def own(make_scene: MakeScene, cloud: Cloud) -> Scene:
     return make_scene(cloud)
 
 
-def _clear(scene: Scene) -> list[str]:
-    names = [item["metadata"]["name"] for item in scene.bed.objects("virtualmachines", scene.namespace)]
-    for name in names:
-        with contextlib.suppress(LabError):
-            scene.patch(name, _RELEASED)
-    scene.bed.delete(KIND, *names, namespace=scene.namespace)
-    return names
+def _clear(scene: Scene) -> dict[str, list[str]]:
+    """Asks for the deletion of all objects; their names by the plural of their kind."""
+    found: dict[str, list[str]] = {}
+    for things in THINGS.values():
+        names = [item["metadata"]["name"] for item in scene.bed.objects(things.plural, scene.namespace)]
+        for name in names:
+            with contextlib.suppress(LabError):
+                scene.of(things.kind).patch(name, _RELEASED)
+        scene.bed.delete(things.plural, *names, namespace=scene.namespace)
+        found[things.plural] = names
+    return found
 
 
 def _remove(scene: Scene) -> None:
     """Takes away what a scene of its own made, so that the operator has nothing to do with it when its proxy ends."""
     scene.faults.clear()
     scene.faults.light()
-    names = _clear(scene)
-    scene.bed.wait_gone("virtualmachines", *names, namespace=scene.namespace)
+    for plural, names in _clear(scene).items():
+        scene.bed.wait_gone(plural, *names, namespace=scene.namespace)
     scene.bed.delete("provider", scene.provider)
     scene.bed.wait_gone("providers", scene.provider)
     scene.bed.delete("secret", scene.provider, namespace="hybridge-system")

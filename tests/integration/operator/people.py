@@ -13,7 +13,7 @@ from typing import ClassVar
 from hybridge.core.identity import NAMESPACE, OWNER, read_notes
 from hybridge.drivers.proxmox.tags import decode
 from lab.aws import AwsCloud
-from lab.bed import Lab
+from lab.bed import Lab, SimulatedCloud
 from lab.faultproxy import Answer, Cloud
 from lab.process import LabError
 from lab.proxmox import ProxmoxCloud
@@ -109,6 +109,11 @@ class Person(ABC):
 
     @property
     @abstractmethod
+    def simulated(self) -> SimulatedCloud:
+        """The cloud of the lab, for those who do other things in it than with machines."""
+
+    @property
+    @abstractmethod
     def network(self) -> str:
         """A network other than the one that machines get by themselves."""
 
@@ -124,6 +129,10 @@ class Person(ABC):
     def machine(self, machine_id: str) -> Facts | None:
         """The machine of this id."""
         return next((machine for machine in self.machines() if machine.id == machine_id), None)
+
+
+#: Devices of which an instance boots.
+_BOOT = frozenset({"/dev/sda1", "/dev/xvda"})
 
 
 class AwsPerson(Person):
@@ -148,6 +157,7 @@ class AwsPerson(Person):
             where["InstanceId"]: volume["Size"] * GIB
             for volume in self._ec2.describe_volumes()["Volumes"]
             for where in volume["Attachments"]
+            if where["Device"] in _BOOT
         }
         cards = sorted(
             (card["Attachment"]["InstanceId"], card["Attachment"]["DeviceIndex"], card["SubnetId"])
@@ -205,6 +215,10 @@ class AwsPerson(Person):
     def copy(self, machine_id: str) -> str:
         tags = next(machine.tags for machine in self._aws.machines() if machine.id == machine_id)
         return self._aws.launch_by_hand(tags)
+
+    @property
+    def simulated(self) -> SimulatedCloud:
+        return self._aws
 
     @property
     def network(self) -> str:
@@ -295,6 +309,10 @@ class ProxmoxPerson(Person):
         return str(made)
 
     @property
+    def simulated(self) -> SimulatedCloud:
+        return self._pve
+
+    @property
     def network(self) -> str:
         return "vmbr1"
 
@@ -359,6 +377,10 @@ class VspherePerson(Person):
 
     def copy(self, machine_id: str) -> str:
         return self._vcenter.clone_by_hand(machine_id, f"copy-of-{machine_id}")
+
+    @property
+    def simulated(self) -> SimulatedCloud:
+        return self._vcenter
 
     @property
     def network(self) -> str:

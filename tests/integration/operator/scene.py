@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
-from lab import manifests
 from lab.faultproxy import Cloud, FaultProxy
 from tests.integration.operator.people import Facts, Person
 from tests.operator_bed import OperatorBed, condition_of
+from tests.things import MACHINES, THINGS
+from tests.things.thing import Thing, Things
 
 KIND = "virtualmachine"
 _NUMBERS = count(1)
@@ -33,11 +34,17 @@ class Scene:
     provider: str
     proxy: FaultProxy | None = None
     first_vmid: int = field(default_factory=lambda: next(_VMIDS))
+    #: Of which kind the objects are that are told of by their names alone.
+    things: Things = MACHINES
 
     @property
     def cloud(self) -> Cloud:
         """The cloud."""
         return self.person.cloud
+
+    def of(self, kind: str) -> Scene:
+        """The same stage with objects of another kind, by its name in the API."""
+        return replace(self, things=THINGS[kind])
 
     @property
     def faults(self) -> FaultProxy:
@@ -69,17 +76,17 @@ class Scene:
     # ------------------------------------------------------------------ objects
 
     def manifest(self, name: str = "web", /, **spec: object) -> dict[str, Any]:
-        """A small VirtualMachine of this scene; ``spec`` adds or replaces fields."""
-        made = manifests.machine(name, self.provider, self.namespace)
-        made["spec"] |= spec
+        """A small object of this scene; ``spec`` adds or replaces fields, and takes away those that are None."""
+        made = self.things.manifest(self.cloud, name, self.provider, self.namespace)
+        made["spec"] = {field: value for field, value in {**made["spec"], **spec}.items() if value is not None}
         return made
 
     def apply(self, name: str = "web", /, **spec: object) -> dict[str, Any]:
-        """Applies a machine; the object as the API server has it."""
+        """Applies an object; the object as the API server has it."""
         return self.bed.api.apply(self.manifest(name, **spec))
 
     def take(self, name: str = "web", /, *, wanted: Mapping[str, Any], **spec: object) -> dict[str, Any]:
-        """Applies a machine that imports an existing one; ``wanted`` is the lifecycle, ``spec`` all that is set besides."""
+        """Applies an object that imports what exists; ``wanted`` is the lifecycle, ``spec`` all that is set besides."""
         made = self.manifest(name)
         made["spec"] = {"providerRef": made["spec"]["providerRef"], "lifecycle": dict(wanted), **spec}
         return self.bed.api.apply(made)
@@ -91,12 +98,12 @@ class Scene:
         return [(one["reason"], one["message"]) for one in found if one["involvedObject"].get("uid") == uid]
 
     def make(self, name: str = "web", /, **spec: object) -> dict[str, Any]:
-        """Applies a machine and waits until it is Ready; its body."""
+        """Applies an object and waits until it is Ready; its body."""
         self.apply(name, **spec)
         return self.ready(name)
 
     def ready(self, name: str = "web") -> dict[str, Any]:
-        """Waits until a machine is Ready; its body."""
+        """Waits until an object is Ready; its body."""
         self.wait(name, "Ready", "True")
         return self.body(name)
 
@@ -105,8 +112,8 @@ class Scene:
         self.patch(name, {"spec": spec})
 
     def patch(self, name: str, patch: Mapping[str, Any]) -> None:
-        """A merge patch of a machine."""
-        self.bed.patch(KIND, name, patch, self.namespace)
+        """A merge patch of an object."""
+        self.bed.patch(self.things.plural, name, patch, self.namespace)
 
     def annotate(self, name: str = "web", /, **annotations: str | None) -> None:
         """Sets or removes annotations in ``hybridge.io/``."""
@@ -114,17 +121,17 @@ class Scene:
         self.patch(name, {"metadata": {"annotations": words}})
 
     def delete(self, name: str = "web") -> None:
-        """Asks for the deletion of a machine."""
-        self.bed.delete(KIND, name, namespace=self.namespace)
+        """Asks for the deletion of an object."""
+        self.bed.delete(self.things.plural, name, namespace=self.namespace)
 
     def gone(self, name: str = "web") -> None:
-        """Waits until a machine's object is gone."""
-        self.bed.wait_gone("virtualmachines", name, namespace=self.namespace)
+        """Waits until an object is gone."""
+        self.bed.wait_gone(self.things.plural, name, namespace=self.namespace)
 
     def body(self, name: str = "web") -> dict[str, Any]:
         """The object."""
-        found = self.bed.get(KIND, name, self.namespace)
-        assert found is not None, f"there is no VirtualMachine {self.namespace}/{name}"
+        found = self.bed.get(self.things.plural, name, self.namespace)
+        assert found is not None, f"there is no {self.things.kind} {self.namespace}/{name}"
         return found
 
     def status(self, name: str = "web") -> dict[str, Any]:
@@ -140,7 +147,7 @@ class Scene:
 
     def wait(self, name: str, kind: str, status: str, reason: str | None = None, timeout: float = 60) -> dict[str, Any]:
         """Waits for a condition about the newest spec; the condition."""
-        return self.wait_condition(KIND, name, kind, status, reason, timeout)
+        return self.wait_condition(self.things.plural, name, kind, status, reason, timeout)
 
     def wait_provider(self, kind: str, status: str, reason: str | None = None, timeout: float = 60) -> dict[str, Any]:
         """Waits for a condition of the Provider."""
@@ -180,6 +187,13 @@ class Scene:
         assert found.id == self.status(name)["id"]
         return found
 
+    def thing(self, name: str) -> Thing:
+        """The one that the object has in the cloud, and whose id its status names, of whatever kind."""
+        uid = self.uid(name)
+        (found,) = (one for one in self.things.seen(self.person) if one.is_of(uid))
+        assert found.id == self.status(name)["id"]
+        return found
+
     def here(self) -> set[str]:
         """Ids of all machines in the cloud that objects of this namespace made, whether those still exist or not."""
         return {machine.id for machine in self.person.machines() if machine.namespace == self.namespace}
@@ -197,5 +211,5 @@ class Scene:
         return found
 
     def _tell(self) -> str:
-        items = self.bed.objects("virtualmachines", self.namespace)
-        return "\n".join(f"{item['metadata']['name']}: {item['spec']} {item['status']}" for item in items)
+        items = [item for things in THINGS.values() for item in self.bed.objects(things.plural, self.namespace)]
+        return "\n".join(f"{one['kind']} {one['metadata']['name']}: {one['spec']} {one['status']}" for one in items)

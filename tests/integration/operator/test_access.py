@@ -30,6 +30,8 @@ def test_a_wrong_password_is_told_and_a_corrected_one_taken_without_a_restart(ow
     assert WRONG not in str(told)
     synced = own.wait("web", "Synced", "False", "AuthenticationFailed")
     assert own.provider in synced["message"]
+    ready = condition_of(own.body(), "Ready")
+    assert (ready["status"], "last known state" in ready["message"]) == ("True", True)
     own.apply("other")
     own.wait("other", "Synced", "False", "AuthenticationFailed")
 
@@ -41,7 +43,7 @@ def test_a_wrong_password_is_told_and_a_corrected_one_taken_without_a_restart(ow
     assert own.here() == {machine.id, own.machine("other").id}
     assert own.bed.operator.process.pid == process
     first_times = value(own.bed.operator, "time_to_ready_seconds_count", provider=own.provider)
-    assert first_times == 2, "a machine that is Ready again was counted as if it were new"
+    assert first_times == 2, "a machine that was Ready all the time was counted as if it were new"
 
 
 def test_a_missing_secret_is_told_and_waited_for(make_scene: MakeScene, cloud: Cloud) -> None:

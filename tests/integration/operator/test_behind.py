@@ -56,7 +56,7 @@ def test_drift_that_needs_a_restart_is_itemised(own: Scene) -> None:
     own.wait("web", "Synced", "False", "Paused")
     own.person.shrink(own.machine().id)
 
-    own.annotate(paused=None)
+    own.annotate(paused=None, sync_now="1")
     own.wait("web", "Drifted", "True")
 
     body = own.body()

@@ -7,17 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from hybridge.api.kinds import KINDS
 from tests.cluster.accidents import accidents
-from tests.cluster.herd import TOLD
 from tests.cluster.rivals import rivals
 from tests.cluster.stale import differences, stories
 
 SEED = int(os.environ.get("HYBRIDGE_SEED") or 1)
-
-
-def test_every_kind_has_its_part_in_what_befalls_a_cluster() -> None:
-    assert {kind.kind for kind in KINDS} == TOLD
 
 
 @pytest.mark.timeout(400)

@@ -20,6 +20,7 @@ from tests.integration.operator.people import PASSWORDS, WRONG
 from tests.integration.operator.scene import KIND, Scene, unique
 from tests.operator_bed import condition_of
 from tests.recording import Recording, Version
+from tests.things import THINGS, WARES
 
 IN_PROGRESS, CURRENT, FAILED = Status.IN_PROGRESS, Status.CURRENT, Status.FAILED
 TERMINATING, NOT_FOUND = Status.TERMINATING, Status.NOT_FOUND
@@ -110,6 +111,25 @@ class TestOnEveryCloud:
         assert untouched["status"]["observedGeneration"] == -1
 
         scene.delete()
+        assert life.until(NOT_FOUND) == [TERMINATING, NOT_FOUND]
+
+    @pytest.mark.parametrize("kind", [things.kind for things in WARES])
+    def test_what_machines_use_from_apply_to_gone(self, scene: Scene, judge: Judge, kind: str) -> None:
+        if scene.cloud not in THINGS[kind].clouds:
+            pytest.skip(f"{scene.cloud} has no {kind}")
+        wares = scene.of(kind)
+        for source in wares.things.sources(scene.cloud, "used", scene.provider, scene.namespace):
+            scene.bed.apply(source)
+            scene.ready(source["metadata"]["name"])
+        life = Life(wares, judge, wares.things.plural, "used")
+        wares.apply("used")
+        assert life.until(CURRENT) == [IN_PROGRESS, CURRENT]
+
+        wares.change("used", **wares.things.change(1))
+        assert life.until(CURRENT)[-1] is CURRENT
+        assert FAILED not in {verdict.status for _, verdict in life.judged}
+
+        wares.delete("used")
         assert life.until(NOT_FOUND) == [TERMINATING, NOT_FOUND]
 
     def test_a_change_is_not_done_before_it_is(self, scene: Scene, life: Life) -> None:

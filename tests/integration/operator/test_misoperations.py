@@ -11,7 +11,7 @@ from lab.bed import CLOUDS
 from lab.faultproxy import Cloud
 from tests.crash.bed import crash_bed
 from tests.hostile.blows import mistakes
-from tests.misoperation.beds import PLURALS, walk
+from tests.misoperation.beds import PLURALS, plurals, walk
 from tests.misoperation.schema import spec_schemas
 
 SEED = int(os.environ.get("HYBRIDGE_SEED") or 1)
@@ -29,7 +29,7 @@ def test_some_changes_of_each_kind(cloud: Cloud, tmp_path: Path) -> None:
     print(f"HYBRIDGE_SEED={SEED}")
     with crash_bed(tmp_path, cloud) as bed:
         found = []
-        for plural in PLURALS:
+        for plural in plurals(cloud):
             one = walk(bed, plural, 5, SEED)
             one.round()
             found += one.found

@@ -319,6 +319,7 @@ def test_after_kill_9_it_goes_on_where_it_was(bed: OperatorBed, scenes: list[Sce
     for scene in scenes:
         names = [f"new-{scene.cloud}", f"more-{scene.cloud}"] + ([] if scene.cloud == "aws" else [scene.cloud])
         assert scene.here() == {scene.machine(name).id for name in names}
+    assert list(bed.operator.temporary.iterdir()), "what a killed operator leaves lies elsewhere than in its bed"
 
 
 def test_what_was_ready_stays_so_when_it_comes_back_to_a_dark_cloud(bed: OperatorBed, scenes: list[Scene]) -> None:

@@ -11,14 +11,6 @@ from tests.integration.operator.conftest import MakeScene
 from tests.integration.operator.scene import Scene, unique
 from tests.operator_bed import condition_of
 
-#: A use of each field that the contract names and this version does not act on.
-NOT_YET: dict[str, dict[str, Any]] = {
-    "image.imageRef": {"image": {"imageRef": {"name": "debian-12"}}},
-    "networks[0].networkRef": {"networks": [{"name": "nic0", "networkRef": {"name": "frontend"}}]},
-    "volumes": {"volumes": [{"name": "data", "volumeRef": {"name": "db-data"}}]},
-    "revertTo": {"revertTo": {"snapshot": "before", "token": "1"}},
-}
-
 
 def refused(scene: Scene, reason: str, name: str = "web") -> str:
     """Waits until a machine is refused for a reason that a person has to deal with; the sentence."""
@@ -30,26 +22,6 @@ def refused(scene: Scene, reason: str, name: str = "web") -> str:
     assert body["status"]["phase"] in {"Failed", "Pending"}
     assert scene.mine(name) == []
     return str(synced["message"])
-
-
-def test_what_comes_later_says_so_and_is_not_ignored(bed: Any, make_scene: MakeScene) -> None:
-    scene = make_scene("aws")
-    names = {path: f"later-{number}" for number, path in enumerate(NOT_YET)}
-    for path, spec in NOT_YET.items():
-        scene.apply(names[path], **spec)
-
-    for path, name in names.items():
-        assert path in refused(scene, "NotImplementedYet", name)
-    assert scene.faults.mutating() == 0
-
-
-def test_what_comes_later_can_be_taken_out_again(scene: Scene) -> None:
-    scene.apply(revertTo={"snapshot": "before", "token": "1"})
-    refused(scene, "NotImplementedYet")
-
-    scene.change(revertTo=None)
-
-    scene.ready()
 
 
 def test_the_block_of_another_cloud_is_refused(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hybridge.api import desired, records
 from hybridge.api.managed_desired import foreign_blocks
+from hybridge.api.network_desired import Segment
 from hybridge.api.notyet import NOT_YET, not_yet
 from hybridge.api.provider import Provider
 from hybridge.api.selectors import NamespaceGrant
@@ -78,6 +79,14 @@ def test_a_volume_has_an_id_as_soon_as_it_is_there() -> None:
     assert wanted.volumes == (VolumeUse("data", "db-data", "vol-1"), VolumeUse("logs", "db-logs"))
 
 
+def test_what_is_named_by_reference_is_known_once_it_is_there() -> None:
+    refs = [{"name": "nic0", "networkRef": {"name": "front"}}, {"name": "nic1", "networkRef": {"name": "back"}}]
+    told = machine(networks=refs, image={"imageRef": {"name": "debian"}})
+    wanted = desired.machine_spec(told, "proxmox", networks={"nic0": Segment("vmbr0", "20")}, image="9000")
+    assert wanted.networks == (Nic("nic0", "vmbr0", vlan="20"), Nic("nic1", ""))
+    assert wanted.image == "9000"
+
+
 def test_options_are_those_of_the_own_cloud_and_plain_json() -> None:
     wanted = machine(aws={"securityGroupIDs": ["sg-1"]})
     assert desired.machine_spec(wanted, "aws").options == {"securityGroupIDs": ["sg-1"]}
@@ -138,13 +147,9 @@ NOT_DONE: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({}, ()),
     ({"lifecycle": {"management": "Managed", "drift": "Correct", "onDelete": "Detach"}}, ()),
     ({"volumes": [], "networks": [{"name": "a", "id": "b"}], "placement": {"zone": "z"}}, ()),
-    ({"image": {"imageRef": {"name": "x"}}}, ("image.imageRef",)),
-    (
-        {"networks": [{"name": "a", "id": "b"}, {"name": "c", "networkRef": {"name": "d"}}]},
-        ("networks[1].networkRef",),
-    ),
-    ({"volumes": [{"name": "a", "volumeRef": {"name": "b"}}]}, ("volumes",)),
-    ({"revertTo": {"snapshot": "s", "token": "1"}, "restartToken": "1"}, ("revertTo",)),
+    ({"image": {"imageRef": {"name": "x"}}, "networks": [{"name": "c", "networkRef": {"name": "d"}}]}, ()),
+    ({"volumes": [{"name": "a", "volumeRef": {"name": "b"}}]}, ()),
+    ({"revertTo": {"snapshot": "s", "token": "1"}, "restartToken": "1"}, ()),
     ({"lifecycle": {"management": "Observed", "import": {"id": "i"}, "drift": "Ignore"}}, ()),
     ({"placement": {"antiAffinityGroup": "web"}}, ()),
 ]

@@ -9,7 +9,7 @@ import pytest
 
 from hybridge.api.image import Image
 from hybridge.api.image_desired import image_spec
-from hybridge.core.image import Copy, Download, Find, ImageSpec, Published, Source, Stored
+from hybridge.core.image import Copy, Download, Find, ImageSpec, Published, Source, Stored, Taken
 from hybridge.core.lifecycle import Import
 
 UID = "1a2b3c4d-0000-4000-8000-000000000000"
@@ -26,12 +26,13 @@ MADE: list[tuple[dict[str, Any], Source]] = [
     ({"copy": {"id": "ami-1", "region": "us-east-1"}}, Copy("ami-1", "us-east-1")),
     ({"s3": {"bucket": "b", "key": "k", "format": "ova"}}, Stored("b", "k", "ova")),
     ({"virtualMachineRef": {"name": "web"}}, Published("web", "i-1")),
+    ({"snapshotRef": {"name": "before"}}, Taken("before", "snap-1", "i-1")),
 ]
 
 
 @pytest.mark.parametrize(("source", "wanted"), MADE)
 def test_what_an_image_is_made_from(source: dict[str, Any], wanted: Source) -> None:
-    spec = image_spec(image(source, placement={"node": "pve1"}), "i-1")
+    spec = image_spec(image(source, placement={"node": "pve1"}), "i-1", "snap-1")
     assert spec == ImageSpec("deb-1a2b3c4d", source=wanted, placement={"node": "pve1"})
 
 

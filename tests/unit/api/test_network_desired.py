@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from hybridge.api.network import Network
-from hybridge.api.network_desired import network_spec
+from hybridge.api.network import Network, NetworkStatus
+from hybridge.api.network_desired import Segment, network_spec, segment
 from hybridge.core.lifecycle import Import
 from hybridge.core.network import NetworkSpec
 
@@ -43,3 +43,14 @@ def test_a_bridge_is_only_looked_at() -> None:
     wanted = network_spec(network(vlan=12, proxmox={"bridge": "vmbr0"}), "proxmox")
     assert (wanted.observed, wanted.imports) == (True, Import(id="vmbr0"))
     assert (wanted.vlan, wanted.options) == (None, {})
+
+
+def test_interfaces_are_tagged_in_bridges_alone() -> None:
+    def of(**spec: Any) -> Segment | None:
+        return segment(msgspec.structs.replace(network(**spec), status=NetworkStatus(network_id="word")))
+
+    assert segment(network(proxmox={"bridge": "vmbr0"})) is None
+    assert of(vlan=12, proxmox={"bridge": "vmbr0"}) == Segment("word", "12")
+    assert of(proxmox={"bridge": "vmbr0"}) == Segment("word", "")
+    assert of(vlan=12, proxmox={"sdnZone": "zone1", "vnet": "front"}) == Segment("word")
+    assert of(vlan=12, vsphere={"switch": "DVS0"}) == Segment("word")

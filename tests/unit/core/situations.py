@@ -24,7 +24,7 @@ from hybridge.core.machine import (
     VolumeUse,
 )
 from hybridge.core.machine_situation import Record, Situation
-from hybridge.core.plan import Wait
+from hybridge.core.plan import Refuse, Wait
 from hybridge.core.reasons import Reason
 from hybridge.core.situation import Sight
 from hybridge.core.task import Task, TaskState
@@ -169,6 +169,7 @@ def situations(draw: st.DrawFn) -> Situation:
         detachable=draw(st.sampled_from([(), VOLUMES])),
         unread=draw(st.sampled_from([(), (), ("foreign",)])),
         others=draw(st.sampled_from([{}, {}, {"foreign": "Volume shop/data (cluster-2/uid-9)"}])),
+        unconnected=draw(st.sampled_from([{}, {}, {"nic0": Refuse(Reason.NOT_PERMITTED, "it is not granted")}])),
         held=draw(st.sampled_from([{}, {}, {"logs": Wait(Reason.DEPENDENCY_NOT_READY, "it is at another")}])),
     )
 

@@ -53,6 +53,11 @@ CASES: dict[str, tuple[MachineSpec, Machine, list[Action]]] = {
         MACHINE,
         [],
     ),
+    "another VLAN of the same bridge": (
+        MachineSpec("web", networks=(replace(FRONT, vlan="20"), replace(BACK, vlan=""))),
+        MACHINE,
+        [Action(Verb.CONNECT, "networks.nic0", "frontend", "net-1 VLAN 20")],
+    ),
     "what the cloud does not show is not compared": (
         MachineSpec("web", options={"bios": "ovmf"}, placement={"zone": "a"}),
         MACHINE,

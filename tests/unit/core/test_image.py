@@ -23,6 +23,7 @@ OTHERS = (
     replace(NEW, id="ami-4", owner=("999999999999",), created_at=300.0),
     replace(NEW, id="ami-5", state=State.PENDING, created_at=300.0),
     replace(NEW, id="ami-6", unfit="a machine, not a template", created_at=300.0),
+    replace(NEW, id="ami-7", missing=("disk",), created_at=300.0),
 )
 FIND = Find("debian-12-*", "debian")
 
@@ -117,3 +118,14 @@ def test_an_image_that_is_still_being_made_can_go() -> None:
     step = plan(situation(replace(MADE, state=State.PENDING), deleting=True)).step
     assert isinstance(step, Do)
     assert step.verb is Verb.DELETE
+
+
+def test_what_is_half_made_is_completed_before_all_else() -> None:
+    made = plan(situation(replace(MADE, missing=("disk", "template"))))
+
+    assert isinstance(made.step, Do)
+    assert [(one.verb, one.field) for one in made.step.actions] == [
+        (Verb.COMPLETE, "parts.disk"),
+        (Verb.COMPLETE, "parts.template"),
+    ]
+    assert [one.verb for one in made.actions[2:]] == [Verb.RETAG]

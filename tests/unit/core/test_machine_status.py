@@ -173,6 +173,14 @@ STORIES: dict[str, tuple[Story, Phase, str, str]] = {
         "True Paused",
         "InProgress",
     ),
+    "locked out while ready": (
+        replace(
+            WELL, plan=None, found=None, was_ready=True, error=Refused(Reason.AUTHENTICATION_FAILED, "wrong password")
+        ),
+        Phase.UNKNOWN,
+        "True AuthenticationFailed",
+        "Failed",
+    ),
     "out of sight and not to be asked for": (
         replace(WELL, plan=None, found=None, was_ready=True, error=Refused(Reason.NOT_PERMITTED, "403")),
         Phase.UNKNOWN,

@@ -85,6 +85,23 @@ def test_volumes_come_and_go_as_the_spec_says(name: str) -> None:
     assert plan(seen(spec, machine)).step == step
 
 
+@pytest.mark.parametrize(("uses", "coming"), [((DATA,), "vol-1"), ((), "")], ids=["to be attached", "to be detached"])
+def test_what_the_cloud_holds_back_until_a_restart_is_told_and_takes_one(
+    uses: tuple[VolumeUse, ...], coming: str
+) -> None:
+    machine = replace(has("vol-1"), pending={"volumes[vol-1]": coming})
+
+    told, allowed = plan(seen(wanting(*uses), machine)), plan(seen(wanting(*uses, disruption=True), machine))
+
+    assert isinstance(told.step, Refuse | Wait)
+    assert told.step.reason is Reason.RESTART_REQUIRED
+    assert [one.reason for one in told.actions] == ["the cloud holds it back until the next power cycle"]
+    assert isinstance(allowed.step, Do)
+    assert allowed.step.verb in {Verb.SET_POWER, Verb.RESTART}
+    stopped = plan(seen(wanting(*uses, power=Power.STOPPED), replace(machine, power=Power.STOPPED, pending={})))
+    assert stopped.step == (Rest() if uses else detach("vol-1"))
+
+
 def test_a_machine_is_not_started_while_a_volume_is_held() -> None:
     assert plan(seen(wanting(DATA), STOPPED, {"data": LATER})).step == LATER
     other = plan(seen(wanting(LOGS, DATA), STOPPED, {"data": LATER})).step

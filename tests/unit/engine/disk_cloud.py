@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Refused
+from hybridge.core.errors import CloudError, Refused
 from hybridge.core.identity import Marker
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Change, Disk, Machine
+from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.volume import Attachment, Volume, VolumeSpec, VolumeTraits
 from hybridge.drivers.base import Portion, Prepared, Started, Sweep, SweepRequest
@@ -68,7 +69,8 @@ class Volumes:
         if self.there[found.id].attachments:
             raise Refused(Reason.HAS_DEPENDANTS, f"{found.id} is attached")
         del self.there[found.id]
-        return Started(found.id)
+        # A cloud that sees late shows it for a moment yet.
+        return Started(found.id, replace(found, state=State.DELETING) if self.traits.lag else None)
 
     def attached(self, volume_id: str, machine_id: str | None) -> None:
         """A machine has it from now on, or none has."""
@@ -90,6 +92,8 @@ class DiskCloud(Remote):
         super().__init__(loop)
         self.volumes = Volumes(self._request)
         self.lost: list[str] = []
+        #: Why nothing can be seen of volumes.
+        self.blind: CloudError | None = None
 
     def attach(self, machine: Machine, volume_id: str) -> Started[Machine]:
         self._request("attach")
@@ -118,6 +122,8 @@ class DiskCloud(Remote):
 
     def sweep(self, request: SweepRequest) -> Sweep:
         sweep = super().sweep(request)
+        if self.blind is not None:
+            return replace(sweep, troubles={CloudKind.VOLUME: self.blind})
         seen = Portion(dict(self.volumes.there), full=True)
         return replace(sweep, portions={**sweep.portions, CloudKind.VOLUME: seen})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,17 +17,16 @@ import pytest
 from hybridge.core.errors import CloudError
 from hybridge.drivers.base import Connection, Driver, Settings, Sweep, SweepRequest
 from hybridge.engine import bulkhead, clouds
-from hybridge.engine.cluster import Body, Cluster, Secret
+from hybridge.engine.cluster import Body, Cluster, ClusterUnavailable, Secret
 from hybridge.engine.keys import Key
 from hybridge.engine.machines.kind import MachineKind
 from hybridge.engine.meter import ProviderMeter
-from hybridge.engine.objects.plain import PlainKind
+from hybridge.engine.natures import plain_kinds
 from hybridge.engine.outcome import Kind
 from hybridge.engine.providers import ProviderKind
 from hybridge.engine.queue import WorkQueue
 from hybridge.engine.reconciler import Reconciler
 from hybridge.engine.store import Store
-from hybridge.engine.volumes import VolumeNature
 from hybridge.engine.world import World
 from hybridge.kube.handlers import Watch
 from tests.unit.engine.machine_bed import ApiServer, Cloud, Silent
@@ -112,6 +112,12 @@ class Objects(ApiServer):
     def __init__(self) -> None:
         super().__init__()
         self.watch: Watch | None = None
+        self.dead = False
+
+    async def patch_status(self, key: Key, patch: Body, *, resource_version: str | None = None) -> Body:
+        if self.dead:
+            raise ClusterUnavailable("killed")
+        return await super().patch_status(key, patch, resource_version=resource_version)
 
     async def list(self, kind: str) -> list[Body]:
         return [body for key, body in self.objects.items() if key.kind == kind]
@@ -124,12 +130,18 @@ class Objects(ApiServer):
         self.watch.receive(key.kind, "MODIFIED", body)
 
     async def set_finalizers(self, key: Key, finalizers: Collection[str], *, resource_version: str | None) -> Body:
+        if self.dead:
+            raise ClusterUnavailable("killed")
         body = await super().set_finalizers(key, finalizers, resource_version=resource_version)
         if not finalizers and body["metadata"].get("deletionTimestamp"):
-            del self.objects[key]
-            assert self.watch is not None
-            asyncio.get_running_loop().call_soon(self.watch.receive, key.kind, "DELETED", body)
+            self.drop(key)
         return body
+
+    def drop(self, key: Key) -> None:
+        """The object is gone."""
+        body = self.objects.pop(key)
+        assert self.watch is not None
+        asyncio.get_running_loop().call_soon(self.watch.receive, key.kind, "DELETED", body)
 
 
 class Estate:
@@ -141,18 +153,65 @@ class Estate:
         self.clouds = clouds
         self.ready_at: dict[str, float] = {}
         self._numbers = itertools.count(1)
+        self._running: set[asyncio.Task[None]] = set()
+        self._alive = threading.Event()
+        self._alive.set()
+        self._build()
+
+    def _build(self) -> None:
         self.world = World(
-            Store(), WorkQueue(loop.time), cast("Cluster", self.api), lambda: EPOCH + loop.time(), "cluster",
-            lambda: True, monotonic=loop.time,
+            Store(), WorkQueue(self._loop.time), cast("Cluster", self.api), lambda: EPOCH + self._loop.time(), "cluster",
+            self._alive.is_set, monotonic=self._loop.time,
         )  # fmt: skip
         self.api.watch = Watch(self.world)
         meter = cast("ProviderMeter", Silent())
         kinds: dict[str, Kind] = {
             "Provider": ProviderKind(self.world, meter),
             "VirtualMachine": MachineKind(self.world, cast("Any", meter)),
-            "Volume": PlainKind(self.world, cast("Any", meter), VolumeNature()),
+            **plain_kinds(self.world, cast("Any", meter)),
         }
-        self.reconciler = Reconciler(self.world.queue, kinds, cast("Any", meter), clock=loop.time)
+        self.reconciler = Reconciler(self.world.queue, kinds, cast("Any", meter), clock=self._loop.time)
+
+    def start(self) -> None:
+        """Begins to work."""
+        self._running = {
+            asyncio.create_task(self.reconciler.run()),
+            asyncio.create_task(self.world.chronicle.run()),
+        }
+
+    async def stop(self) -> None:
+        """Ends what is under way, and disconnects."""
+        await self._end()
+        # Calls under way end by themselves, as long as time goes by.
+        await asyncio.sleep(2 * PATIENCE)
+
+    async def _end(self) -> None:
+        running, self._running = self._running, set()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        for link in self.world.links():
+            await link.close()
+
+    async def kill(self) -> None:
+        """The operator process ends at once: what was sent takes effect, and nobody writes down what came of it. Another one
+        begins.
+        """
+        self._alive.clear()
+        self.api.dead = True
+        await self._end()
+        self._alive.set()
+        self.api.dead = False
+        await self.restart()
+
+    async def restart(self) -> None:
+        """Another operator process: all that was in memory is gone."""
+        await self._end()
+        self._build()
+        for key, body in list(self.api.objects.items()):
+            assert self.api.watch is not None
+            self.api.watch.receive(key.kind, None, body)
+        self.start()
 
     def provide(self) -> None:
         """A Provider for each cloud."""
@@ -167,26 +226,51 @@ class Estate:
             }
             self._make(Key("Provider", "", name), spec)
 
-    def make(self, name: str, cloud: str, **words: object) -> None:
+    def make(
+        self,
+        name: str,
+        cloud: str,
+        labels: Mapping[str, str] | None = None,
+        *,
+        namespace: str = "shop",
+        **words: object,
+    ) -> None:
         """A machine."""
         spec = {"providerRef": {"name": cloud}, "image": {"id": "debian"}, "cpus": 2, "memory": "1Gi", **words}
-        self._make(Key("VirtualMachine", "shop", name), spec)
+        self._make(Key("VirtualMachine", namespace, name), spec, labels)
+
+    def apply(self, kind: str, name: str, cloud: str, **spec: object) -> None:
+        """An object of another kind."""
+        self._make(Key(kind, "shop", name), {"providerRef": {"name": cloud}, **spec})
 
     def make_volume(self, name: str, cloud: str, size: str = "10Gi", namespace: str = "shop") -> None:
         """A volume."""
         self._make(Key("Volume", namespace, name), {"providerRef": {"name": cloud}, "size": size})
 
-    def change(self, name: str, kind: str = "VirtualMachine", **spec: object) -> None:
+    def make_any(self, key: Key, cloud: str, spec: Mapping[str, object]) -> None:
+        """An object of any kind."""
+        self._make(key, {"providerRef": {"name": cloud}, **spec})
+
+    def change(self, name: str, kind: str = "VirtualMachine", namespace: str = "shop", **spec: object) -> None:
         """Another spec."""
-        key = Key(kind, "shop", name)
+        key = Key(kind, namespace, name)
         body = self.api.objects[key]
         metadata = {**body["metadata"], "generation": body["metadata"]["generation"] + 1}
         self.api.put(key, {**body, "metadata": metadata, "spec": {**body["spec"], **spec}})
 
-    def delete(self, name: str, kind: str = "VirtualMachine") -> None:
-        """What a user does with kubectl delete."""
-        key = Key(kind, "shop", name)
+    def relabel(self, name: str, **labels: str) -> None:
+        """Other labels of a machine."""
+        key = Key("VirtualMachine", "shop", name)
         body = self.api.objects[key]
+        self.api.put(key, {**body, "metadata": {**body["metadata"], "labels": labels}})
+
+    def delete(self, name: str, kind: str = "VirtualMachine", namespace: str = "shop") -> None:
+        """What a user does with kubectl delete."""
+        key = Key(kind, namespace, name)
+        body = self.api.objects[key]
+        if not body["metadata"]["finalizers"]:
+            self.api.drop(key)
+            return
         self.api.put(key, {**body, "metadata": {**body["metadata"], "deletionTimestamp": "2027-01-02T00:00:00Z"}})
 
     def unsettled(self, cloud: str) -> list[str]:
@@ -219,9 +303,10 @@ class Estate:
         """An object of one of these names."""
         return next((str(body) for key, body in self.api.objects.items() if key.name in names), "none")
 
-    def _make(self, key: Key, spec: Mapping[str, object]) -> None:
+    def _make(self, key: Key, spec: Mapping[str, object], labels: Mapping[str, str] | None = None) -> None:
         metadata: dict[str, object] = {
             "name": key.name,
+            "labels": labels or {},
             "uid": f"{next(self._numbers):08}-0000",
             "generation": 1,
             "creationTimestamp": "2027-01-01T00:00:00Z",
@@ -246,16 +331,11 @@ async def estate(
             patch.setitem(sys.modules, module.__name__, module)
             patch.setitem(cast("dict[str, str]", clouds.CLOUDS), name, module.__name__)
         made.provide()
-        working = asyncio.create_task(made.reconciler.run())
-        telling = asyncio.create_task(made.world.chronicle.run())
+        made.start()
         try:
             yield made
         finally:
-            for task in (telling, working):
-                task.cancel()
-            await asyncio.wait({telling, working})
-            for link in made.world.links():
-                await link.close()
+            await made.stop()
 
 
 def within(log: Collection[Request]) -> float:

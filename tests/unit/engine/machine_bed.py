@@ -48,6 +48,8 @@ class ApiServer:
         self.objects: dict[Key, Body] = {}
         self.secrets: dict[str, Secret] = {}
         self.events: list[tuple[str, str]] = []
+        #: Of Namespaces, by name.
+        self.labels: dict[str, dict[str, str]] = {}
         #: Called when a Secret is read: what happens meanwhile.
         self.meanwhile: Callable[[], None] = lambda: None
         self._versions = itertools.count(10)
@@ -76,8 +78,8 @@ class ApiServer:
         happens()
         return found
 
-    async def namespace(self, _name: str) -> Body:
-        return {"metadata": {"labels": {}, "annotations": {}}}
+    async def namespace(self, name: str) -> Body:
+        return {"metadata": {"labels": self.labels.get(name, {}), "annotations": {}}}
 
     async def emit(self, _body: Body, *, reason: str, message: str, warning: bool) -> None:
         del warning
@@ -106,6 +108,10 @@ class Cloud:
     def __init__(self) -> None:
         self.machines = self
         self.volumes: Any = None
+        self.networks: Any = None
+        self.images: Any = None
+        self.firewalls: Any = None
+        self.snapshots: Any = None
         self.there: dict[str, Machine] = {}
         self.calls: list[str] = []
         self.created: list[tuple[int, Mapping[str, object]]] = []

@@ -46,7 +46,7 @@ def test_a_slow_list_does_not_take_back_what_a_faster_answer_told() -> None:
     inventory: Inventory[Machine] = Inventory()
     taken(inventory, full(OLD))
     began = inventory.begin()
-    inventory.see(NEW)
+    inventory.see(NEW, inventory.begin())
     assert inventory.apply(full(OLD), began) == set()
     assert inventory.get("1") == NEW
 
@@ -54,7 +54,7 @@ def test_a_slow_list_does_not_take_back_what_a_faster_answer_told() -> None:
 def test_a_slow_list_does_not_remove_what_came_after_its_begin() -> None:
     inventory: Inventory[Machine] = Inventory()
     began = inventory.begin()
-    inventory.see(NEW)
+    inventory.see(NEW, inventory.begin())
     assert inventory.apply(full(), began) == set()
     assert inventory.get("1") == NEW
     assert taken(inventory, full()) == {"1"}
@@ -63,11 +63,11 @@ def test_a_slow_list_does_not_remove_what_came_after_its_begin() -> None:
 def test_what_is_pushed_is_always_the_newest() -> None:
     inventory: Inventory[Machine] = Inventory()
     began = inventory.begin()
-    inventory.see(OLD)
+    inventory.see(OLD, inventory.begin())
     assert inventory.apply(pushed(NEW), began) == {"1"}
     assert inventory.get("1") == NEW
     began = inventory.begin()
-    inventory.see(OLD)
+    inventory.see(OLD, inventory.begin())
     assert inventory.apply(pushed(gone=("1", "unknown")), began) == {"1"}
     assert inventory.get("1") is None
 
@@ -90,7 +90,7 @@ def test_it_is_settled_once_a_sweep_was_whole_and_stays_so() -> None:
 
 def test_the_end_of_a_task_unlocks_its_machine() -> None:
     inventory: Inventory[Machine] = Inventory()
-    inventory.see(replace(OLD, lock="clone"))
+    inventory.see(replace(OLD, lock="clone"), inventory.begin())
     inventory.unlock("1")
     inventory.unlock("unknown")
     assert inventory.get("1") == OLD
@@ -123,7 +123,7 @@ def test_owners_always_agree_with_the_machines(story: list[tuple[str, list[Machi
             taken(inventory, full(*found) if what == "full" else pushed(*found))
         for machine in found:
             if what == "see":
-                inventory.see(machine)
+                inventory.see(machine, inventory.begin())
             elif what == "forget":
                 inventory.forget(machine.id)
     for marker in (OURS, OTHERS):
@@ -140,7 +140,7 @@ def test_after_any_sweep_the_picture_is_that_of_the_sweep(
     taken(inventory, full(*before))
     began = inventory.begin()
     if late and before:
-        inventory.see(replace(before[0], name="newer"))
+        inventory.see(replace(before[0], name="newer"), inventory.begin())
     inventory.apply(full(*after), began)
     expected = {machine.id: machine for machine in after}
     if late and before:
@@ -170,3 +170,25 @@ def test_a_push_that_confirms_is_newer_too() -> None:
     inventory.apply(full(), began)
 
     assert inventory.get("1") == OLD
+
+
+def test_an_answer_does_not_take_back_what_was_pushed_since_it_was_asked_for() -> None:
+    inventory: Inventory[Machine] = Inventory()
+    taken(inventory, full(OLD))
+    began = inventory.begin()
+    taken(inventory, pushed(NEW))
+
+    assert not inventory.see(OLD, began)
+    assert inventory.get("1") == NEW
+    assert inventory.see(OLD, inventory.begin())
+    assert inventory.get("1") == OLD
+
+
+def test_a_push_that_only_confirms_leaves_the_answer_as_the_newest() -> None:
+    inventory: Inventory[Machine] = Inventory()
+    taken(inventory, full(OLD))
+    began = inventory.begin()
+    taken(inventory, pushed(OLD))
+
+    assert inventory.see(NEW, began)
+    assert inventory.get("1") == NEW

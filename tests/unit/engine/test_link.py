@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import weakref
 from collections.abc import Callable
 from itertools import pairwise
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hybridge.core.errors import CloudError, Throttled
+from hybridge.core.errors import CloudError, Throttled, Unreachable
 from hybridge.core.kinds import CloudKind
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
@@ -228,32 +229,47 @@ def test_an_observer_that_becomes_the_owner_is_only_that() -> None:
     assert link.machines.concerned(["101"]) == {other}
 
 
-class Closable(Cloud):
-    """Ends its sessions at once."""
+class Closable:
+    """Shows nothing, or fails, in a thread of its bulkhead."""
+
+    push = False
+
+    def __init__(self, error: type[Throttled | Unreachable] | None) -> None:
+        self.error = error
+
+    def sweep(self, _: SweepRequest) -> Sweep:
+        if self.error is not None:
+            raise self.error("no")
+        return Sweep({CloudKind.MACHINE: shown(())}, requests=1)
 
     def close(self) -> None: ...
 
 
-@pytest.mark.parametrize("refusals", [0, 1], ids=["well", "after an error"])
-def test_what_was_closed_is_gone_at_once(refusals: int) -> None:
-    """It holds a picture of a whole cloud, and the interpreter seldom looks for cycles."""
+@pytest.mark.parametrize("error", [None, Throttled, Unreachable], ids=["well", "after an error", "in an outage"])
+def test_what_was_closed_is_gone_at_once(error: type[Throttled | Unreachable] | None) -> None:
+    """It holds a picture of a whole cloud, and the interpreter seldom looks for cycles; others may know its bulkhead."""
+
+    known: list[weakref.ref[Link]] = []
 
     async def tell() -> None:
-        cloud, swept = Closable(0.0, refusals=refusals), asyncio.Event()
+        swept = asyncio.Event()
+        clock = time.monotonic
+        bucket, breaker = TokenBucket(9, 9, clock), Breaker(clock)
+        bulkhead = Bulkhead("cloud", threads=1, bucket=bucket, breaker=breaker, leads=lambda: True)
         link = Link(
-            "cloud", cast("Driver", cloud), Connection("cloud:1", "1"), Patient(cloud), clock=now, monotonic=now,
+            "cloud", cast("Driver", Closable(error)), Connection("cloud:1", "1"), bulkhead, clock=clock, monotonic=clock,
             interval=INTERVAL, kinds=tuple, on_change=lambda *_: swept.set(), on_error=lambda *_: swept.set(),
         )  # fmt: skip
         link.start()
         await swept.wait()
-        gone = weakref.ref(link)
+        known.append(weakref.ref(link))
         await link.close()
-        del link
-        assert gone() is None
+        assert bulkhead.bucket.is_closed()
 
     gc.collect()
     gc.disable()
     try:
         asyncio.run(tell())
+        assert [gone() for gone in known] == [None]
     finally:
         gc.enable()

@@ -10,7 +10,7 @@ from hybridge.core.machine import Power
 from hybridge.core.plan import Action, Do, Refuse, Verb
 from hybridge.core.reasons import Reason
 from hybridge.engine.machines.memo import Memo
-from hybridge.engine.objects.attempts import REPEAT_MOST, Attempts
+from hybridge.engine.objects.attempts import RECHECK_MOST, REPEAT_MOST, Attempts
 
 START = Do((Action(Verb.SET_POWER, "powerState", "Stopped", Power.RUNNING),))
 STOP = Do((Action(Verb.SET_POWER, "powerState", "Running", Power.STOPPED),))
@@ -53,6 +53,17 @@ def test_a_harder_stop_is_another_step() -> None:
     attempts = Attempts()
     attempts.did(STOP, 100.0)
     assert attempts.hold_back(Do(STOP.actions, hard=True), 100.0, calm=CALM) == 0.0
+
+
+def test_what_a_person_has_to_mend_is_looked_at_ever_more_rarely() -> None:
+    attempts = Attempts()
+    assert [attempts.recheck(Reason.IMAGE_NOT_FOUND) for _ in range(6)] == [60.0, 120.0, 240.0, 480.0, 960.0, 960.0]
+
+
+def test_a_secret_that_is_applied_a_moment_later_is_soon_seen() -> None:
+    attempts = Attempts()
+    assert [attempts.recheck(Reason.SECRET_NOT_FOUND) for _ in range(4)] == [2.0, 4.0, 8.0, 16.0]
+    assert [attempts.recheck(Reason.SECRET_NOT_FOUND) for _ in range(9)][-1] == RECHECK_MOST
 
 
 def test_patience_grows_while_others_do_not_finish_and_starts_anew_with_a_step() -> None:

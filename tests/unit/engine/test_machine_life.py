@@ -238,12 +238,12 @@ def test_a_machine_that_another_object_has_on_record_is_not_taken_over() -> None
     assert bed.machine.marker is None
 
 
-@pytest.mark.parametrize("how", ["paused", "what this version does not know"])
+@pytest.mark.parametrize("how", ["paused", "the block of another cloud"])
 def test_what_may_not_be_changed_is_still_looked_at(bed: MachineBed, how: str) -> None:
     if how == "paused":
         bed.annotate(paused="true")
     else:
-        bed.edit(revertTo={"snapshot": "before", "token": "1"})
+        bed.edit(aws={"keyName": "k"})
     bed.settle()
     assert bed.told("Ready")[0] == "True"
 

@@ -54,11 +54,25 @@ def test_both_whom_it_named_and_whom_it_names_are_concerned(relations: Relations
 
 
 @pytest.mark.parametrize(
+    "after", [machine(), machine("data", leaving=True), None], ids=["other spec", "leaving", "gone"]
+)
+def test_who_else_wants_a_volume_is_concerned_when_one_wants_it_no_more(
+    relations: Relations, after: dict[str, Any] | None
+) -> None:
+    other = Key("VirtualMachine", "shop", "db-2")
+    relations.note(other, None, {**machine("data"), "metadata": {"name": "db-2", "namespace": "shop", "uid": "2"}})
+    assert relations.note(MACHINE, machine("data"), machine("data")) == frozenset()
+    assert relations.note(MACHINE, machine("data"), after) == {DATA, other}
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         (None, volume()),
         (volume(), volume(ready=True)),
         (volume(), volume(known_id="vol-1")),
+        (volume(), {**volume(), "status": {"networkID": "subnet-1"}}),
+        (volume(), {**volume(), "spec": {"vlan": 20}}),
         (volume(), volume(leaving=True)),
         (volume(), volume(uid="another")),
         (volume(leaving=True), None),
@@ -77,3 +91,21 @@ def test_what_others_do_not_go_by_concerns_nobody(relations: Relations) -> None:
 @pytest.mark.parametrize("after", [machine("data", leaving=True), None])
 def test_who_leaves_concerns_what_it_used(relations: Relations, after: Any) -> None:
     assert relations.note(MACHINE, machine("data"), after) == {DATA}
+
+
+@pytest.mark.parametrize(
+    "status", [{"intent": {"attempt": 1}}, {"id": "i-1", "phase": "Creating"}, {"id": "i-1", "phase": "Failed"}]
+)
+def test_who_begins_to_be_made_or_ends_to_be_concerns_what_it_used(relations: Relations, status: Any) -> None:
+    others = [{}, {"intent": {"attempt": 1}, "phase": "Creating"}, {"id": "i-1", "phase": "Running"}]
+    made = {**machine("data"), "status": status}
+    assert any(relations.note(MACHINE, {**machine("data"), "status": one}, made) == {DATA} for one in others)
+    assert relations.note(MACHINE, made, {**made, "status": {**status, "cpus": 2}}) == frozenset()
+
+
+def test_who_grants_by_labels_is_known(relations: Relations) -> None:
+    by_labels = {**volume(), "spec": {"allowedNamespaces": {"selector": {}}}}
+    relations.note(DATA, None, by_labels)
+    assert relations.granting == {DATA}
+    relations.note(DATA, by_labels, {**volume(), "spec": {"allowedNamespaces": {"names": ["*"]}}})
+    assert relations.granting == set()

@@ -191,10 +191,11 @@ def test_what_is_not_known_of_a_machine_counts_as_outside() -> None:
 
 
 def test_a_machine_on_a_vlan_is_not_on_its_bridge() -> None:
-    settings = {"proxmox.vlan": ("20",)}
-    assert kept({"networkIDs": ["vmbr0"]}, settings=settings) == "its network"
-    assert kept({"networkIDs": ["vmbr0.20"]}, settings=settings) == ""
-    assert kept({"networkIDs": ["vmbr0", "vmbr0.20"]}, settings={"proxmox.vlan": ("20,none",)}) == "its network"
+    tagged, plain = Port(("vmbr0",), vlan="20"), Port(("vmbr0",))
+    assert kept({"networkIDs": ["vmbr0"]}, ports=(tagged,)) == "its network"
+    assert kept({"networkIDs": ["vmbr0.20"]}, ports=(tagged,)) == ""
+    assert kept({"networkIDs": ["vmbr0.20"]}, ports=(tagged, plain)) == "its network"
+    assert kept({"networkIDs": ["vmbr0", "vmbr0.20"]}, ports=(tagged, plain)) == ""
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from hybridge.api import notyet
-from hybridge.api.virtualmachine import VirtualMachineSpec
+from hybridge.core.errors import CloudError
 from hybridge.core.identity import Marker
 from hybridge.core.machine import Disk
+from hybridge.core.reasons import Reason
 from hybridge.core.volume import Volume
 from hybridge.engine.keys import Key
 from tests.unit.engine.disk_cloud import DiskCloud
@@ -22,14 +23,6 @@ CLOUD, SOON = "proxmox", 120.0
 DATA: list[dict[str, object]] = [{"name": "data", "volumeRef": {"name": "data"}}]
 
 Story = Callable[[Estate, DiskCloud], Coroutine[Any, Any, None]]
-
-
-@pytest.fixture(autouse=True)
-def served(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if all clouds had volumes."""
-    known = dict(notyet.NOT_YET)
-    known[VirtualMachineSpec] = tuple(path for path in known[VirtualMachineSpec] if path != "volumes")
-    monkeypatch.setattr(notyet, "NOT_YET", known)
 
 
 def live(story: Story) -> DiskCloud:
@@ -75,6 +68,43 @@ def test_in_whatever_order_they_are_applied(first: str) -> None:
     cloud = live(story)
     assert cloud.volumes.calls == ["create"]
     assert cloud.calls.count("attach") == cloud.calls.count("create") == 1
+
+
+def test_a_provider_tells_the_kinds_that_its_cloud_has() -> None:
+    async def story(made: Estate, _cloud: DiskCloud) -> None:
+        await made.rest()
+        told = made.api.objects[Key("Provider", "", CLOUD)]["status"]["capabilities"]
+        assert told == ["VirtualMachine", "Volume"]
+
+    live(story)
+
+
+def test_what_a_cloud_of_late_sight_has_taken_on_to_delete_is_gone_when_it_says_so() -> None:
+    """Not only when what was made a moment ago can no longer be denied."""
+
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        cloud.volumes.traits = replace(cloud.volumes.traits, lag=300.0, visibility=300.0)
+        made.make_volume("data", CLOUD)
+        await made.settle(CLOUD, SOON)
+        made.delete("data", "Volume")
+        await made.settle(CLOUD, 60.0, gone="data")
+
+    assert live(story).volumes.there == {}
+
+
+def test_volumes_that_cannot_be_looked_at_say_why_and_machines_go_on() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        cloud.blind = CloudError(Reason.CLOUD_ERROR, "ListVStorageObject: 503")
+        made.make_volume("data", CLOUD)
+        made.make("web", CLOUD)
+        await made.rest()
+        assert synced(made, "data", "Volume") == ("CloudError", "ListVStorageObject: 503")
+        assert synced(made, "web")[0] == "InSync"
+        assert cloud.volumes.calls == []
+        cloud.blind = None
+        await made.settle(CLOUD, SOON)
+
+    assert live(story).volumes.calls == ["create"]
 
 
 def test_a_machine_says_which_volume_it_waits_for() -> None:
@@ -221,6 +251,25 @@ def test_what_is_as_it_should_be_is_left_alone() -> None:
     live(story)
 
 
+def test_objects_made_anew_take_over_the_machine_and_the_volume_that_it_has() -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        before = (set(cloud.there), set(cloud.volumes.there))
+        made.api.drop(Key("VirtualMachine", "shop", "db"))
+        made.api.drop(Key("Volume", "shop", "data"))
+        await made.rest()
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        assert (set(cloud.there), set(cloud.volumes.there)) == before
+
+    cloud = live(story)
+    assert cloud.volumes.calls.count("create") == cloud.calls.count("create") == 1
+    assert holder(cloud) == "db"
+
+
 def test_a_machine_does_not_take_with_it_what_another_cluster_has_marked() -> None:
     async def story(made: Estate, cloud: DiskCloud) -> None:
         made.make_volume("data", CLOUD)
@@ -276,7 +325,8 @@ def test_a_provider_counts_what_its_objects_have_and_no_disk_that_belongs_to_a_m
         )
         await asyncio.sleep(400.0)
         status = made.api.objects[Key("Provider", "", CLOUD)]["status"]
-        assert status["inventory"] == {"virtualMachines": 1, "volumes": 1, "unmanaged": 0, "orphans": 1}
+        inventory = status["inventory"]
+        assert {"virtualMachines": 1, "volumes": 1, "unmanaged": 0, "orphans": 1}.items() <= inventory.items()
         assert [orphan["id"] for orphan in status["orphans"]] == ["vol-9"]
 
     live(story)

@@ -26,42 +26,66 @@ _ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     "AttachNetworkInterfaceResult": ("AttachmentId",),
     "AvailabilityZone": ("ZoneName",),
     "BlockDeviceMapping": ("DeviceName",),
+    "CopyImageResult": ("ImageId",),
+    "CreateImageResult": ("ImageId",),
+    "CreateInternetGatewayResult": ("InternetGateway",),
     "CreateNetworkInterfaceResult": ("NetworkInterface",),
+    "CreateRouteTableResult": ("RouteTable",),
+    "CreateSecurityGroupResult": ("GroupId",),
+    "CreateSnapshotsResult": ("Snapshots",),
+    "CreateSubnetResult": ("Subnet",),
+    "CreateVpcResult": ("Vpc",),
     "Credentials": ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"),
     "DescribeAvailabilityZonesResult": ("AvailabilityZones",),
     "DescribeIamInstanceProfileAssociationsResult": ("IamInstanceProfileAssociations",),
     "DescribeImagesResult": ("Images",),
+    "DescribeImportImageTasksResult": ("ImportImageTasks",),
     "DescribeInstanceTypeOfferingsResult": ("InstanceTypeOfferings",),
     "DescribeInstanceTypesResult": ("InstanceTypes",),
     "DescribeInstancesResult": ("Reservations",),
+    "DescribeInternetGatewaysResult": ("InternetGateways",),
     "DescribeNetworkInterfacesResult": ("NetworkInterfaces",),
+    "DescribeRouteTablesResult": ("RouteTables",),
+    "DescribeSecurityGroupsResult": ("SecurityGroups",),
+    "DescribeSnapshotsResult": ("Snapshots",),
     "DescribeSubnetsResult": ("Subnets",),
     "DescribeVolumesModificationsResult": ("VolumesModifications",),
     "DescribeVolumesResult": ("Volumes",),
+    "DescribeVpcsResult": ("Vpcs",),
     "GetCallerIdentityResponse": ("Account", "Arn"),
     "GroupIdentifier": ("GroupId",),
     "IamInstanceProfileAssociation": ("AssociationId", "IamInstanceProfile"),
     "IamInstanceProfile": ("Arn",),
-    "Image": ("ImageId",),
+    "Image": ("ImageId", "State"),
+    "ImportImageResult": ("ImportTaskId",),
+    "ImportImageTask": ("ImportTaskId",),
     "Instance": ("InstanceId", "State"),
     "InstanceNetworkInterface": ("NetworkInterfaceId",),
     "InstanceState": ("Name",),
     "InstanceStateChange": ("CurrentState", "InstanceId"),
     "InstanceTypeInfo": ("InstanceType", "MemoryInfo", "VCpuInfo"),
     "InstanceTypeOffering": ("Location",),
+    "IpPermission": ("IpProtocol",),
+    "InternetGateway": ("InternetGatewayId",),
     "MemoryInfo": ("SizeInMiB",),
     "NetworkInterface": ("NetworkInterfaceId",),
     "ReplaceIamInstanceProfileAssociationResult": ("IamInstanceProfileAssociation",),
     "Reservation": ("Instances",),
+    "RouteTable": ("RouteTableId", "VpcId"),
+    "RouteTableAssociation": ("RouteTableAssociationId",),
+    "SecurityGroup": ("GroupId", "GroupName", "VpcId"),
+    "Snapshot": ("SnapshotId", "State"),
+    "SnapshotInfo": ("SnapshotId", "State"),
     "StartInstancesResult": ("StartingInstances",),
     "StopInstancesResult": ("StoppingInstances",),
-    "Subnet": ("AvailabilityZone", "SubnetId"),
+    "Subnet": ("AvailabilityZone", "CidrBlock", "State", "SubnetId", "VpcId"),
     "Tag": ("Key",),
     "TerminateInstancesResult": ("TerminatingInstances",),
     "VCpuInfo": ("DefaultVCpus",),
     "Volume": ("AvailabilityZone", "Size", "State", "VolumeId"),
     "VolumeAttachment": ("State",),
     "VolumeModification": ("ModificationState", "StartTime", "VolumeId"),
+    "Vpc": ("CidrBlock", "State", "VpcId"),
 }
 #: What is read of an error.
 _TOLD = ("Code", "Message")
@@ -69,6 +93,8 @@ _TOLD = ("Code", "Message")
 _LONGEST = 16 * 1024
 #: Nothing that is read can be less than none.
 _LARGEST = {"integer": 2**31, "long": 2**53}
+#: Structures in whose numbers -1 stands for all.
+_ALL_BY_MINUS_ONE = frozenset({"IpPermission"})
 #: How names are written that are given back to EC2 in requests.
 _NAME = re.compile(r"[!-~]{1,255}")
 
@@ -124,21 +150,26 @@ def reader(operation: OperationModel) -> Callable[[bytes], dict[str, Any]]:
     return read
 
 
-def converter(shape: Shape) -> Convert:
-    """What reads elements of this shape, as EC2's protocol writes them. Members that the model lacks are passed over."""
+def converter(shape: Shape, least: int = 0) -> Convert:
+    """What reads elements of this shape, as EC2's protocol writes them. Members that the model lacks are passed over.
+
+    ``least``: the smallest number.
+    """
     if isinstance(shape, StructureShape):
         return _structure(shape)
     if isinstance(shape, ListShape):
         return _list(converter(shape.member))
     if shape.type_name in _LARGEST:
-        return _whole(_LARGEST[shape.type_name])
+        return _whole(_LARGEST[shape.type_name], least)
     return _SCALARS[shape.type_name]
 
 
 def _structure(shape: StructureShape) -> Convert:
     essential = _ESSENTIAL.get(shape.name, ())
+    least = -1 if shape.name in _ALL_BY_MINUS_ONE else 0
     members = {
-        str(member.serialization.get("name", name)): (name, converter(member)) for name, member in shape.members.items()
+        str(member.serialization.get("name", name)): (name, converter(member, least))
+        for name, member in shape.members.items()
     }
     names = [name for name in essential if shape.members[name].type_name == "string"]
 
@@ -183,10 +214,10 @@ def _text(element: Element) -> str:
     return text
 
 
-def _whole(largest: int) -> Convert:
+def _whole(largest: int, least: int) -> Convert:
     def convert(element: Element) -> int:
         number = int(_text(element) or 0)
-        if not 0 <= number < largest:
+        if not least <= number < largest:
             raise ValueError(f"{element.tag} is out of range")
         return number
 

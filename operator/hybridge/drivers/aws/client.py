@@ -69,6 +69,7 @@ class Client:
         """Sends nothing. Refused: SECRET_NOT_FOUND when keys are missing, INVALID_SPEC, TLS_NOT_VERIFIED."""
         self.region = str(settings.cloud["region"])
         self.caller = ""
+        self._account = ""
         self._local = threading.local()
         self._settings = settings
         self._pool = _pool(settings)
@@ -132,7 +133,13 @@ class Client:
         if not _ACCOUNT.fullmatch(account):
             raise errors.unreadable("GetCallerIdentity", ValueError("it names no account"))
         self.caller = str(answer["Arn"])
+        self._account = account
         return account
+
+    @property
+    def account(self) -> str:
+        """The number of the account, asked for once."""
+        return self._account or self.identify()
 
     def send(self, service: BaseClient, operation: str, words: dict[str, Any]) -> dict[str, Any]:
         """One rate-limited and metered request. Every failure is a CloudError."""

@@ -14,13 +14,25 @@ from hybridge.drivers.aws import attachments, disks, errors, permissions
 from hybridge.drivers.aws.catalogue import Catalogue
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
+from hybridge.drivers.aws.firewalls import Firewalls
+from hybridge.drivers.aws.images import Images
 from hybridge.drivers.aws.machines import PAGE, Machines
 from hybridge.drivers.aws.mapping import Seen
+from hybridge.drivers.aws.membership import Membership
+from hybridge.drivers.aws.networks import Networks
 from hybridge.drivers.aws.pages import Pages
 from hybridge.drivers.aws.placement import Placement
+from hybridge.drivers.aws.snapshots import Snapshots
+from hybridge.drivers.aws.survey import Survey
 from hybridge.drivers.aws.volumes import Volumes
 from hybridge.drivers.aws.zones import Zones
-from hybridge.drivers.base import Connection, Portion, Settings, Sweep, SweepRequest
+from hybridge.drivers.base import (
+    Connection,
+    Portion,
+    Settings,
+    Sweep,
+    SweepRequest,
+)
 
 #: Version of the EC2 API.
 VERSION = "2016-11-15"
@@ -47,7 +59,12 @@ class Driver:
         self._instances = Pages(self._client.shape("DescribeInstances"))
         placement = Placement(self._zones, settings.defaults)
         self.volumes = Volumes(self._client, placement, self._disks)
-        self.machines = Machines(self._client, self._catalogue, self._zones, self._disks, placement)
+        self.networks = Networks(self._client, placement, self._zones)
+        self.images = Images(self._client)
+        membership = Membership(self._client)
+        self.firewalls = Firewalls(self._client, self._zones, membership, self._network)
+        self.snapshots = Snapshots(self._client)
+        self.machines = Machines(self._client, self._catalogue, self._zones, self._disks, placement, membership)
 
     def check(self) -> Connection:
         """Who the credentials are (STS), whether they may list instances of the region, and what they may not do."""
@@ -64,14 +81,18 @@ class Driver:
     def sweep(self, request: SweepRequest) -> Sweep:
         """All instances, a request for each 1000; disks and names of subnets when they are older than anybody accepts.
 
-        Volumes are all disks, so they are read each time where they are asked for. Tasks cost a request together while
-        volumes are being changed. Disks of instances that somebody else has made since, or whose launch had no answer, are
-        read as well: a disk of unknown size would differ from no spec.
+        Volumes are all disks, so they are read each time where they are asked for. Networks cost three requests more: of
+        subnets, VPCs and route tables, while who is in them shows in the instances. Images cost a request, and another one
+        for those of other accounts that are due; firewalls and snapshots cost one each. Tasks cost a request together while
+        volumes are being changed, and one while images are imported. Disks of instances that somebody else has made since,
+        or whose launch had no answer, are read as well: a disk of unknown size would differ from no spec.
         """
         before, now = self._client.sent, time.time()
         portions: dict[CloudKind, Portion[CloudObject]] = {}
         # Before the volumes: what has been changed by now is seen as it is then.
         tasks = dict(self.volumes.follow(request.tasks, now))
+        survey = Survey(request, self.networks, self.images, self.firewalls, self.snapshots)
+        tasks.update(survey.tasks)
         volumes = CloudKind.VOLUME in request.kinds
         if volumes:
             portions[CloudKind.VOLUME] = Portion(self.volumes.all(), full=True)
@@ -87,11 +108,13 @@ class Driver:
         concerned = [task for task in request.tasks if attachments.is_mine(task)]
         sight: dict[str, Seen] = {}
         for found in self._pages():
+            survey.see(found)
             if concerned:
                 sight.update({seen.machine.id: seen for seen in found})
             self._disks.read({volume for seen in found if (volume := self._wanted(seen, due, request))})
             machines.update({machine.id: machine for machine in self.machines.complete(found)})
         portions[CloudKind.MACHINE] = Portion(machines, full=True)
+        portions.update(survey.portions)
         tasks.update({task.id: attachments.judged(task, sight, now) for task in concerned})
         return Sweep(portions, tasks, requests=self._client.sent - before)
 

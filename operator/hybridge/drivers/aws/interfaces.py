@@ -22,6 +22,7 @@ from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch, mapping
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.mapping import JOURNAL, Interface, Seen, Subnet
+from hybridge.drivers.aws.membership import Membership
 
 #: Tag of an interface that was made for an instance that existed: its id.
 MACHINE = f"{PREFIX}machine"
@@ -90,8 +91,9 @@ def match(have: Sequence[Interface], want: Sequence[str]) -> Match:
 class Interfaces:
     """Changes them. Every method can be repeated, and takes up what an earlier call did not end."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, membership: Membership) -> None:
         self._client = client
+        self._membership = membership
 
     def change(self, seen: Seen, spec: MachineSpec, subnets: Sequence[Subnet], marker: Marker) -> None:
         """Brings all interfaces but the first to ``spec.networks``, of which ``subnets`` are the subnets.
@@ -150,10 +152,23 @@ class Interfaces:
                 self._tie(one.id, one.attachment)
 
     def regroup(self, seen: Seen, groups: Collection[str]) -> None:
-        """Gives all interfaces of an instance these security groups."""
+        """Gives all interfaces of an instance these security groups; those that Firewalls gave them stay.
+
+        Raises Refused (INVALID_SPEC) when one of ``groups`` is a Firewall's.
+        """
+        given = {group for nic in seen.interfaces or () for group in nic.groups}
+        ours = {*self._membership.firewalls([*given, *groups])}
+        if named := sorted(ours & {*groups}):
+            raise Refused(
+                Reason.INVALID_SPEC,
+                f"spec.aws.securityGroupIDs: {', '.join(named)} belongs to a Firewall, which chooses its"
+                " machines by their labels",
+            )
         for nic in seen.interfaces or ():
-            if set(nic.groups) != set(groups):
-                self._client.call("ModifyNetworkInterfaceAttribute", NetworkInterfaceId=nic.id, Groups=[*groups])
+            kept = [group for group in nic.groups if group in ours]
+            if set(nic.groups) != {*groups, *kept}:
+                words = [*groups, *kept]
+                self._client.call("ModifyNetworkInterfaceAttribute", NetworkInterfaceId=nic.id, Groups=words)
 
     def of(self, machine_id: str, marker: Marker) -> list[str]:
         """The ids of the interfaces of this instance that carry this marker."""
@@ -171,8 +186,13 @@ class Interfaces:
         self, seen: Seen, journal: Journal, nic: Nic, subnet: Subnet, spec: MachineSpec, marker: Marker, place: int
     ) -> str:
         words: dict[str, Any] = {"SubnetId": subnet.id, "Description": f"{nic.name} of {seen.machine.id}"}
-        if groups := spec.options.get("securityGroupIDs"):
-            words["Groups"] = groups
+        groups = spec.options.get("securityGroupIDs")
+        first = next(iter(seen.interfaces or ()), None)
+        kept = self._membership.firewalls(first.groups) if first else []
+        if groups or kept:
+            # What Firewalls gave the machine its further interfaces have as well.
+            assert groups is None or isinstance(groups, list | tuple)
+            words["Groups"] = [*groups, *kept] if groups else [*(first.groups if first else ())]
         if nic.addresses:
             words["PrivateIpAddress"] = launch.private_address(nic)
         tags = mapping.words({**marker.pairs(), MACHINE: seen.machine.id, mapping.NAME: seen.machine.name})

@@ -12,9 +12,9 @@ from hybridge.core.cloudinit import render
 from hybridge.core.errors import Refused
 from hybridge.core.identity import PREFIX, Marker
 from hybridge.core.machine import MachineSpec, Nic
+from hybridge.core.managed import ManagedSpec
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
-from hybridge.core.volume import VolumeSpec
 from hybridge.drivers.aws import mapping
 from hybridge.drivers.aws.mapping import Disk
 from hybridge.drivers.aws.offers import GIB, Image
@@ -70,7 +70,7 @@ def check_known(where: str, given: Mapping[str, object], known: Collection[str])
             )
 
 
-def check_tags(spec: MachineSpec | VolumeSpec) -> None:
+def check_tags(spec: MachineSpec | ManagedSpec) -> None:
     """Refused when ``spec.tags`` holds keys that are not the user's."""
     for key in spec.tags:
         if key == mapping.NAME:

@@ -21,6 +21,7 @@ from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.disks import Disks
 from hybridge.drivers.aws.interfaces import MACHINE, Interfaces
 from hybridge.drivers.aws.mapping import JOURNAL, Seen
+from hybridge.drivers.aws.membership import Membership
 from hybridge.drivers.aws.placement import Placement
 from hybridge.drivers.aws.zones import Zones
 from hybridge.drivers.base import Prepared, Started
@@ -57,14 +58,23 @@ class Machines:
         },
     )
 
-    def __init__(self, client: Client, catalogue: Catalogue, zones: Zones, disks: Disks, placement: Placement) -> None:
+    def __init__(
+        self,
+        client: Client,
+        catalogue: Catalogue,
+        zones: Zones,
+        disks: Disks,
+        placement: Placement,
+        membership: Membership,
+    ) -> None:
         self._client = client
         self._catalogue = catalogue
         self._disks = disks
         self._zones = zones
         self._placement = placement
+        self._membership = membership
         self._changes = Changes(client, catalogue, disks)
-        self._interfaces = Interfaces(client)
+        self._interfaces = Interfaces(client, membership)
         self._attachments = Attachments(client)
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
@@ -101,7 +111,7 @@ class Machines:
         if asked := launch.root_disk(words):
             self._disks.launched(made[0].machine.id, asked)
         # Nothing more is asked: an error from here on would look like a create that failed.
-        machine = self._disks.complete(made[0], self._catalogue.known, self._zones.known_networks)
+        machine = self._disks.complete(self._membership.own(made[0]), self._catalogue.known, self._zones.known_networks)
         return Started(machine.id, replace(machine, marker=marker, name=intent.name))
 
     def find(self, marker: Marker, intent: Intent | None) -> list[Machine]:
@@ -207,6 +217,10 @@ class Machines:
             raise
         return _changed(machine, answer.get("TerminatingInstances", []))
 
+    def revert(self, machine: Machine, snapshot_id: str) -> Started[Machine]:
+        """See the port."""
+        raise Refused(Reason.UNSUPPORTED, f"EC2 does not take {machine.id} back to {snapshot_id}: make a Volume of it")
+
     def close(self) -> None:
         """Nothing of its own is open."""
 
@@ -214,7 +228,7 @@ class Machines:
         """The machines with what only other calls tell; what is known of types and subnets is not asked again."""
         types = self._catalogue.types({seen.machine.instance_type for seen in found if seen.machine.instance_type})
         networks = self._zones.networks({subnet for seen in found for subnet in seen.subnets})
-        return [self._disks.complete(seen, types, networks) for seen in found]
+        return [self._disks.complete(self._membership.own(seen), types, networks) for seen in found]
 
     # ------------------------------------------------------------------- parts
 

@@ -67,7 +67,7 @@ class _NoDryRun(Exception):
 
 
 def check(client: Client, network: str | None) -> Lacking:
-    """Some 30 requests, none of which changes anything. ``network``: the subnet that machines get by default.
+    """Some 45 requests, none of which changes anything. ``network``: the subnet that machines get by default.
 
     Raises CloudError; NOT_PERMITTED when instances may not even be listed.
     """
@@ -123,6 +123,12 @@ _READS = (
     _Probe("DescribeVolumes", "seeing disks"),
     _Probe("DescribeVolumesModifications", "changing volumes", feature=True),
     _Probe("DescribeNetworkInterfaces", "deleting and detaching machines"),
+    _Probe("DescribeVpcs", "networks", feature=True),
+    _Probe("DescribeRouteTables", "networks", feature=True),
+    _Probe("DescribeInternetGateways", "networks", feature=True),
+    _Probe("DescribeSecurityGroups", "firewalls", feature=True),
+    _Probe("DescribeSnapshots", "snapshots and images", feature=True),
+    _Probe("DescribeImportImageTasks", "importing images", feature=True),
     _Probe("DescribeAvailabilityZones", "choosing zones", feature=True),
     _Probe("DescribeInstanceTypeOfferings", "choosing zones", {"LocationType": "availability-zone"}, feature=True),
     _Probe("DescribeIamInstanceProfileAssociations", "changing instance profiles", feature=True, dry=False),
@@ -146,6 +152,10 @@ def _changes(client: Client, machine: Seen | None, image: str, network: str | No
         subnet = subnet or nic.subnet
     if machine and machine.facts.zone:
         yield from _volumes(instance, machine.facts.zone, _disk(client))
+    yield from _networks()
+    yield from _images(instance, image)
+    yield from _firewalls()
+    yield from _snapshots(instance, volume)
     yield _ours("StartInstances", "starting machines", InstanceIds=[instance])
     yield _Probe("RunInstances", "making machines", _launch(image, kind, subnet))
     yield _ours("StopInstances", "stopping machines", InstanceIds=[instance])
@@ -180,6 +190,47 @@ def _volumes(instance: str, zone: str, volume: str | None) -> Iterator[_Probe]:
     yield _ours("CreateVolume", "making volumes", feature=True, **words)
 
 
+def _networks() -> Iterator[_Probe]:
+    """In a VPC that nothing has. What changes networks the shipped policy allows on marked ones alone: it is not tried."""
+    for operation, kind, words in (
+        ("CreateSubnet", "subnet", {"VpcId": f"vpc-{_NONE}", "CidrBlock": "10.0.0.0/28"}),
+        ("CreateRouteTable", "route-table", {"VpcId": f"vpc-{_NONE}"}),
+        ("CreateInternetGateway", "internet-gateway", {}),
+        ("CreateVpc", "vpc", {"CidrBlock": "10.0.0.0/28"}),
+    ):
+        tags = [{"ResourceType": kind, "Tags": mapping.words({OWNER: "permissions"})}]
+        yield _Probe(operation, "making networks", {**words, "TagSpecifications": tags}, feature=True)
+
+
+def _images(instance: str, image: str) -> Iterator[_Probe]:
+    """What takes them away is allowed on marked ones alone: it is not tried."""
+    marks = mapping.words({OWNER: "permissions"})
+    tags = [{"ResourceType": kind, "Tags": marks} for kind in ("image", "snapshot")]
+    source, name = {"SourceImageId": image, "SourceRegion": "us-east-1"}, "hybridge-permissions"
+    disk = {"Format": "raw", "UserBucket": {"S3Bucket": name, "S3Key": "none"}}
+    task = [{"ResourceType": "import-image-task", "Tags": marks}]
+    made = "making images"
+    yield _Probe("DescribeImageAttribute", "images", {"ImageId": image, "Attribute": "description"}, feature=True)
+    yield _Probe("ImportImage", made, {"DiskContainers": [disk], "TagSpecifications": task}, feature=True)
+    yield _Probe("CopyImage", made, {**source, "Name": name, "TagSpecifications": tags}, feature=True)
+    words = {"InstanceId": instance, "Name": name, "NoReboot": True, "TagSpecifications": tags}
+    yield _ours("CreateImage", made, feature=True, **words)
+
+
+def _firewalls() -> Iterator[_Probe]:
+    """In a VPC that nothing has; changes are allowed on marked ones alone, and are not tried."""
+    tags = [{"ResourceType": "security-group", "Tags": mapping.words({OWNER: "permissions"})}]
+    words = {"GroupName": "hybridge-permissions", "Description": "a dry run", "VpcId": f"vpc-{_NONE}"}
+    yield _Probe("CreateSecurityGroup", "making firewalls", {**words, "TagSpecifications": tags}, feature=True)
+
+
+def _snapshots(instance: str, volume: str) -> Iterator[_Probe]:
+    marks = {"TagSpecifications": [{"ResourceType": "snapshot", "Tags": mapping.words({OWNER: "permissions"})}]}
+    yield _ours("CreateSnapshot", "taking snapshots", feature=True, VolumeId=volume, **marks)
+    words = {"InstanceSpecification": {"InstanceId": instance}, **marks}
+    yield _ours("CreateSnapshots", "taking snapshots", feature=True, **words)
+
+
 def _launch(image: str, kind: str, subnet: str | None) -> Mapping[str, Any]:
     """A launch that is tagged as ours are, so that the permission to tag counts too."""
     tags = mapping.words({OWNER: "permissions"})
@@ -203,11 +254,18 @@ def _denied(client: Client, probe: _Probe) -> str | None:
     except CloudError as error:
         if error.reason is Reason.AUTHENTICATION_FAILED:
             raise
-        cause = error.__cause__
-        if error.reason is not Reason.NOT_PERMITTED or not isinstance(cause, ClientError):
-            return None
-        named = _ACTION.search(cause.response.get("Error", {}).get("Message", ""))
-        return named.group(1) if named else f"ec2:{probe.operation}"
+        return _named(probe, error)
     if probe.dry:
         raise _NoDryRun
     return None
+
+
+def _named(probe: _Probe, error: CloudError) -> str | None:
+    """The action that an error says is denied. Apart from where it is caught: what stands there in its stack must not know
+    its cause by name, or all of it stays until the interpreter looks for cycles.
+    """
+    cause = error.__cause__
+    if error.reason is not Reason.NOT_PERMITTED or not isinstance(cause, ClientError):
+        return None
+    named = _ACTION.search(cause.response.get("Error", {}).get("Message", ""))
+    return named.group(1) if named else f"ec2:{probe.operation}"

@@ -102,6 +102,15 @@ class Placement:
             raise Refused(Reason.CAPACITY, "no zone of the region is up")
         return Placed(zone=min(up), why=f"{min(up)}: the first zone of the region")
 
+    def area(self, wanted: str | None, field: str) -> Placed:
+        """The zone of what EC2 itself puts somewhere where nobody says. Refused: NOT_FOUND, CAPACITY."""
+        if wanted:
+            self._admit(wanted, field)
+            return Placed(zone=wanted)
+        if given := self._defaults.get("zone"):
+            return Placed(zone=given, why=f"{given}: the Provider's default zone")
+        return Placed(why="EC2 chooses the zone")
+
     def full(self, kind: str, zone: str) -> None:
         """EC2 has just said that it has no room for this type there."""
         with self._lock:
@@ -109,12 +118,12 @@ class Placement:
 
     # ------------------------------------------------------------------- parts
 
-    def _admit(self, zone: str) -> None:
+    def _admit(self, zone: str, field: str = "spec.placement.zone") -> None:
         states = self._zones.states()
         if zone not in states:
-            raise Refused(Reason.NOT_FOUND, f"spec.placement.zone: {not_found('zone', zone, states)}")
+            raise Refused(Reason.NOT_FOUND, f"{field}: {not_found('zone', zone, states)}")
         if states[zone] not in _UP:
-            raise Refused(Reason.CAPACITY, f"spec.placement.zone asks for {zone}, which is {states[zone]} in EC2")
+            raise Refused(Reason.CAPACITY, f"{field} asks for {zone}, which is {states[zone]} in EC2")
 
     def _common(self, names: Sequence[str]) -> dict[str, tuple[Subnet, ...]]:
         """The zones in which all these networks have a subnet, and their subnets there."""

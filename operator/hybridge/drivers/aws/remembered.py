@@ -35,6 +35,11 @@ class Remembered(Generic[T]):
             self._known[key] = (self._clock(), answer)
             return answer
 
+    def put(self, key: str, answer: T) -> None:
+        """An answer that somebody has just looked up in another way."""
+        with self._lock:
+            self._known = {**self._known, key: (self._clock(), answer)}
+
     def forget(self) -> None:
         """Nothing is believed any more; each answer is looked up again when it is wanted."""
         with self._lock:

@@ -8,22 +8,27 @@ from typing import TypeVar
 
 from hybridge.core.identity import KEYS, Marker
 from hybridge.core.machine import Machine, MachineSpec
-from hybridge.core.volume import Volume, VolumeSpec
+from hybridge.core.managed import ManagedObject, ManagedSpec
 from hybridge.drivers.aws import launch, mapping
 from hybridge.drivers.aws.client import Client
 
-T = TypeVar("T", Machine, Volume)
+T = TypeVar("T", bound=Machine | ManagedObject)
 
 
-def retag(client: Client, found: T, spec: MachineSpec | VolumeSpec, fields: Collection[str]) -> T:
-    """The name and the user's tags, in one CreateTags; what is so already is not asked for. Gives it as it is then."""
+def retag(
+    client: Client, found: T, spec: MachineSpec | ManagedSpec, fields: Collection[str], parts: Sequence[str] = ()
+) -> T:
+    """The name and the user's tags, in one CreateTags; what is so already is not asked for. Gives it as it is then.
+
+    ``parts``: ids of what belongs to it and is tagged as it is.
+    """
     launch.check_tags(spec)
     tags = spec.tags if "tags" in fields else {}
     new = {key: value for key, value in tags.items() if found.tags.get(key) != value}
     name = spec.name if "name" in fields else found.name
     words = new if name == found.name else {**new, mapping.NAME: name}
     if words:
-        client.call("CreateTags", Resources=[found.id], Tags=mapping.words(words))
+        client.call("CreateTags", Resources=[found.id, *parts], Tags=mapping.words(words))
     return replace(found, name=name, tags={**found.tags, **new})
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from hybridge.core.errors import Refused
 from hybridge.core.machine import Known
@@ -25,6 +26,9 @@ _FRESH = 5.0
 #: Seconds after which all subnets are read again for the sake of one that is not among them.
 _FRESH_WORDS = 60.0
 
+#: With what ids of subnets begin.
+_SUBNET = "subnet-"
+
 
 class Zones:
     """Zones and subnets of one region. Safe from several threads."""
@@ -42,6 +46,9 @@ class Zones:
         Refused: NOT_FOUND with near names, INVALID_SPEC when the name says too little.
         """
         found = self._find_subnets(lambda subnet: wanted in {subnet.id, subnet.name})
+        if not found and wanted.startswith(_SUBNET):
+            # It may have been made since, by ourselves for a Network.
+            found = self._read_subnet(wanted)
         if not found:
             known = [subnet.name or subnet.id for subnet in self._all_subnets(SUBNET_AGE)]
             raise Refused(Reason.NOT_FOUND, not_found("subnet", wanted, known))
@@ -100,6 +107,10 @@ class Zones:
         """The subnets that were read so far, as ``networks`` tells them."""
         return self._networks[1]
 
+    def read(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """All subnets, as somebody else has just read them."""
+        self._subnets.put("all", tuple(map(mapping.subnet, found)))
+
     def zone_of(self, subnet_id: str | None) -> str | None:
         """The zone of a subnet, as far as it was read so far."""
         found = self._subnets.last("all") or ()
@@ -120,6 +131,15 @@ class Zones:
 
     def _all_subnets(self, age: float) -> tuple[Subnet, ...]:
         return self._subnets.get("all", age, self._read_subnets)
+
+    def _read_subnet(self, subnet_id: str) -> list[Subnet]:
+        try:
+            answer = self._client.call("DescribeSubnets", SubnetIds=[subnet_id])
+        except Refused as refused:
+            if refused.reason is Reason.NOT_FOUND:
+                return []
+            raise
+        return [mapping.subnet(subnet) for subnet in answer.get("Subnets", [])]
 
     def _read_subnets(self) -> tuple[Subnet, ...]:
         pages = self._client.pages("DescribeSubnets", "Subnets", size=1000)

@@ -98,6 +98,26 @@ class TaskStatus(Struct, gc=False):
     exitstatus: Word = ""
 
 
+class SnapshotRow(Struct, gc=False):
+    """An item of ``GET …/snapshot`` of a guest; ``current`` is the guest itself. ``snaptime`` in Unix seconds.
+
+    ``snapstate`` is ``prepare`` or ``delete`` while it is not finished.
+    """
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=64)]
+    parent: Word = ""
+    description: Value = ""
+    snaptime: Number = 0
+    vmstate: Number = 0
+    snapstate: Word = ""
+
+
+class SnapshotWords(Struct, gc=False):
+    """``GET …/snapshot/{name}/config``."""
+
+    description: Value = ""
+
+
 class LogLine(Struct, gc=False):
     """A line of ``GET …/tasks/{upid}/log``."""
 

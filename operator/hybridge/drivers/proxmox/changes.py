@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
+from hybridge.core.identity import Marker, replace_notes
 from hybridge.core.machine import MachineSpec, Nic
 from hybridge.core.machine_diff import wanted_settings
 from hybridge.core.reasons import Reason
@@ -66,6 +67,22 @@ def labels(spec: MachineSpec, words: Words) -> Values:
     present = tags.split(words.get("tags", ""))
     merged = tags.merge(present, spec.tags)
     return {} if sorted(present) == tags.split(merged) else {"tags": merged}
+
+
+def marked(words: Words, marker: Marker | None) -> Values:
+    """The notes with another marker, or none. Our tag comes and goes with it."""
+    notes, present = words.get("description", "").rstrip("\n"), words.get("tags", "")
+    others = sorted({*tags.split(present)} - {tags.OURS})
+    wanted = {
+        "description": replace_notes(notes, marker),
+        "tags": tags.merge(others, {}) if marker else ";".join(others),
+    }
+    before = {"description": notes, "tags": ";".join(sorted(tags.split(present)))}
+    values: Values = {key: text for key, text in wanted.items() if text and text != before[key]}
+    gone = [key for key, text in wanted.items() if before[key] and not text]
+    if gone:
+        values["delete"] = ",".join(gone)
+    return values
 
 
 def growth(spec: MachineSpec, words: Words) -> tuple[str, int] | None:

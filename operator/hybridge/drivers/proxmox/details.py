@@ -110,6 +110,43 @@ class Book:
         with self._lock:
             return [vmid for vmid, known in self._known.items() if any(one == volume for one, _ in known.details.lent)]
 
+    def clones(self) -> dict[str, list[str]]:
+        """The guests that are linked clones, by the VMID of their template, as they were last read."""
+        found: dict[str, list[str]] = {}
+        with self._lock:
+            for vmid, known in self._known.items():
+                for base in known.details.bases:
+                    found.setdefault(base, []).append(vmid)
+        return found
+
+    def guarded(self) -> list[str]:
+        """The guests with a marker all of whose interfaces go through the firewall, as they were last read."""
+        with self._lock:
+            found = [vmid for vmid, known in self._known.items() if known.details.guarded]
+            return [vmid for vmid in found if self._known[vmid].details.marker is not None]
+
+    def parents(self) -> dict[str, str]:
+        """The guests that build on a snapshot, with its name, as they were last read; templates do not count."""
+        with self._lock:
+            found = {vmid: known.details for vmid, known in self._known.items() if known.details.parent}
+            return {vmid: details.parent for vmid, details in found.items() if not details.template}
+
+    def in_making(self) -> list[str]:
+        """The guests that are to become Images, as they were last read."""
+        with self._lock:
+            return [vmid for vmid, known in self._known.items() if known.details.making]
+
+    def plugged(self) -> dict[str, list[str]]:
+        """The guests that are, or will be, in each bridge or vnet, as they were last read; templates do not count."""
+        found: dict[str, list[str]] = {}
+        with self._lock:
+            for vmid, known in self._known.items():
+                if not known.details.template:
+                    ports = (*known.details.now.ports, *known.details.next.ports)
+                    for name in dict.fromkeys(name for port in ports for name in port.network):
+                        found.setdefault(name, []).append(vmid)
+        return found
+
     def could_be_ours(self, row: Resource) -> bool:
         """Whether a marker is to be expected on a guest: it has our tag, or one of our VMIDs."""
         return row.vmid in self._ids or (tags.OURS in row.tags and tags.OURS in tags.split(row.tags))

@@ -16,16 +16,33 @@ from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine, Power
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.base import Connection, Portion, Settings, Sweep, SweepRequest, Usage
+from hybridge.drivers.base import (
+    Connection,
+    Portion,
+    Settings,
+    Sweep,
+    SweepRequest,
+    Usage,
+)
 from hybridge.drivers.proxmox import permissions
 from hybridge.drivers.proxmox.answers import Certificate, Member, Resource, Version
+from hybridge.drivers.proxmox.chains import Chains
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
+from hybridge.drivers.proxmox.firewalls import Firewalls
+from hybridge.drivers.proxmox.gallery import Gallery
+from hybridge.drivers.proxmox.groups import Groups
+from hybridge.drivers.proxmox.guards import Guards
 from hybridge.drivers.proxmox.listing import Listing
 from hybridge.drivers.proxmox.machines import Machines
 from hybridge.drivers.proxmox.mapping import machine, plain, power
+from hybridge.drivers.proxmox.networks import Networks
 from hybridge.drivers.proxmox.picture import Picture
-from hybridge.drivers.proxmox.tasks import MOVES, guest_of, poll
+from hybridge.drivers.proxmox.sdn import Sdn
+from hybridge.drivers.proxmox.segments import Segments
+from hybridge.drivers.proxmox.snapshots import Snapshots
+from hybridge.drivers.proxmox.tasks import CHAINED, MOVES, guest_of, poll
+from hybridge.drivers.proxmox.templates import Templates
 from hybridge.drivers.proxmox.volumes import Volumes
 
 _log = logging.getLogger(__name__)
@@ -56,7 +73,17 @@ class Driver:
         self._client = self._estate.client
         self._listing = Listing(self._estate)
         self.volumes = Volumes(self._estate, self._listing, settings)
-        self.machines = Machines(self._estate, self._listing, settings)
+        sdn = Sdn(self._estate)
+        self._segments = Segments(self._estate, sdn)
+        self.networks = Networks(self._estate, self._segments, sdn)
+        self._gallery = Gallery(self._estate)
+        self.images = Templates(self._estate, self._gallery, settings)
+        guards = Guards(self._estate)
+        self._groups = Groups(self._estate, guards)
+        self.firewalls = Firewalls(self._estate, self._groups, guards)
+        self._chains = Chains(self._estate)
+        self.snapshots = Snapshots(self._estate, self._chains)
+        self.machines = Machines(self._estate, self._listing, self.snapshots, settings)
         #: Guests are read one by one, and their agents answer slowly or not at all: not one after the other.
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"{settings.provider}-reader")
 
@@ -80,7 +107,9 @@ class Driver:
     def sweep(self, request: SweepRequest) -> Sweep:
         """See the port: one request for all guests, one for all tasks, and some readings of guests in detail.
 
-        Volumes cost one for each shared storage of images, and one a node for each other.
+        Volumes cost one for each shared storage of images, and one a node for each other; networks cost two, and images
+        what it takes to read templates that were never read, or not for long; firewalls cost two, and what is read of rules
+        and guests likewise; snapshots what it takes to read the guests that have some.
         """
         before = self._client.sent
         picture = self._estate.look()
@@ -100,6 +129,18 @@ class Driver:
         listed = 0
         if CloudKind.VOLUME in request.kinds:
             portions[CloudKind.VOLUME], listed = self._listing.sweep(picture, machines, self._readers.map)
+        if CloudKind.NETWORK in request.kinds:
+            portions[CloudKind.NETWORK], besides = self._segments.sweep(picture, self._readers.map)
+            listed += besides
+        if CloudKind.IMAGE in request.kinds:
+            portions[CloudKind.IMAGE], besides = self._gallery.sweep(picture, request, self._readers.map)
+            listed += besides
+        if CloudKind.FIREWALL in request.kinds:
+            portions[CloudKind.FIREWALL], besides = self._groups.sweep(picture, request, self._readers.map)
+            listed += besides
+        if CloudKind.SNAPSHOT in request.kinds:
+            portions[CloudKind.SNAPSHOT], besides = self._chains.sweep(picture, request, self._readers.map)
+            listed += besides
         return Sweep(
             usage={vmid: Usage(row.cpu, row.mem) for vmid, row in picture.guests.items() if not row.template},
             portions=portions,
@@ -140,9 +181,13 @@ class Driver:
             return
         succeeded = task.state is TaskState.SUCCEEDED
         self._estate.powers.ended(task.id, time.monotonic(), succeeded=succeeded)
-        if task.reason is Reason.NAME_TAKEN and task.result:
+        if task.operation == "Snapshot" and task.error and succeeded and task.result:
+            self._chains.note_loud(task.result)
+        if task.reason is Reason.NAME_TAKEN and task.result and task.result.isdigit():
             self._estate.vmids.lose(int(task.result))
         guest = guest_of(task.id)
+        if guest and task.operation in CHAINED:
+            self._chains.forget(guest)
         if guest and (not succeeded or task.operation in MOVES):
             self._estate.book.forget(guest)
 

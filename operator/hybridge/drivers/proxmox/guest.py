@@ -17,6 +17,7 @@ _DRIVE = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate)\d+")
 #: (datacenter option ``next-id``).
 LENDER = 999_999_999
 _LENT = re.compile(rf"[^:]+:(?:{LENDER}/)?vm-{LENDER}-[^/]+")
+_OWNERS = re.compile(r"(?:vm|base)-(\d+)-")
 _BOOTABLE = re.compile(r"(?:ide|sata|scsi|virtio)\d+")
 _NET = re.compile(r"net\d+")
 _NIC_MODEL = re.compile(r"(?:e1000\S*|i825\S+|ne2k\S*|pcnet|rtl8139|virtio|vmxnet3)")
@@ -149,6 +150,19 @@ def cloud_init_drive(words: Words) -> Drive | None:
     return next((drive for drive in drives(words) if drive.cloud_init), None)
 
 
+def bases(words: Words) -> tuple[str, ...]:
+    """The VMIDs of the templates on whose disks those of the guest build: it is a linked clone."""
+    found = (_OWNERS.findall(drive.volume)[:-1] for drive in drives(words) if "base-" in drive.volume)
+    return tuple(dict.fromkeys(owner for owners in found for owner in owners))
+
+
+def made_at(words: Words) -> float | None:
+    """When the guest was made, in Unix seconds, where PVE tells it (since 7.2)."""
+    _, options = properties(words.get("meta", ""), "")
+    made = options.get("ctime", "")
+    return float(made) if made.isdigit() and len(made) <= _LONGEST_SIZE else None
+
+
 def place_for_cd(words: Words) -> str | None:
     """Where a seed goes: instead of PVE's own cloud-init CD, else into a drive that is empty or missing."""
     own = cloud_init_drive(words)
@@ -188,6 +202,11 @@ def net(value: str) -> Net:
     model = options.pop("model", model)
     bridge, tag = options.pop("bridge", None), options.pop("tag", None)
     return Net(model or "virtio", address, bridge, tag, options)
+
+
+def unguarded(words: Words) -> list[str]:
+    """Keys of the network interfaces that do not go through PVE's firewall."""
+    return [key for key in nics(words) if net(words[key]).rest.get("firewall", "0") not in _TRUE]
 
 
 def cpus(words: Words) -> int:

@@ -13,7 +13,8 @@ from hybridge.drivers.proxmox.guest import Net, Values, Words, net, nics
 def interfaces(wanted: Sequence[Nic], bridges: Sequence[str], words: Words, uuid: str, vlan: str | None) -> Values:
     """The network interfaces, in order; those that the guest has beyond them go. A MAC that exists is kept.
 
-    A tag belongs to the bridge, and everything else to the interface: it stays when only the bridge changes.
+    A tag belongs to the bridge, and everything else to the interface: it stays when only the bridge changes. ``vlan``: that
+    of interfaces which do not say theirs.
     """
     values: Values = {}
     keys = nics(words)
@@ -22,7 +23,7 @@ def interfaces(wanted: Sequence[Nic], bridges: Sequence[str], words: Words, uuid
         present = net(words[key]) if key in words else Net()
         address = (nic.mac or present.mac or _made_up_mac(uuid, index)).upper()
         stays = present.bridge == bridge
-        tag = vlan or (present.tag if stays else None)
+        tag = vlan or (present.tag if stays else None) if nic.vlan is None else nic.vlan or None
         rest = present.rest if stays else {name: text for name, text in present.rest.items() if name != "trunks"}
         interface = replace(present, mac=address, bridge=bridge, tag=tag, rest=rest)
         if interface != present:

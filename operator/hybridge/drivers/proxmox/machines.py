@@ -12,14 +12,14 @@ from dataclasses import replace
 
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import Busy, CloudError, IdTaken, NotProven, Refused
-from hybridge.core.identity import Marker, replace_notes, write_notes
+from hybridge.core.identity import Marker, write_notes
 from hybridge.core.machine import Machine, MachineSpec, Power, PowerOff, Traits
 from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task
 from hybridge.drivers.base import Prepared, Settings, Started
 from hybridge.drivers.marked import same_owner
-from hybridge.drivers.proxmox import changes, seed, tags
+from hybridge.drivers.proxmox import changes, seed
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.guest import AT_ONCE, Configuration, Values
@@ -33,6 +33,7 @@ from hybridge.drivers.proxmox.proof import compare, confirm_absence, is_being_ma
 from hybridge.drivers.proxmox.seed import Seed
 from hybridge.drivers.proxmox.seeds import Seeds
 from hybridge.drivers.proxmox.settings import CHANGES, NODE, POOL, RENDERED
+from hybridge.drivers.proxmox.snapshots import Snapshots
 from hybridge.drivers.proxmox.switch import Switch
 from hybridge.drivers.proxmox.tasks import begun
 
@@ -40,7 +41,7 @@ from hybridge.drivers.proxmox.tasks import begun
 class Machines:
     """See ``hybridge.drivers.base.MachineDriver``."""
 
-    def __init__(self, estate: Estate, listing: Listing, settings: Settings) -> None:
+    def __init__(self, estate: Estate, listing: Listing, snapshots: Snapshots, settings: Settings) -> None:
         self.traits = Traits(
             exact_sizes=True,
             delete_needs_stop=True,
@@ -50,6 +51,7 @@ class Machines:
             token_lifetime=86400.0,
             block="proxmox",
             changes=CHANGES,
+            reverts=True,
         )
         self._estate = estate
         self._client = estate.client
@@ -57,6 +59,7 @@ class Machines:
         self._seeds = Seeds(estate.client)
         self._lending = Lending(estate, listing)
         self._switch = Switch(estate)
+        self._snapshots = snapshots
         self._moves = Moves(estate, 2 * settings.sweep_interval)
         self._defaults = settings.defaults
 
@@ -175,19 +178,7 @@ class Machines:
         node, configuration = self._read(machine)
         carried = marker_of(configuration)
         compare(machine, carried if marker is not None and carried == marker else machine.marker, configuration)
-        notes = configuration.upcoming.get("description", "").rstrip("\n")
-        present = configuration.upcoming.get("tags", "")
-        others = sorted({*tags.split(present)} - {tags.OURS})
-        wanted = {
-            "description": replace_notes(notes, marker),
-            "tags": tags.merge(others, {}) if marker else ";".join(others),
-        }
-        before = {"description": notes, "tags": ";".join(sorted(tags.split(present)))}
-        values: Values = {key: text for key, text in wanted.items() if text and text != before[key]}
-        gone = [key for key, text in wanted.items() if before[key] and not text]
-        if gone:
-            values["delete"] = ",".join(gone)
-        configuration = self._put(machine, node, configuration, values)
+        configuration = self._put(machine, node, configuration, changes.marked(configuration.upcoming, marker))
         return Started(machine.id, self._estate.machine(machine.id, node, configuration, machine.power))
 
     def attach(self, machine: Machine, volume_id: str) -> Started[Machine]:
@@ -227,6 +218,14 @@ class Machines:
         upid = self._client.delete("Delete", "nodes", node, "qemu", machine.id, **options)
         self._estate.powers.forget(machine.id)
         return Started(machine.id, task=begun(upid, "Delete"))
+
+    def revert(self, machine: Machine, snapshot_id: str) -> Started[Machine]:
+        """See the port."""
+        node, configuration = self._prove(machine, machine.marker)
+        if self._estate.status(node, machine.id) is not Power.STOPPED:
+            # PVE itself would stop it: what it has written since somebody started it nobody has given up.
+            raise Busy(f"guest {machine.id} is not stopped")
+        return Started(machine.id, task=self._snapshots.go_back(machine.id, node, configuration, snapshot_id))
 
     def close(self) -> None:
         """See the port."""

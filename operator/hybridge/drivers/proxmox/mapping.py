@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hybridge.core.cloudinit import HOSTNAME
@@ -16,13 +16,16 @@ from hybridge.drivers.proxmox.guest import (
     Configuration,
     Words,
     agent_enabled,
+    bases,
     cpus,
     memory,
     memory_hot_plugs,
     protected,
     root_disk,
     smbios_uuid,
+    unguarded,
 )
+from hybridge.drivers.proxmox.making import noted
 from hybridge.drivers.proxmox.settings import KEYS, NODE, POOL, held_back, ports, settings
 
 #: Locks of a guest whose configuration is still being written: its notes are not there yet.
@@ -58,7 +61,9 @@ class Form:
 class Details:
     """What a reading of a guest's configuration told. ``now`` is in effect, ``next`` from the next start on.
 
-    ``lent``: the Volumes of both.
+    ``lent``: the Volumes of both; ``arriving`` and ``leaving``: those that the guest has, or has no more, from its next
+    start on. ``bases``: the templates of which it is a linked clone. ``making``: it is an Image that is being made.
+    ``guarded``: all its interfaces go through the firewall. ``parent``: the snapshot that it builds on.
     """
 
     name: str
@@ -74,6 +79,12 @@ class Details:
     protection: str
     template: bool
     lent: Lent = ()
+    arriving: Lent = ()
+    leaving: Lent = ()
+    bases: tuple[str, ...] = ()
+    making: bool = False
+    guarded: bool = False
+    parent: str = ""
 
     @property
     def shape(self) -> Shape:
@@ -85,6 +96,7 @@ def details(configuration: Configuration) -> Details:
     """What matters of a configuration."""
     current, upcoming = configuration.current, configuration.upcoming
     now = _form(current)
+    lent, coming = images.lent(current), images.lent(upcoming)
     return Details(
         name=current.get("name", ""),
         marker=read_notes(current.get("description", "")),
@@ -98,8 +110,19 @@ def details(configuration: Configuration) -> Details:
         pending={} if upcoming == current else held_back(current, upcoming),
         protection=_PROTECTION if protected(upcoming) else "",
         template=current.get("template", "0") == "1",
-        lent=tuple(dict.fromkeys((*images.lent(current), *images.lent(upcoming)))),
+        lent=tuple(dict.fromkeys((*lent, *coming))),
+        arriving=_without(coming, lent),
+        leaving=_without(lent, coming),
+        bases=bases(current),
+        making=noted(current.get("description", "")) is not None,
+        guarded=not unguarded(current),
+        parent=current.get("parent", ""),
     )
+
+
+def _without(some: Lent, others: Lent) -> Lent:
+    volumes = {volume for volume, _ in others}
+    return tuple((volume, key) for volume, key in some if volume not in volumes)
 
 
 def _form(words: Words) -> Form:
@@ -186,11 +209,18 @@ def machine(
         ports=form.ports,
         disks=images.disks(known.lent, node, shared),
         settings=settings,
-        pending={} if state is Power.STOPPED else known.pending,
+        pending={} if state is Power.STOPPED else {**known.pending, **dict(_volumes_held_back(known, node, shared))},
         agent=bool(addresses) or None if known.agent and state is Power.RUNNING else False,
         protection=known.protection,
         template=known.template,
     )
+
+
+def _volumes_held_back(known: Details, node: str, shared: Collection[str]) -> Iterator[tuple[str, str]]:
+    for disk in images.disks(known.arriving, node, shared):
+        yield f"volumes[{disk.id}]", disk.id
+    for disk in images.disks(known.leaving, node, shared):
+        yield f"volumes[{disk.id}]", ""
 
 
 def addresses(interfaces: Iterable[AgentInterface]) -> tuple[Address, ...]:

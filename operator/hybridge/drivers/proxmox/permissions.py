@@ -41,6 +41,14 @@ _MEDIA = ("Datastore.AllocateTemplate", "Datastore.Allocate")
 #: image that is no guest's; where it is held, none on the owner is asked for.
 _VOLUMES = ("Datastore.AllocateSpace", "Datastore.Allocate")
 _BRIDGES = "/sdn/zones/localnetwork"
+#: What it takes on a node to download a file, where Sys.Modify at the top does not do.
+_DOWNLOAD = "Sys.AccessNetwork"
+#: What it takes to take snapshots of guests, to delete them and to go back to one.
+_SNAPSHOTS = "VM.Snapshot"
+#: What it takes to make security groups.
+_GROUPS = "Sys.Modify"
+#: What it takes to make vnets and to put them into effect, and to see who is in one.
+_SDN, _NETWORKS = "/sdn", ("SDN.Audit", "SDN.Allocate")
 #: The privilege to ask guest agents was another one before this version.
 _AGENT = ((9,), "VM.GuestAgent.Audit", "VM.Monitor")
 #: Most objects that one right is told of.
@@ -77,6 +85,13 @@ def lacking(answer: Answer, picture: Picture, defaults: Mapping[str, str], versi
         optional.append(Right(_MIGRATE, home, "moving machines to other nodes"))
     optional += _media(held, picture)
     optional += _volumes(held, picture, defaults.get("storage"))
+    if not (held.has(_DOWNLOAD, _inside("/nodes")) or held.has("Sys.Modify", "/")):
+        optional.append(Right(_DOWNLOAD, "/nodes", "images from URLs"))
+    if not held.has(_SNAPSHOTS, _inside(home)):
+        optional.append(Right(_SNAPSHOTS, home, "snapshots"))
+    if not held.has(_GROUPS, "/"):
+        optional.append(Right(_GROUPS, "/", "firewalls"))
+    optional += [Right(name, _SDN, "networks") for name in _NETWORKS if not held.has(name, _SDN)]
     optional += _pools(held)
     optional += _views(held)
     return Lacking(tuple(missing), tuple(optional))

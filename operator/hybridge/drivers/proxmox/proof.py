@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import Busy, CloudError, Disposition, NotProven
 from hybridge.core.identity import Marker, read_notes
-from hybridge.core.machine import Machine
 from hybridge.core.reasons import Reason
 from hybridge.drivers.marked import same_owner
 from hybridge.drivers.proxmox.answers import Member
@@ -24,7 +24,7 @@ def is_being_made(configuration: Configuration) -> bool:
     return configuration.lock in UNFINISHED and marker_of(configuration) is None
 
 
-def compare(machine: Machine, marker: Marker | None, configuration: Configuration) -> None:
+def compare(machine: CloudObject, marker: Marker | None, configuration: Configuration) -> None:
     """Nothing, when a fresh reading shows the guest that is meant, with this marker and free to be changed.
 
     Raises NotProven and Busy.

@@ -97,7 +97,11 @@ def ports(words: Words) -> tuple[Port, ...]:
     """The interfaces in order; one without a bridge is behind the host's own address translation."""
     interfaces = (net(words[key]) for key in nics(words))
     return tuple(
-        Port((interface.bridge,) if interface.bridge else (), interface.mac.lower() if interface.mac else None)
+        Port(
+            (interface.bridge,) if interface.bridge else (),
+            interface.mac.lower() if interface.mac else None,
+            interface.tag or "",
+        )
         for interface in interfaces
     )
 
@@ -120,7 +124,7 @@ def _interfaces_held_back(now: tuple[Port, ...], then: tuple[Port, ...]) -> Iter
         before = now[index] if index < len(now) else None
         after = then[index] if index < len(then) else None
         if before != after:
-            words = [*after.network[:1]] if after else []
+            words = [str(after)] if after else []
             if before and after and after.mac and before.mac != after.mac:
                 words.append(after.mac)
             yield f"networks[{index}]", " ".join(words)

@@ -23,6 +23,13 @@ _MOST_LOG = 500
 _ALREADY = re.compile(r"already running|not running")
 #: Operations after whose end the guest's configuration names other volumes.
 MOVES = frozenset({"MoveDisk", "Migrate"})
+#: Operations after whose end a guest has other snapshots, or builds on another one.
+CHAINED = frozenset({"Revert", "Snapshot", "DeleteSnapshot"})
+#: Operations whose progress is told: the making of images.
+_SLOW = frozenset({"CreateImage", "Download", "ImportDisk"})
+#: The end of a task that did its work, but not all of it as it should be.
+_WARNED = "WARNINGS"
+_PERCENT = re.compile(r"\b(\d{1,3})(?:\.\d+)?\s?%")
 _POWER_TASKS = frozenset({"qmstart", "qmstop", "qmshutdown"})
 
 
@@ -110,12 +117,25 @@ def ended(client: Client, upid: str, operation: str) -> Task:
 def _state(client: Client, task: Task, end: str | None) -> Task:
     """``end`` is the task's exit status, None while it runs."""
     if end is None:
-        return replace(task, state=TaskState.RUNNING)
+        return replace(task, state=TaskState.RUNNING, progress=_progress(client, task))
     already = _part(task.id, 5) in _POWER_TASKS and _ALREADY.search(end)
-    if end == "OK" or end.startswith("WARNINGS") or already:
-        return replace(task, state=TaskState.SUCCEEDED, progress=None)
+    if end == "OK" or end.startswith(_WARNED) or already:
+        warned = end if end.startswith(_WARNED) else ""
+        return replace(task, state=TaskState.SUCCEEDED, progress=None, error=warned)
     why = _why(client, task.id, end)
     return replace(task, state=TaskState.FAILED, progress=None, error=why, reason=reason_of(end) or reason_of(why))
+
+
+def _progress(client: Client, task: Task) -> int | None:
+    """How far it is in percent, by the last that its log says of that; only of operations that people wait for."""
+    if task.operation not in _SLOW:
+        return None
+    try:
+        log = client.get("TaskLog", list[LogLine], "nodes", node_of(task.id), "tasks", task.id, "log", limit=_MOST_LOG)
+    except CloudError:
+        return task.progress
+    told = [int(found[1]) for line in log if (found := _PERCENT.search(line.t))]
+    return min(told[-1], 100) if told else task.progress
 
 
 def _why(client: Client, upid: str, end: str) -> str:

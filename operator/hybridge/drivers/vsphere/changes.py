@@ -92,7 +92,7 @@ class Changes:
         if (off := sorted(fields & OFF)) and machine.power is not Power.STOPPED:
             raise Refused(Reason.RESTART_REQUIRED, f"{machine.name} has to be off for another {', '.join(off)}")
         if wish.wants("tags"):
-            machine = self._attributes.set(machine, spec.tags)
+            machine = self._attributes.set(machine, self._vm(machine), spec.tags)
         if fields <= {"tags"}:
             return Started(id=machine.id, found=machine)
         now = self._look(wish)
@@ -162,7 +162,9 @@ class Changes:
         devices += _disks(wish, now, chosen)
         if "networks" in fields and spec.networks:
             running = wish.machine.power is not Power.STOPPED
-            devices += clone.connected(spec.networks, now.devices, self._inventory.layout(), running=running)
+            devices += self._inventory.look(
+                lambda layout: clone.connected(spec.networks, now.devices, layout, running=running)
+            )
         if fields & RENDERED:
             extra += clone.options(_rendered(wish, now.seen))
         words = {word: value for word, value in words.items() if value is not None}

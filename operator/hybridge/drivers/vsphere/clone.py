@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
-from hybridge.core.identity import Marker
+from hybridge.core.identity import Marker, read_notes, replace_notes
 from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
 from hybridge.drivers.vsphere import guestinfo, versions
@@ -93,6 +93,7 @@ def parameters(
         "disk": _disk(spec, template),
         "cards": _cards(networks, template, layout) if networks else None,
         "addresses": _guest_networks(networks) or None,
+        "notes": notes(template.notes, None) if read_notes(template.notes) else None,
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -216,6 +217,7 @@ def config_spec(given: Mapping[str, Any], wanted: CloudInit, intent: Intent) -> 
         numCoresPerSocket=given.get("coresPerSocket"),
         memoryMB=given.get("memoryMiB"),
         guestId=given.get("guestID"),
+        annotation=given.get("notes"),
         cpuHotAddEnabled=given.get("cpuHotAdd"),
         memoryHotAddEnabled=given.get("memoryHotAdd"),
         deviceChange=changes,
@@ -223,6 +225,11 @@ def config_spec(given: Mapping[str, Any], wanted: CloudInit, intent: Intent) -> 
             guestinfo.write(wanted, instance_id=intent.uuid, name=intent.name, networks=given.get("addresses") or {})
         ),
     )
+
+
+def notes(text: str, marker: Marker | None) -> str:
+    """Notes with another marker in them, or none; without any text they would stay as they are."""
+    return replace_notes(text, marker) or " "
 
 
 def options(pairs: Mapping[str, str]) -> list[Any]:

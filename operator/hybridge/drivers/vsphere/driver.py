@@ -9,20 +9,38 @@ from typing import Any, Final
 
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.reasons import Reason
-from hybridge.drivers.base import Capacity, Connection, Settings, Sweep, SweepRequest
+from hybridge.drivers.base import (
+    Capacity,
+    Connection,
+    FirewallDriver,
+    ImageDriver,
+    NetworkDriver,
+    Settings,
+    SnapshotDriver,
+    Sweep,
+    SweepRequest,
+)
 from hybridge.drivers.vsphere import capacity, errors, permissions
 from hybridge.drivers.vsphere.attaching import Attaching
 from hybridge.drivers.vsphere.catalog import Catalog, CatalogStub
-from hybridge.drivers.vsphere.client import Session
+from hybridge.drivers.vsphere.client import Session, Stub
+from hybridge.drivers.vsphere.disk_snapshots import DiskSnapshots
 from hybridge.drivers.vsphere.errors import caused_by
+from hybridge.drivers.vsphere.images import VsphereImages
 from hybridge.drivers.vsphere.inventory import Inventory
 from hybridge.drivers.vsphere.machines import VsphereMachines
+from hybridge.drivers.vsphere.network_watch import NetworkWatch
+from hybridge.drivers.vsphere.networks import VsphereNetworks
 from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.policies import Policies
+from hybridge.drivers.vsphere.snapshot_watch import SnapshotWatch
+from hybridge.drivers.vsphere.snapshots import VsphereSnapshots
+from hybridge.drivers.vsphere.templates import Templates
 from hybridge.drivers.vsphere.volume_watch import VolumeWatch
 from hybridge.drivers.vsphere.volumes import VsphereVolumes
 from hybridge.drivers.vsphere.watch import Watch
 
+_READ_TIMEOUT: Final = 20.0
 #: Seconds after which the capacity is read again.
 CAPACITY_AGE: Final = 300.0
 
@@ -49,11 +67,23 @@ class VsphereDriver:
         policies = Policies(self._session)
         session, inventory = self._session, self._inventory
         seen = VolumeWatch(session, inventory, picture, policies, settings.sweep_interval)
-        self._watch = Watch(session, inventory.datacenter_reference, picture, policies, seen)
+        networks = NetworkWatch(session, inventory, picture, settings.sweep_interval)
+        of_disks = DiskSnapshots(
+            Catalog(session, inventory, Stub(session, _READ_TIMEOUT), CatalogStub(session)), picture
+        )
+        snapshots = SnapshotWatch(picture, of_disks)
+        self._watch = Watch(session, inventory.datacenter_reference, picture, policies, seen, networks, snapshots)
         catalog = Catalog(session, inventory, session.calls, CatalogStub(session))
         attaching = Attaching(session, picture, catalog)
         self.volumes = VsphereVolumes(session, settings.defaults, inventory, picture, policies, catalog, attaching)
-        self.machines = VsphereMachines(session, settings, inventory, picture, policies, attaching)
+        self.networks: NetworkDriver | None = VsphereNetworks(session, inventory, picture)
+        self.firewalls: FirewallDriver | None = None
+        self.snapshots: SnapshotDriver | None = VsphereSnapshots(
+            session, inventory, picture, DiskSnapshots(catalog, picture)
+        )
+        templates = Templates(session, inventory, picture)
+        self.machines = VsphereMachines(session, settings, inventory, picture, policies, attaching, templates)
+        self.images: ImageDriver | None = VsphereImages(settings.defaults, inventory, picture, self.machines, templates)
 
     def check(self) -> Connection:
         """Logs in, and reads who the vCenter is, the datacenter, what it could hold and what is not permitted."""
@@ -71,7 +101,6 @@ class VsphereDriver:
         return Connection(
             identity=f"vsphere:{_uuid(about)}",
             version=str(about.fullName),
-            capabilities=("VirtualMachine",),
             capacity=capacity.total(layout.items.values()),
             missing=rights.missing,
             optional=rights.optional,

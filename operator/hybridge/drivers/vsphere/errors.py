@@ -36,6 +36,7 @@ READS = frozenset(
         "RetrieveContent",
         "RetrievePropertiesEx",
         "RetrieveServiceContent",
+        "RetrieveSnapshotInfo",
         "RetrieveVStorageObject",
         "VslmListVStorageObjectForSpec",
         "WaitForUpdatesEx",

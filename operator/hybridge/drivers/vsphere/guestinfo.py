@@ -22,6 +22,8 @@ from hybridge.core.machine import CloudInit
 
 METADATA: Final = "guestinfo.metadata"
 _USER_DATA: Final = "guestinfo.userdata"
+#: All that is written for one machine, and is nobody else's to read.
+KEYS: Final = frozenset({METADATA, f"{METADATA}.encoding", _USER_DATA, f"{_USER_DATA}.encoding"})
 _HOSTNAME: Final = "local-hostname"
 _KEYS: Final = "public-keys"
 #: Bits that let zlib read what gzip wrote.

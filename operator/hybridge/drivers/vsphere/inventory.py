@@ -63,6 +63,7 @@ COMPUTE: Final = ("ComputeResource", "ClusterComputeResource")
 HOSTS: Final = ("HostSystem",)
 POOLS: Final = ("ResourcePool", "VirtualApp")
 STORES: Final = ("Datastore", "StoragePod")
+SWITCHES: Final = ("DistributedVirtualSwitch", "VmwareDistributedVirtualSwitch")
 NETWORKS: Final = ("Network", "OpaqueNetwork", "DistributedVirtualPortgroup")
 
 T = TypeVar("T")
@@ -178,6 +179,19 @@ class Inventory:
     def layout(self) -> Layout:
         """What machines are placed on."""
         return self._layouts.get("layout", self._read_layout)
+
+    def look(self, find: Callable[[Layout], T]) -> T:
+        """What is found in the layout; where something is missing, in one that is read now: it may have come since.
+
+        Raises Refused NOT_FOUND, as ``find`` does.
+        """
+        try:
+            return find(self.layout())
+        except Refused as refused:
+            if refused.reason is not Reason.NOT_FOUND:
+                raise
+        self.forget()
+        return find(self.layout())
 
     def forget(self) -> None:
         """What was read turned out to be old."""

@@ -24,10 +24,11 @@ from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.collector import Found
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.hosts import Promised
-from hybridge.drivers.vsphere.inventory import Inventory
+from hybridge.drivers.vsphere.inventory import Inventory, Layout
 from hybridge.drivers.vsphere.mapping import DISK_POLICY, POLICY
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
 from hybridge.drivers.vsphere.policies import Policies
+from hybridge.drivers.vsphere.reverting import Reverting
 from hybridge.drivers.vsphere.sdk import moid, vim
 from hybridge.drivers.vsphere.templates import Templates
 
@@ -46,6 +47,7 @@ class VsphereMachines:
         delete_needs_stop=True,
         chooses_uuid=True,
         initialize=False,
+        reverts=True,
         visibility=60.0,
         token_lifetime=86400.0,
         block="vsphere",
@@ -68,6 +70,7 @@ class VsphereMachines:
         picture: Picture,
         policies: Policies,
         attaching: Attaching,
+        templates: Templates,
     ) -> None:
         self._session = session
         self._defaults = settings.defaults
@@ -77,7 +80,8 @@ class VsphereMachines:
         self._promised = Promised()
         self._attaching = attaching
         self._changes = Changes(session, inventory, picture, policies)
-        self._templates = Templates(session, inventory, picture)
+        self._templates = templates
+        self._reverting = Reverting(session, picture)
 
     def normalize(self, spec: MachineSpec) -> MachineSpec:
         """Memory in steps of 4 MiB, the disk in whole MiB, and tags that have a value."""
@@ -89,24 +93,31 @@ class VsphereMachines:
         spec = self.normalize(spec)
         template = self._templates.get(spec.image or "")
         policies = self._policies.chosen(spec)
-        layout = self._inventory.layout()
         load = placement.Load(self._picture.unfit(), self._promised.by_host(besides=spec.name))
-        where = placement.place(layout, template, spec, self._defaults, load, apart)
+
+        def chosen(layout: Layout) -> tuple[placement.Place, dict[str, object]]:
+            where = placement.place(layout, template, spec, self._defaults, load, apart)
+            return where, clone.parameters(spec, template, where, layout, self._defaults.get("network"), policies)
+
+        where, parameters = self._inventory.look(chosen)
         if where.host and spec.power is not Power.STOPPED:
             self._promised.add(spec.name, where.host, spec.memory or 0)
-        parameters = clone.parameters(spec, template, where, layout, self._defaults.get("network"), policies)
         return Prepared(parameters, placed=where.placed)
 
     def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started[Machine]:
         """One CloneVM_Task. A folder holds a name once, so a repetition finds the machine that the first call made."""
+        argument = clone.clone_spec(intent.parameters, intent, spec.cloud_init, marker)
+        return self.clone(str(intent.parameters["template"]), intent, argument, marker)
+
+    def clone(self, source: str, intent: Intent, argument: Any, marker: Marker) -> Started[Machine]:
+        """One CloneVM_Task of a machine or template, into the folder that the intent names; ``argument``: its CloneSpec."""
         given: Mapping[str, Any] = intent.parameters
         known = self._picture.named(given["folder"], intent.name) if self._picture.ready else None
         if known is not None and (started := self._existing(known, intent, marker)):
             return started
-        argument = clone.clone_spec(given, intent, spec.cloud_init, marker)
         folder = vim.Folder(given["folder"], self._session.calls)
         try:
-            task = self._vm(given["template"]).CloneVM_Task(folder, intent.name, argument)
+            task = self._vm(source).CloneVM_Task(folder, intent.name, argument)
         except CloudError as error:
             holder = getattr(error.__cause__, "object", None) if caused_by(error, "DuplicateName") else None
             if holder is not None and (started := self._existing(moid(holder), intent, marker)):
@@ -138,6 +149,12 @@ class VsphereMachines:
             raise Busy(f"what has the name {intent.name if intent else ''} cannot be read yet")
         return [found for found in machines if _carries(found, marker) or (uuid and found.uuid == uuid)]
 
+    def templates(self) -> list[Machine]:
+        """All templates: as pushed, or read where nothing was pushed yet."""
+        if not self._picture.ready:
+            return [one for one in map(self._described, self._inventory.machines(*seen.PATHS)) if one.template]
+        return [one for one in self._picture.machines() if one.template]
+
     def get(self, machine_id: str) -> Machine | None:
         """One request, disks included. Raises CloudError where the answer is without it: see ``proof``."""
         try:
@@ -158,15 +175,19 @@ class VsphereMachines:
             return self._changes.apply(Wish(machine, spec, frozenset(fields), intent, marker))
 
     def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
-        """One ReconfigVM_Task of the marker's keys; empty values take them away. It is read right before, as in ``delete``:
-        what somebody else has taken over since stays his.
+        """One ReconfigVM_Task of the marker's keys, empty values take them away; of a template's notes, where its marker is.
+
+        It is read right before, as in ``delete``: what somebody else has taken over since stays his.
         """
         present = self.get(machine.id)
         if present is None:
             raise NotProven(f"{machine.name} ({machine.id}) is gone")
         prove_for(machine, present.marker, marker)
         pairs = marker.pairs() if marker else dict.fromkeys(KEYS, "")
-        change = vim.vm.ConfigSpec(extraConfig=clone.options(pairs))
+        if present.template:
+            change = vim.vm.ConfigSpec(annotation=clone.notes(self._notes(machine.id), marker))
+        else:
+            change = vim.vm.ConfigSpec(extraConfig=clone.options(pairs))
         with _present(machine):
             return self._started(machine.id, self._vm(machine.id).ReconfigVM_Task(change), "Mark")
 
@@ -218,6 +239,15 @@ class VsphereMachines:
                 raise Refused(Reason.DELETION_PROTECTED, f"{error.message}; {_ENABLE}") from error.__cause__
             raise
 
+    def revert(self, machine: Machine, snapshot_id: str) -> Started[Machine]:
+        """RevertToSnapshot_Task, after a look at both."""
+        present = self.get(machine.id)
+        if present is None:
+            raise NotProven(f"{machine.name} ({machine.id}) is gone")
+        prove(machine, present.marker)
+        with _present(machine):
+            return self._reverting.revert(machine, present, snapshot_id)
+
     def close(self) -> None:
         """Nothing of its own: the session is the driver's."""
 
@@ -253,6 +283,9 @@ class VsphereMachines:
         if found is None:
             raise proof.unclear(machine_id)
         return found
+
+    def _notes(self, machine_id: str) -> str:
+        return str(self._read_one(machine_id).properties.get(seen.NOTES) or "")
 
     def _described(self, found: Found) -> Machine:
         return self._picture.describe(seen.whole(found.id, found.properties))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hybridge.core.difference import setting_text
-from hybridge.core.identity import Marker
+from hybridge.core.identity import Marker, read_notes
 from hybridge.core.machine import Address, Disk, Known, Machine, Port, Power
 from hybridge.core.machine_diff import without
 from hybridge.core.reasons import Reason
@@ -32,14 +32,17 @@ _POWER = {"poweredOn": Power.RUNNING, "poweredOff": Power.STOPPED, "suspended": 
 
 
 def machine(found: Seen, places: Places, attributes: Mapping[int, str], *, detailed: bool = True) -> Machine:
-    """The machine that was seen. ``places``: what it is on; ``attributes``: names of custom attributes."""
+    """The machine that was seen. ``places``: what it is on; ``attributes``: names of custom attributes.
+
+    Of a template only name and notes can be changed, so that its marker is there.
+    """
     power = _POWER.get(found.power, Power.UNKNOWN) if found.connection == "connected" else Power.UNKNOWN
     compute = places.compute(found.host)
     return Machine(
         id=found.id,
         name=found.name,
         power=power,
-        marker=Marker.read(found.marks),
+        marker=read_notes(found.notes) if found.template else Marker.read(found.marks),
         uuid=found.uuid,
         cpus=found.cpus,
         memory=found.memory,
@@ -57,6 +60,7 @@ def machine(found: Seen, places: Places, attributes: Mapping[int, str], *, detai
         pending=_pending(found),
         agent=found.tools_running,
         template=found.template,
+        created_at=found.created_at,
         detailed=detailed,
     )
 
@@ -196,8 +200,8 @@ def task(properties: Mapping[str, Any]) -> TaskSeen:
 
 
 def _result(made: Any) -> str | None:
-    """The id of the machine or the first-class disk that a task has made."""
-    if type(made) is vim.VirtualMachine:
+    """The id of the machine, the network, the snapshot or the first-class disk that a task has made."""
+    if type(made) in {vim.VirtualMachine, vim.dvs.DistributedVirtualPortgroup, vim.vm.Snapshot}:
         return moid(made)
     if not isinstance(made, vim.vslm.VStorageObject):
         return None
@@ -211,9 +215,9 @@ def _reason(fault: Any) -> Reason | None:
     return None if reason is Reason.CLOUD_ERROR else reason
 
 
-def attribute_names(definitions: Any) -> dict[int, str]:
-    """Names of the custom attributes that machines can have, by key."""
-    fitting = (entry for entry in definitions or () if entry.managedObjectType in {None, vim.VirtualMachine})
+def attribute_names(definitions: Any, kind: Any = vim.VirtualMachine) -> dict[int, str]:
+    """Names of the custom attributes that objects of a type can have, by key."""
+    fitting = (entry for entry in definitions or () if entry.managedObjectType in {None, kind})
     return {int(entry.key): str(entry.name) for entry in fitting}
 
 

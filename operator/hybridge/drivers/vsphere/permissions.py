@@ -38,19 +38,42 @@ _FOLDER_FEATURES: Final[Mapping[str, str]] = {
     "VirtualMachine.Config.RemoveDisk": "volumes",
     "VirtualMachine.Config.Rename": "changing names",
     "VirtualMachine.Config.UpgradeVirtualHardware": "newer virtual hardware",
+    "VirtualMachine.Config.Annotation": "images that are made",
+    "VirtualMachine.State.CreateSnapshot": "snapshots",
+    "VirtualMachine.State.RemoveSnapshot": "snapshots",
+    "VirtualMachine.State.RenameSnapshot": "snapshots",
+    "VirtualMachine.State.RevertToSnapshot": "machines that go back to snapshots",
+    "VirtualMachine.Provisioning.CreateTemplateFromVM": "images that are made of machines",
     "VirtualMachine.Inventory.Move": "moving machines",
     "Resource.ColdMigrate": "moving machines",
     "Resource.HotMigrate": "moving machines",
     "Global.SetCustomField": "tags",
 }
 _TEMPLATES: Final = {"VirtualMachine.Provisioning.DeployTemplate": _MAKING}
+_TEMPLATE_FEATURES: Final = {"VirtualMachine.Provisioning.CloneTemplate": "images that are copies"}
 _POOL: Final = {"Resource.AssignVMToPool": _MAKING}
 _DATASTORE: Final = {"Datastore.AllocateSpace": _MAKING}
 _DATASTORE_FEATURES: Final = {"Datastore.FileManagement": "volumes"}
 _NETWORK: Final = {"Network.Assign": "connecting machines"}
+_SWITCH_FEATURES: Final = {
+    "DVPortgroup.Create": "networks",
+    "DVPortgroup.Modify": "networks",
+    "DVPortgroup.Delete": "networks",
+}
 _TOP: Final = {"Global.ManageCustomFields": "tags", "StorageProfile.View": "storage policies"}
 _ALL: Final = tuple(
-    {**_FOLDER, **_FOLDER_FEATURES, **_TEMPLATES, **_POOL, **_DATASTORE, **_DATASTORE_FEATURES, **_NETWORK, **_TOP}
+    {
+        **_FOLDER,
+        **_FOLDER_FEATURES,
+        **_TEMPLATES,
+        **_TEMPLATE_FEATURES,
+        **_POOL,
+        **_DATASTORE,
+        **_DATASTORE_FEATURES,
+        **_NETWORK,
+        **_SWITCH_FEATURES,
+        **_TOP,
+    }
 )
 
 #: Most places of a kind that are asked about.
@@ -75,7 +98,8 @@ def check(session: Session, layout: Layout, defaults: Mapping[str, str], templat
     pools = _pools(layout, defaults)
     stores = _places(layout, defaults.get("storage"), "datastore", inventory.STORES)
     networks = _places(layout, defaults.get("network"), "network", inventory.NETWORKS)
-    held = _ask(session, layout, [*folders, *sources, *pools, *stores, *networks], top)
+    switches = _places(layout, None, "switch", inventory.SWITCHES)
+    held = _ask(session, layout, [*folders, *sources, *pools, *stores, *networks, *switches], top)
     machines = _best(held, folders, (*_FOLDER, *_FOLDER_FEATURES))
     missing = [
         *_without(held, layout, [machines], _FOLDER),
@@ -86,7 +110,9 @@ def check(session: Session, layout: Layout, defaults: Mapping[str, str], templat
     ]
     optional = [
         *_without(held, layout, [machines], _FOLDER_FEATURES),
+        *_without(held, layout, sources, _TEMPLATE_FEATURES),
         *_without(held, layout, stores, _DATASTORE_FEATURES),
+        *_without(held, layout, switches, _SWITCH_FEATURES),
         *_without(held, layout, [moid(top)], _TOP),
     ]
     usual = layout.roots["vmFolder"]
@@ -114,8 +140,7 @@ def _ask(session: Session, layout: Layout, ids: Iterable[str], top: Any) -> Mapp
 def _reference(layout: Layout, object_id: str) -> Any:
     found = layout.items.get(object_id)
     kind = found.kind if found else ("Folder" if object_id in layout.roots.values() else "VirtualMachine")
-    owner = vim.dvs if kind.startswith("Distributed") else vim
-    return getattr(owner, kind)(object_id)
+    return getattr(vim.dvs if hasattr(vim.dvs, kind) else vim, kind)(object_id)
 
 
 def _places(layout: Layout, wanted: str | None, what: str, kinds: Sequence[str], below: str | None = None) -> list[str]:

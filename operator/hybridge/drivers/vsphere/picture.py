@@ -12,12 +12,17 @@ from dataclasses import replace
 from typing import Any, Final
 
 from hybridge.core.machine import Known, Machine, Power
+from hybridge.core.network import Network
+from hybridge.core.snapshot import Snapshot
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.vsphere import mapping, seen
+from hybridge.drivers.vsphere import mapping, network_mapping, port_groups, seen
 from hybridge.drivers.vsphere.disks import Attached
 from hybridge.drivers.vsphere.mapping import TaskSeen
 from hybridge.drivers.vsphere.places import Places
+from hybridge.drivers.vsphere.port_groups import PortGroup
+from hybridge.drivers.vsphere.sdk import vim
 from hybridge.drivers.vsphere.seen import Associated, Disks, Seen
+from hybridge.drivers.vsphere.snapshot_mapping import is_snapshot_id, snapshot
 
 #: The id of a shutdown by the guest, which a vCenter starts without a task of its own: this and the machine's id.
 SHUTDOWN: Final = "guest-shutdown:"
@@ -26,6 +31,12 @@ SHUTDOWN: Final = "guest-shutdown:"
 _UNCLAIMED = 60.0
 #: The task of a change whose call has not returned, or whose answer was lost.
 _CALLED: Final = ""
+#: The types whose custom attributes are tags.
+_TAGGED: Final[Mapping[str, Any]] = {
+    "VirtualMachine": vim.VirtualMachine,
+    "DistributedVirtualPortgroup": vim.dvs.DistributedVirtualPortgroup,
+    "Network": vim.Network,
+}
 #: Of how many clones the UUID of the coming machine is remembered.
 _CLONES = 2000
 
@@ -43,6 +54,8 @@ class Picture:
         self._rewired: set[str] = set()
         self._volume_tasks: dict[str, tuple[str, str]] = {}
         self._volumes_due: set[str] = set()
+        self._snapshot_tasks: dict[str, str] = {}
+        self._snapshots_due: set[str] = set()
         self._stores: dict[str, str] = {}
         self._volume_policies: dict[str, Known] = {}
         self.clear()
@@ -54,7 +67,11 @@ class Picture:
             self._seen: dict[str, Seen] = {}
             self._machines: dict[str, Machine] = {}
             self._places = Places()
-            self._attributes: dict[int, str] = {}
+            self._attributes: dict[str, dict[int, str]] = {kind: {} for kind in _TAGGED}
+            self._groups: dict[str, PortGroup] = {}
+            self._vlans: dict[str, Known] = {}
+            self._networks_stale = False
+            self._snapshots_stale = False
             self._properties: dict[str, dict[str, Any]] = {}
             self._tasks: dict[str, TaskSeen] = {}
             self._dirty: set[str] = set()
@@ -73,6 +90,8 @@ class Picture:
                 before = found.disk_count
                 for path, value in changes:
                     seen.update(found, path, value)
+                    self._networks_stale |= path.startswith(seen.DEVICES)
+                    self._snapshots_stale |= path == seen.SNAPSHOTS
                 if known and found.disk_count != before:
                     self._recounted(found)
                 self._dirty.add(object_id)
@@ -91,11 +110,13 @@ class Picture:
                 self._dirty.discard(object_id)
                 self._changing.pop(object_id, None)
                 self._gone.add(object_id)
+                self._networks_stale = self._snapshots_stale = True
             elif kind == "Task":
                 self._tasks.pop(object_id, None)
                 self._properties.pop(object_id, None)
             else:
                 self._places.leave(object_id)
+                self._networks_stale |= self._groups.pop(object_id, None) is not None
 
     def _task(self, task_id: str, changes: Iterable[tuple[str, Any]]) -> None:
         properties = self._properties.setdefault(task_id, {})
@@ -105,6 +126,8 @@ class Picture:
         if task.state is not TaskState.RUNNING:
             self._ended(task_id, task.entity)
             self._volume_ended(task_id)
+            if (disk := self._snapshot_tasks.pop(task_id, None)) is not None:
+                self._snapshots_due.add(disk)
         elif task.entity and not self.ready:  # it may be ours, of a session or a process before
             self._changing.setdefault(task.entity, task_id)
 
@@ -144,10 +167,16 @@ class Picture:
     def _place(self, kind: str, object_id: str, changes: Mapping[str, Any]) -> None:
         """Names of places and of custom attributes: machines show them, so all are looked at again."""
         if kind == "CustomFieldsManager":
-            self._attributes = mapping.attribute_names(changes.get("field"))
-            self._stale = True
+            field = changes.get("field")
+            self._attributes = {one: mapping.attribute_names(field, type_) for one, type_ in _TAGGED.items()}
+            self._stale = self._networks_stale = True
         elif self._places.change(kind, object_id, changes):
-            self._stale = True
+            self._stale = self._networks_stale = True
+        if kind in port_groups.KINDS:
+            group = self._groups.setdefault(object_id, PortGroup(object_id, kind))
+            for path, value in changes.items():
+                port_groups.update(group, path, value)
+            self._networks_stale = True
 
     def take(self) -> tuple[dict[str, Machine], set[str], set[str]]:
         """What changed since the last time: machines that look different, ids that left, and tasks."""
@@ -161,6 +190,45 @@ class Picture:
             self._dirty, self._gone, self._changed_tasks, self._stale = set(), set(), set(), False
             return changed, gone, tasks
 
+    def take_networks(self) -> dict[str, Network] | None:
+        """All networks, where something of them, or of the cards in them, changed since the last time; else None."""
+        with self._lock:
+            if not self._networks_stale:
+                return None
+            self._networks_stale = False
+            machines = self._connected()
+            return {key: self._network(found, machines.get(key, ())) for key, found in self._groups.items()}
+
+    def take_snapshots(self) -> dict[str, Snapshot] | None:
+        """All snapshots of machines, where one came, went or changed since the last time; else None."""
+        with self._lock:
+            if not self._snapshots_stale:
+                return None
+            self._snapshots_stale = False
+            found = (snapshot(taken, one.id) for one in self._seen.values() for taken in one.snapshots)
+            return {one.id: one for one in found}
+
+    def standard_networks(self) -> dict[str, PortGroup]:
+        """The networks of standard switches that carry anybody's marker."""
+        with self._lock:
+            found = (one for one in self._groups.values() if one.kind == port_groups.STANDARD)
+            return {one.id: one for one in found if self._network(one, ()).marker is not None}
+
+    def place_vlans(self, vlans: Mapping[str, Known]) -> None:
+        """The VLANs of networks of standard switches, as their hosts tell them."""
+        with self._lock:
+            self._networks_stale |= self._vlans != vlans
+            self._vlans = dict(vlans)
+
+    def renew_networks(self, found: Iterable[PortGroup], gone: Iterable[str]) -> None:
+        """Takes over networks that were read, and forgets those that are gone."""
+        with self._lock:
+            for group in found:
+                self._networks_stale |= self._groups.get(group.id) != group
+                self._groups[group.id] = group
+            for network_id in gone:
+                self._networks_stale |= self._groups.pop(network_id, None) is not None
+
     def take_unread(self) -> set[str]:
         """The machines on which a change of ours has ended since the last time."""
         with self._lock:
@@ -172,6 +240,26 @@ class Picture:
         with self._lock:
             rewired, self._rewired = self._rewired, set()
             return rewired
+
+    def disk_snapshots_changing(self, disk_id: str, task: Task) -> None:
+        """A snapshot of a first-class disk is being taken or deleted."""
+        with self._lock:
+            known = self._tasks.get(task.id)
+            if known is not None and known.state is not TaskState.RUNNING:
+                self._snapshots_due.add(disk_id)
+            else:
+                self._snapshot_tasks[task.id] = disk_id
+
+    def take_snapshots_due(self) -> set[str]:
+        """The first-class disks whose snapshots have to be read, because a change of ours has ended."""
+        with self._lock:
+            due, self._snapshots_due = self._snapshots_due, set()
+            return due
+
+    def snapshots_due(self) -> bool:
+        """Whether the snapshots of a first-class disk have to be read now."""
+        with self._lock:
+            return bool(self._snapshots_due)
 
     def take_volumes_due(self) -> set[str]:
         """The volumes that have to be read, because a change of ours has ended."""
@@ -291,23 +379,45 @@ class Picture:
                 found.policies = known.policies
             return self._machine(found)
 
-    def attributes(self) -> dict[str, int]:
-        """Keys of the custom attributes by name."""
+    def describe_network(self, found: PortGroup, switch: Known) -> Network:
+        """The network of something that was read apart. ``switch``: all words for its switch, where none were pushed."""
         with self._lock:
-            return {name: key for key, name in self._attributes.items()}
+            return self._network(found, self._connected().get(found.id, ()), switch)
 
-    def add_attribute(self, key: int, name: str) -> None:
+    def attributes(self, kind: str = "VirtualMachine") -> dict[str, int]:
+        """Keys of the custom attributes of a type by name."""
+        with self._lock:
+            return {name: key for key, name in self._attributes[kind].items()}
+
+    def add_attribute(self, key: int, name: str, kind: str = "VirtualMachine") -> None:
         """A custom attribute that was just defined."""
         with self._lock:
-            self._attributes[key] = name
+            self._attributes[kind][key] = name
 
     # Tasks.
 
-    def expects_machine(self) -> bool:
-        """Whether a clone of ours has just ended whose machine was not pushed yet."""
+    def expects(self) -> bool:
+        """Whether a task has just ended whose machine, if we asked for it, network or snapshot was not pushed yet."""
         with self._lock:
-            ended = (self._tasks.get(task_id) for task_id in self._changed_tasks if task_id in self._uuids)
-            return any(task.result not in self._seen for task in ended if task and task.result)
+            ended = ((key, task) for key in self._changed_tasks if (task := self._tasks.get(key)) and task.result)
+            return any(self._awaits(key, task) for key, task in ended)
+
+    def _awaits(self, task_id: str, task: TaskSeen) -> bool:
+        made = task.result or ""
+        if port_groups.is_network_id(made):
+            return made not in self._groups
+        if is_snapshot_id(made):
+            machine = self._seen.get(task.entity)
+            return machine is not None and all(made != taken.id for taken in machine.snapshots)
+        return task_id in self._uuids and made not in self._seen
+
+    def is_running(self, entity: str, operations: Collection[str]) -> bool:
+        """Whether a task of one of these operations is known to be at work on an object."""
+        with self._lock:
+            return any(
+                task.state is TaskState.RUNNING and task.entity == entity and task.operation in operations
+                for task in self._tasks.values()
+            )
 
     def started(self, task: Task, uuid: str | None = None) -> None:
         """A task of ours: its end is worth a look even before somebody asks. ``uuid``: of the machine that it makes."""
@@ -357,6 +467,12 @@ class Picture:
             found = self._tasks.get(task.id)
             return found is not None and found.state is TaskState.FAILED
 
+    def failure(self, task: Task) -> str:
+        """Why a task is known to have failed, in the vCenter's words; empty where it is not."""
+        with self._lock:
+            found = self._tasks.get(task.id)
+            return found.error if found is not None else ""
+
     def pushed(self, task_id: str) -> Task | None:
         """A task that nobody asked for."""
         with self._lock:
@@ -380,4 +496,21 @@ class Picture:
         return replace(wanted, state=TaskState.SUCCEEDED if found.power is Power.STOPPED else TaskState.RUNNING)
 
     def _machine(self, found: Seen) -> Machine:
-        return mapping.machine(found, self._places, self._attributes, detailed=found.uuid is not None)
+        names = self._attributes["VirtualMachine"]
+        return mapping.machine(found, self._places, names, detailed=found.uuid is not None)
+
+    def _network(self, found: PortGroup, machines: Iterable[str], switch: Known = ()) -> Network:
+        names = self._attributes.get(found.kind, {})
+        if found.kind == port_groups.STANDARD:
+            found = replace(found, vlan=found.vlan or self._vlans.get(found.id, ()))
+        parts = (network_mapping.HOSTS,) if found.hosts and self._places.covers(found.hosts) else ()
+        return network_mapping.network(found, self._places.known(found.switch) or switch, names, machines, parts)
+
+    def _connected(self) -> dict[str, set[str]]:
+        """Which machines have a card in each network, by its id."""
+        connected: dict[str, set[str]] = {}
+        for one in self._seen.values():
+            for card in one.cards.values():
+                if network := self._places.network_id(card.network, card.name):
+                    connected.setdefault(network, set()).add(one.id)
+        return connected

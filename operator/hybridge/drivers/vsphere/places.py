@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import unquote
 
 from hybridge.core.machine import Known
+from hybridge.drivers.vsphere import port_groups
 from hybridge.drivers.vsphere.sdk import moid
 
 #: What is pushed of each type, by the name of the type.
@@ -18,9 +19,9 @@ PROPERTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "ResourcePool": ("name", "parent"),
     "Folder": ("name", "parent"),
     "Datastore": ("name", "parent"),
-    "Network": ("name", "parent"),
     "OpaqueNetwork": ("name", "parent", "summary"),
-    "DistributedVirtualPortgroup": ("name", "parent", "key"),
+    "DistributedVirtualSwitch": ("name", "parent"),
+    **port_groups.PATHS,
 }
 
 #: The characters that a vCenter writes as escapes in names: percent, slash and backslash.
@@ -105,6 +106,19 @@ class Places:
         above = self.items.get(item.parent) if item else None
         pod = self.known(item.parent) if item and above and above.kind == "StoragePod" else ()
         return (*self.known(datastore), *pod)
+
+    def covers(self, hosts: Collection[str]) -> bool:
+        """Whether these are all hosts of each compute resource that one of them is of."""
+        within = {self.items[one].parent for one in hosts if one in self.items}
+        every = (key for key, item in self.items.items() if item.kind == "HostSystem" and item.parent in within)
+        return all(one in hosts for one in every)
+
+    def network_id(self, network: str, name: str) -> str:
+        """The id of the network of a card, which names it by its key, by its id, or by its name alone; empty: of none."""
+        if (found := self._aliases.get(network, network)) in self.items:
+            return found
+        here = (key for key, item in self.items.items() if item.kind == port_groups.STANDARD and item.name == name)
+        return next(here, "") if name and not network else ""
 
     def network(self, reference: str, name: str) -> Known:
         """All words for the network of a card, which may be one that nobody can read."""

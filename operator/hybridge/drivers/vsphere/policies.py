@@ -16,6 +16,7 @@ from hybridge.core.errors import Refused
 from hybridge.core.machine import Known, MachineSpec
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
+from hybridge.drivers.vsphere import errors
 from hybridge.drivers.vsphere.beside import BesideStub
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.inventory import Kept
@@ -139,6 +140,8 @@ def _told(names: Mapping[str, str], answer: Any) -> dict[str, Known]:
     """What an answer tells, by the keys of what was asked about; without what it has a fault for."""
     found: dict[str, Known] = {}
     for entry in answer or ():
+        if entry.object is None:
+            raise errors.unreadable("PbmQueryAssociatedProfiles", "it tells of an object without saying of which")
         if entry.fault is None:
             ids = [str(profile.uniqueId) for profile in entry.profileId or ()]
             found[str(entry.object.key)] = (names.get(ids[0], ids[0]), ids[0]) if ids else _NONE

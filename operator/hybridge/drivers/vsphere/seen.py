@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from hybridge.core import identity
@@ -16,6 +17,7 @@ from hybridge.drivers.vsphere import guestinfo
 from hybridge.drivers.vsphere.disks import Attached, attached, capacity, own, volume_id
 from hybridge.drivers.vsphere.places import readable
 from hybridge.drivers.vsphere.sdk import moid
+from hybridge.drivers.vsphere.snapshot_mapping import Taken, taken
 
 MIB: Final = 1024 * 1024
 
@@ -25,6 +27,8 @@ ROOT_DISK: Final = f"config.hardware.device[{_FIRST_DISK}]"
 DEVICES: Final = "config.hardware.device"
 CORES: Final = "config.hardware.numCoresPerSocket"
 UUID: Final = "config.instanceUuid"
+NOTES: Final = "config.annotation"
+SNAPSHOTS: Final = "snapshot"
 #: The keys that a vCenter gives to the ten network cards that a machine can have.
 _CARDS: Final = {f"{DEVICES}[{key}]": key for key in range(4000, 4010)}
 #: What cloud-init in the guest reads; it holds no secret.
@@ -76,6 +80,9 @@ class Seen:
     #: The volumes, which are not pushed; None until the devices were read.
     volumes: tuple[Attached, ...] | None = None
     template: bool = False
+    created_at: float | None = None
+    notes: str = ""
+    snapshots: tuple[Taken, ...] = ()
     hot_add_cpus: bool = False
     hot_add_memory: bool = False
     guest_id: str = ""
@@ -151,6 +158,15 @@ def _attributes(value: Any) -> tuple[tuple[int, str], ...]:
     return tuple((int(entry.key), str(getattr(entry, "value", ""))) for entry in value or ())
 
 
+def _time(value: Any) -> float | None:
+    """Unix seconds of a time, or of its text in XML."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return None if moment is None else float(moment.timestamp())
+    except (AttributeError, OverflowError, ValueError, OSError):
+        return None
+
+
 def _text(value: Any) -> str:
     return str(value or "")
 
@@ -173,6 +189,9 @@ PROPERTIES: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     CORES: ("cores", lambda value: value or 1),
     "config.hardware.memoryMB": ("memory", _megabytes),
     "config.template": ("template", bool),
+    "config.createDate": ("created_at", _time),
+    NOTES: ("notes", _text),
+    SNAPSHOTS: ("snapshots", taken),
     "summary.config.numVirtualDisks": ("disk_count", lambda value: value or 1),
     "config.cpuHotAddEnabled": ("hot_add_cpus", bool),
     "config.memoryHotAddEnabled": ("hot_add_memory", bool),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
-from hybridge.drivers.vsphere import collector, disks, seen
+from hybridge.drivers.vsphere import collector, disks, proof, seen
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.inventory import Inventory, Kept
@@ -27,7 +27,8 @@ _Names = dict[str, tuple[str, str]]
 class Template:
     """What a template brings: its root disk and cards as devices, that disk's datastore, its host, and its hardware.
 
-    ``disks``: the keys of all its disks.
+    ``disks``: the keys of all its disks; ``volumes``: the devices of what is attached to it besides. ``notes``: what people,
+    and a marker, say of it.
     """
 
     id: str
@@ -39,6 +40,8 @@ class Template:
     version: str = ""
     cores: int = 1
     disks: tuple[int, ...] = ()
+    volumes: tuple[Any, ...] = ()
+    notes: str = ""
 
     @property
     def size(self) -> int:
@@ -60,6 +63,33 @@ class Templates:
         """The template of this id, name or path. Raises Refused IMAGE_NOT_FOUND with near names."""
         machine_id = self._find(image)
         return self._devices.get(machine_id, lambda: self._read(machine_id))
+
+    def machine(self, machine_id: str) -> Template:
+        """What a machine brings that is to be made a template of, read now: one request. Raises Refused NOT_FOUND."""
+        try:
+            return self._read(machine_id, template=False)
+        except Refused as error:
+            raise Refused(Reason.NOT_FOUND, error.message) from error.__cause__
+
+    def taken(self, machine_id: str, snapshot_id: str) -> Template:
+        """The same of a machine as it was when a snapshot of it was taken: two requests. Raises Refused NOT_FOUND."""
+        machine = self.machine(machine_id)
+        missing = Refused(Reason.NOT_FOUND, f"machine {machine_id} has no snapshot {snapshot_id}")
+        reference = vim.vm.Snapshot(snapshot_id)
+        chosen = collector.selection({vim.vm.Snapshot: ("vm", seen.DEVICES)}, collector.start(reference))
+        try:
+            read = collector.retrieve(self._session, chosen)
+        except CloudError as error:
+            if caused_by(error, "ManagedObjectNotFound"):
+                raise missing from None
+            raise
+        found = next((one for one in read if one.id == snapshot_id), None)
+        if found is None or not {"vm", seen.DEVICES} <= found.properties.keys():
+            raise proof.unclear(snapshot_id)
+        if moid(found.properties["vm"]) != machine_id:
+            raise missing
+        devices = found.properties[seen.DEVICES]
+        return replace(machine, disk=seen.root_disk(devices), volumes=tuple(disks.volumes(devices)))
 
     def forget(self) -> None:
         """What was read turned out to be old."""
@@ -101,18 +131,19 @@ class Templates:
         read = [seen.whole(entry.id, entry.properties) for entry in self._inventory.machines(*_LISTED)]
         return {found.id: (found.name, found.parent) for found in read if found.template}
 
-    def _read(self, machine_id: str) -> Template:
+    def _read(self, machine_id: str, *, template: bool = True) -> Template:
         reference = vim.VirtualMachine(machine_id, self._session.calls)
-        paths = ("name", "config.template", "config.version", seen.CORES, seen.DEVICES, "runtime.host")
+        paths = ("name", "config.template", "config.version", seen.NOTES, seen.CORES, seen.DEVICES, "runtime.host")
         chosen = collector.selection({vim.VirtualMachine: paths}, collector.start(reference))
         try:
             (found,) = collector.retrieve(self._session, chosen)
         except CloudError as error:
             if caused_by(error, "ManagedObjectNotFound"):
-                raise Refused(Reason.IMAGE_NOT_FOUND, f"template {machine_id!r} was not found") from None
+                what = "template" if template else "machine"
+                raise Refused(Reason.IMAGE_NOT_FOUND, f"{what} {machine_id!r} was not found") from None
             raise
         name = str(found.properties.get("name", machine_id))
-        if not found.properties.get("config.template"):
+        if template and not found.properties.get("config.template"):
             raise Refused(Reason.IMAGE_NOT_FOUND, f"{name} ({machine_id}) is a machine and no template")
         devices = found.properties.get(seen.DEVICES, ())
         disk, host = seen.root_disk(devices), found.properties.get("runtime.host")
@@ -127,4 +158,6 @@ class Templates:
             version=str(found.properties.get("config.version", "")),
             cores=int(found.properties.get(seen.CORES) or 1),
             disks=tuple(int(device.key) for device in seen.disks(devices)),
+            volumes=tuple(disks.volumes(devices)),
+            notes=str(found.properties.get(seen.NOTES) or ""),
         )

@@ -208,6 +208,7 @@ _PLAIN: Final[Mapping[str, Callable[[Element], Any]]] = {
     "long": _whole,
     "short": _whole,
     "boolean": _truth,
+    "dateTime": _text,
     "VirtualMachinePowerState": _word,
     "VirtualMachineConnectionState": _word,
     "HostSystemConnectionState": _word,

@@ -49,6 +49,8 @@ class VolumeWatch:
         self._interval = interval
         self._list_from = -math.inf
         self._listed = False
+        self._failures = 0
+        self._trouble: CloudError | None = None
         self._disks: dict[str, Disk] = {}
         self._read_at: dict[str, float] = {}
         self._gone_at: dict[str, float] = {}
@@ -63,6 +65,11 @@ class VolumeWatch:
     def requests(self) -> int:
         """How many were sent."""
         return self._catalog.requests + self._policy_stub.requests
+
+    @property
+    def trouble(self) -> CloudError | None:
+        """Why the catalog cannot be listed: at once where it never was, else once it has failed twice in a row."""
+        return self._trouble if self._failures > 1 or not self._listed else None
 
     def patience(self) -> float:
         """Seconds until something has to be read."""
@@ -95,12 +102,14 @@ class VolumeWatch:
         """Lists the catalog. False where that failed: volumes are as they were then, and machines are none the worse."""
         try:
             found = self._catalog.all()
-        except CloudError:
+        except CloudError as error:
             ended = time.monotonic()
+            self._failures, self._trouble = self._failures + 1, error
             self._list_from = ended + max(self._interval, _SPARE * (ended - now))
             return False
         self._list_from = now + self._interval
         self._listed = True
+        self._failures, self._trouble = 0, None
         self._read_at = {key: at for key, at in self._read_at.items() if now - at < _FRESH and key in self._disks}
         self._gone_at = {key: at for key, at in self._gone_at.items() if now - at < _FRESH}
         fresh = {key: self._disks[key] for key in self._read_at}

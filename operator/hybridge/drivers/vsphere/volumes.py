@@ -22,17 +22,19 @@ from hybridge.core.task import Task
 from hybridge.core.volume import Volume, VolumeSpec, VolumeTraits
 from hybridge.drivers.base import Prepared, Started
 from hybridge.drivers.marked import prove, prove_for
-from hybridge.drivers.vsphere import volume_mapping, volume_placement
+from hybridge.drivers.vsphere import inventory, volume_mapping, volume_placement
 from hybridge.drivers.vsphere.attaching import Attaching
 from hybridge.drivers.vsphere.catalog import Catalog, Disk
 from hybridge.drivers.vsphere.client import Session
-from hybridge.drivers.vsphere.inventory import Inventory
+from hybridge.drivers.vsphere.collector import Found
+from hybridge.drivers.vsphere.disk_ids import disk_of
+from hybridge.drivers.vsphere.inventory import Inventory, Layout
 from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.places import readable
 from hybridge.drivers.vsphere.policies import Policies, profiles
 from hybridge.drivers.vsphere.sdk import moid, vim
 from hybridge.drivers.vsphere.seen import MIB
-from hybridge.drivers.vsphere.volume_mapping import CLASS, TOKEN, carries
+from hybridge.drivers.vsphere.volume_mapping import CLASS, TOKEN, carries, marker_of
 
 #: The oldest API in which a disk shows its metadata.
 _NEEDED: Final = (7, 0, 2)
@@ -80,14 +82,22 @@ class VsphereVolumes:
         spec = self.normalize(spec)
         policy = self._policies.chosen_id(spec.class_)
         layout = self._inventory.layout()
-        store = volume_placement.place(layout, spec, self._defaults)
+        store = self._origin(layout, spec) if spec.snapshot else volume_placement.place(layout, spec, self._defaults)
         why = f"on datastore {readable(layout.name(store.id))}"
         return Prepared(volume_mapping.parameters(spec, store, policy), placed=Placed(why=why))
 
     def create(self, intent: Intent, spec: VolumeSpec, marker: Marker) -> Started[Volume]:
-        """One CreateDisk_Task, after a look at what has the name: a vCenter takes no token."""
+        """One CreateDisk_Task, after a look at what has the name: a vCenter takes no token.
+
+        From a snapshot it is one CreateDiskFromSnapshot_Task, which takes no marker either: the disk gets a name that tells
+        whose it is, until ``configure`` gives it its metadata and its own name.
+        """
         self._check_version()
-        for disk in self._catalog.all(intent.name):
+        snapshot = str(intent.parameters.get("snapshot") or "")
+        name = volume_mapping.telling_name(marker) if snapshot else intent.name
+        for disk in (*self._catalog.all(name), *(self._catalog.all(intent.name) if snapshot else ())):
+            if snapshot and carries(disk, marker):
+                return Started(disk.id, self._described(disk))
             if (disk.metadata or {}).get(TOKEN) == intent.token and carries(disk, marker):
                 return Started(disk.id, self._described(disk))
             if carries(disk, marker):
@@ -95,9 +105,12 @@ class VsphereVolumes:
         asked = self._asked.get(intent.token)
         if asked is not None and not self._picture.has_failed(asked):
             return Started(task=asked)
-        argument = volume_mapping.create_spec(intent, self.normalize(spec), marker)
         store = str(intent.parameters["datastore"])
-        started = self._begun("", "CreateDisk", lambda: self._manager.CreateDisk_Task(argument), store)
+        if snapshot:
+            started = self._begun("", "CreateDisk", lambda: self._from_snapshot(intent, name), store)
+        else:
+            argument = volume_mapping.create_spec(intent, self.normalize(spec), marker)
+            started = self._begun("", "CreateDisk", lambda: self._manager.CreateDisk_Task(argument), store)
         if started.task is not None:
             self._asked[intent.token] = started.task
             if len(self._asked) > _ASKED:
@@ -126,8 +139,10 @@ class VsphereVolumes:
         self, found: Volume, spec: VolumeSpec, fields: Collection[str], intent: Intent | None, marker: Marker
     ) -> Started[Volume]:
         """The name at once; then one task for tags, for the size, or for the class: what is left follows it."""
-        del intent, marker
+        del intent
         spec, disk = self.normalize(spec), self._proven(found)
+        if volume_mapping.is_named_only(disk):
+            return replace(self._metadata(disk, {**spec.tags, **marker.pairs()}, ()), again=True)
         where, volume_id = (vim.vslm.ID(id=disk.id), vim.Datastore(disk.store)), disk.id
         if "name" in fields and disk.name != spec.name:
             self._told(volume_id, lambda: self._manager.RenameVStorageObject(*where, spec.name))
@@ -156,7 +171,10 @@ class VsphereVolumes:
         It is read right before, as in ``delete``: what somebody else has taken over since stays his.
         """
         disk = self._there(found)
-        prove_for(found, Marker.read(disk.metadata or {}), marker)
+        prove_for(found, marker_of(disk), marker)
+        if marker is None and volume_mapping.tells(disk.name):
+            where = vim.vslm.ID(id=disk.id), vim.Datastore(disk.store)
+            self._told(disk.id, lambda: self._manager.RenameVStorageObject(*where, f"volume-{disk.id[:8]}"))
         if marker is None:
             return self._metadata(disk, {}, volume_mapping.unmarked())
         self._catalog.keep(disk)
@@ -167,7 +185,7 @@ class VsphereVolumes:
         disk = self._catalog.get(found.id, self._store(found.id))
         if disk is None:
             return Started(found.id, replace(found, state=State.GONE))
-        prove(found, Marker.read(disk.metadata or {}))
+        prove(found, marker_of(disk))
         if users := self._users(disk):
             raise Refused(Reason.HAS_DEPENDANTS, f"{found.id} ({disk.name}) is attached to {users}")
         where = vim.vslm.ID(id=disk.id), vim.Datastore(disk.store)
@@ -178,6 +196,31 @@ class VsphereVolumes:
     @property
     def _manager(self) -> Any:
         return self._catalog.manager
+
+    def _origin(self, layout: Layout, spec: VolumeSpec) -> Found:
+        """The datastore of what a volume is made from, where it is made as well. Raises Refused."""
+        disk = self._catalog.get(disk_of(spec.snapshot or ""), self._store(disk_of(spec.snapshot or "")))
+        if disk is None:
+            raise Refused(Reason.NOT_FOUND, f"spec.source.snapshotRef: there is no disk of snapshot {spec.snapshot}")
+        wanted = spec.placement.get("storage")
+        if wanted and layout.resolve("datastore", wanted, inventory.STORES).id != disk.store:
+            words = f"a volume that is made from a snapshot is where that is, on {readable(layout.name(disk.store))}"
+            raise Refused(Reason.UNSUPPORTED, f"spec.placement.storage: {words}")
+        if spec.size is not None and spec.size < disk.size:
+            words = f"spec.size is {spec.size} bytes, less than the {disk.size} of what the snapshot is of"
+            raise Refused(Reason.INVALID_SPEC, words)
+        return layout.items[disk.store]
+
+    def _from_snapshot(self, intent: Intent, name: str) -> Any:
+        disk_id, _, own = str(intent.parameters["snapshot"]).partition("/")
+        policy = intent.parameters.get("policy")
+        return self._manager.CreateDiskFromSnapshot_Task(
+            vim.vslm.ID(id=disk_id),
+            vim.Datastore(str(intent.parameters["datastore"])),
+            vim.vslm.ID(id=own),
+            name,
+            profiles(str(policy) if policy else None),
+        )
 
     def _check_version(self) -> None:
         version = str(self._session.content.about.apiVersion or "")
@@ -196,7 +239,7 @@ class VsphereVolumes:
 
     def _proven(self, found: Volume) -> Disk:
         disk = self._there(found)
-        prove(found, Marker.read(disk.metadata or {}))
+        prove(found, marker_of(disk))
         return disk
 
     def _described(self, disk: Disk) -> Volume:

@@ -11,20 +11,26 @@ import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from hybridge.core.cloudobject import CloudObject
 from hybridge.core.errors import CloudError, Throttled, Unreachable
 from hybridge.core.kinds import CloudKind
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.base import Portion, Sweep, SweepRequest
+from hybridge.drivers.base import C, Portion, Sweep, SweepRequest
 from hybridge.drivers.vsphere import collector, mapping, places, proof, seen, updates
 from hybridge.drivers.vsphere.client import Session, Stub
+from hybridge.drivers.vsphere.disk_ids import is_disk_snapshot_id
 from hybridge.drivers.vsphere.disks import is_volume_id
 from hybridge.drivers.vsphere.errors import caused_by
+from hybridge.drivers.vsphere.image_watch import ImageWatch
+from hybridge.drivers.vsphere.network_watch import NetworkWatch
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
 from hybridge.drivers.vsphere.policies import Policies, PolicyStub, page
+from hybridge.drivers.vsphere.port_groups import is_network_id
 from hybridge.drivers.vsphere.sdk import moid, vim, vmodl
+from hybridge.drivers.vsphere.snapshot_mapping import is_snapshot_id
+from hybridge.drivers.vsphere.snapshot_watch import SnapshotWatch
 from hybridge.drivers.vsphere.volume_watch import VolumeWatch
 
 #: How many objects one answer may describe; a vCenter may send fewer (100 by default).
@@ -68,10 +74,20 @@ class Watch:
     """The sweep of one vCenter. ``sweep`` is called from one thread at a time, ``close`` from any."""
 
     def __init__(
-        self, session: Session, datacenter: Datacenter, picture: Picture, policies: Policies, volumes: VolumeWatch
+        self,
+        session: Session,
+        datacenter: Datacenter,
+        picture: Picture,
+        policies: Policies,
+        volumes: VolumeWatch,
+        networks: NetworkWatch,
+        snapshots: SnapshotWatch,
     ) -> None:
         """``datacenter`` finds the managed object below which machines are watched."""
         self._volumes = volumes
+        self._networks = networks
+        self._images = ImageWatch()
+        self._snapshots = snapshots
         self._session = session
         self._stub = Stub(session, _GRACE, {"WaitForUpdatesEx": updates.read})
         self._datacenter = datacenter
@@ -91,13 +107,13 @@ class Watch:
         before = self._requests
         try:
             full = self._next(request)
-            if self._picture.expects_machine():
+            if self._picture.expects():
                 self._update(_ARRIVAL)
             changed_by_us = self._forget_ages()
             missing = self._read_details(request)
             self._read_policies(request, changed_by_us)
             tasks = self._other_tasks(request)
-            volumes = self._volumes.portion(request) if CloudKind.VOLUME in request.kinds else None
+            besides = self._besides(request, full=full)
         except CloudError as error:
             if self._closed:
                 return Sweep({})
@@ -113,12 +129,28 @@ class Watch:
         self._delivered = {task.id for task in request.tasks if task.id in tasks and _ended(tasks[task.id])}
         if full:
             machines = {machine.id: machine for machine in self._picture.machines()}
+        if CloudKind.IMAGE in request.kinds:
+            besides |= self._of(CloudKind.IMAGE, self._images.portion(machines, gone | missing, full=full))
         requests = self._requests - before
         seen = Portion(machines, full=full, gone=gone | missing)
-        portions: dict[CloudKind, Portion[CloudObject]] = {CloudKind.MACHINE: seen}
-        if volumes is not None:
-            portions[CloudKind.VOLUME] = volumes
-        return Sweep(portions, tasks=tasks, requests=requests)
+        trouble = self._volumes.trouble if CloudKind.VOLUME in request.kinds else None
+        troubles = {CloudKind.VOLUME: trouble} if trouble is not None else {}
+        return Sweep({CloudKind.MACHINE: seen, **besides}, tasks=tasks, requests=requests, troubles=troubles)
+
+    def _besides(self, request: SweepRequest, *, full: bool) -> dict[CloudKind, Portion[CloudObject]]:
+        """What is new of the kinds that are asked for besides machines."""
+        found: dict[CloudKind, Portion[CloudObject]] = {}
+        if CloudKind.VOLUME in request.kinds:
+            found |= self._of(CloudKind.VOLUME, self._volumes.portion(request))
+        if CloudKind.SNAPSHOT in request.kinds:
+            found |= self._of(CloudKind.SNAPSHOT, self._snapshots.portion(request, full=full))
+        if CloudKind.NETWORK in request.kinds:
+            found |= self._of(CloudKind.NETWORK, self._networks.portion(request.refresh, full=full))
+        return found
+
+    @staticmethod
+    def _of(kind: CloudKind, portion: Portion[C] | None) -> dict[CloudKind, Portion[CloudObject]]:
+        return {} if portion is None else {kind: cast("Portion[CloudObject]", portion)}
 
     def close(self) -> None:
         """A blocked sweep returns at once."""
@@ -131,7 +163,11 @@ class Watch:
 
     @property
     def _requests(self) -> int:
-        return self._stub.requests + self._policy_stub.requests + self._volumes.requests
+        return self._stub.requests + self._policy_stub.requests + self._beside
+
+    @property
+    def _beside(self) -> int:
+        return self._volumes.requests + self._networks.requests + self._snapshots.requests
 
     def _next(self, request: SweepRequest) -> bool:
         """Takes over what is new, or everything; True when it was everything."""
@@ -152,6 +188,8 @@ class Watch:
         """Seconds to wait: none when something can be told at once."""
         unclaimed = self._picture.claim(request.tasks)
         if request.refresh or any(self._tell_now(task) for task in request.tasks):
+            return 0.0
+        if CloudKind.SNAPSHOT in request.kinds and self._picture.snapshots_due():
             return 0.0
         longest = min(request.wait, _UNCLAIMED_WAIT) if unclaimed else request.wait
         return min(longest, self._volumes.patience()) if CloudKind.VOLUME in request.kinds else longest
@@ -222,7 +260,8 @@ class Watch:
     def _read_details(self, request: SweepRequest) -> set[str]:
         """Reads what is not pushed, of the machines that need it, in one request. Returns those that are gone."""
         now = time.monotonic()
-        due = {one for one in request.refresh if not is_volume_id(one)} | self._picture.take_rewired()
+        due = {one for one in request.refresh if is_machine_id(one)} | self._snapshots.machines_of(request.refresh)
+        due |= self._picture.take_rewired()
         undisked = self._picture.undisked()
         for machine_id in undisked:
             age = request.max_age.get(machine_id, request.default_max_age)
@@ -268,7 +307,7 @@ class Watch:
         now = time.monotonic()
         if now < self._policies_from:
             return
-        fresh = frozenset(one for one in request.refresh if not is_volume_id(one))
+        fresh = frozenset(one for one in request.refresh if is_machine_id(one))
         disks = self._picture.disks(fresh)
         at = {key: -math.inf if key in fresh else self._policies_at.get(key, -math.inf) for key in disks}
         due = [key for key, read in at.items() if now - read >= request.max_age.get(key, request.default_max_age)]
@@ -319,6 +358,12 @@ class Watch:
         starts = [collector.start(kind(object_id, self._stub)) for object_id in sorted(ids)]
         chosen = collector.selection({kind: paths}, *starts, tolerate_missing=tolerate_missing)
         return collector.retrieve(self._session, chosen, stub=self._stub)
+
+
+def is_machine_id(known_id: str) -> bool:
+    """Whether this can be the id of a machine, as opposed to those of volumes, networks and snapshots."""
+    others = (is_volume_id, is_network_id, is_snapshot_id, is_disk_snapshot_id)
+    return not any(one(known_id) for one in others)
 
 
 def _ended(task: Task) -> bool:

@@ -15,11 +15,12 @@ from hybridge.core.machine_situation import Situation
 from hybridge.core.plan import Plan
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
-from hybridge.engine.machines import userdata, volumes
+from hybridge.engine.machines import references, userdata, volumes
 from hybridge.engine.machines.case import Case
 from hybridge.engine.machines.group import neighbours
 from hybridge.engine.machines.memo import Memo
 from hybridge.engine.machines.report import MachineReporter
+from hybridge.engine.machines.reverting import reversion
 from hybridge.engine.machines.steps import MachineSteps
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.objects import sight
@@ -42,10 +43,18 @@ class MachineKind(ObjectKind[Case]):
     ) -> Case:
         """See the base."""
         driver = link.driver.machines
-        wanted = machine_spec(told, provider.type, volumes=volumes.ids(self._world, told))
-        spec = driver.normalize(volumes.near(replace(wanted, within=within(provider)), link))
-        case = Case(key, told, memo, provider, link, link.machines, driver, spec, marker)
-        if memo.created_at is None and memo.intent(told) is None and not (case.deleting or spec.imports):
+        named = references.Named()
+        if told.metadata.deletion_timestamp is None:
+            references.check(told, provider)
+            named = await references.resolve(self._world, told)
+        back = await reversion(self._world, told)
+        attached = volumes.ids(self._world, told)
+        wanted = machine_spec(told, provider.type, volumes=attached, networks=named.networks, image=named.image)
+        spec = driver.normalize(volumes.near(replace(back.named(wanted), within=within(provider)), link))
+        case = Case(key, told, memo, provider, link, link.machines, driver, spec, marker, named, back)
+        if sight.is_to_be_made(case):
+            named.require_image()
+            named.require_networks()
             volumes.await_all(self._world, case)
         return case
 
@@ -66,6 +75,9 @@ class MachineKind(ObjectKind[Case]):
             others=volumes.others(self._world, case),
             unread=volumes.unread(case),
             held=volumes.held(self._world, case),
+            unconnected=case.named.holds,
+            irreversible=case.back.hold(case.memo.id, possible=case.driver.traits.reverts),
+            resumes=case.back.resumes,
         )
 
     def plan(self, situation: Situation) -> Plan:

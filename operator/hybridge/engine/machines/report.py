@@ -7,11 +7,18 @@ import msgspec
 from hybridge.api import desired
 from hybridge.api.provider import Provider
 from hybridge.api.shared import clip
-from hybridge.api.virtualmachine import AddressStatus, Phase, RestartStatus, VirtualMachine, VirtualMachineStatus
+from hybridge.api.virtualmachine import (
+    AddressStatus,
+    Phase,
+    RestartStatus,
+    RevertStatus,
+    VirtualMachine,
+    VirtualMachineStatus,
+)
 from hybridge.core import machine_status
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError
-from hybridge.core.machine import Machine, MachineSpec, Power, Restart
+from hybridge.core.machine import Machine, MachineSpec, Power, Restart, Revert
 from hybridge.core.machine_status import Story
 from hybridge.core.plan import Plan, Refuse, Rest
 from hybridge.core.reasons import Reason
@@ -90,6 +97,7 @@ class MachineReporter(ObjectReporter[Case]):
             old,
             phase=phase,
             restart=_restart(story, old.restart),
+            revert=_revert(story, old.revert),
             restart_required=restart_required,
         )
         return status if story.found is None else _with_machine(status, story.found)
@@ -118,14 +126,29 @@ def _clipped(text: str | None, most: int) -> str | None:
 
 def _restart(story: Story, record: RestartStatus | None) -> RestartStatus | None:
     """The record of the last restart: once nothing more is asked for, it is done."""
-    step = story.plan.step if story.plan else None
-    reached = isinstance(step, Rest) or (isinstance(step, Refuse) and step.reason in _AFTER_RESTART)
-    if not reached or story.spec.observed:
+    if not _is_reached(story):
         return record
     token = story.spec.restart_token
     if token is None and record is not None:
         token = record.token
     return desired.restart_status(Restart(token or ""))
+
+
+def _revert(story: Story, record: RevertStatus | None) -> RevertStatus | None:
+    """The record of the last revert, likewise."""
+    wish = story.spec.revert
+    if not _is_reached(story):
+        return record
+    if wish is not None:
+        return desired.revert_status(Revert(wish.token, wish.snapshot))
+    return None if record is None else desired.revert_status(Revert(record.token, record.snapshot))
+
+
+def _is_reached(story: Story) -> bool:
+    """Whether nothing is left of what was asked for once."""
+    step = story.plan.step if story.plan else None
+    reached = isinstance(step, Rest) or (isinstance(step, Refuse) and step.reason in _AFTER_RESTART)
+    return reached and not story.spec.observed
 
 
 #: Refusals that only come when nothing is left to do but what they name.

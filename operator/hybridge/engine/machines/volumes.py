@@ -80,6 +80,11 @@ def held(world: World, case: Case) -> Mapping[str, Wait | Refuse]:
 
 def await_all(world: World, case: Case) -> None:
     """Raises CloudError while a machine that is to be made has to wait for a volume: it could come to another zone."""
+    for use in case.spec.volumes:
+        told = _volume(world, case.key.namespace, use.volume)
+        if told is not None and told.metadata.deletion_timestamp is not None:
+            words = f"Volume {case.key.namespace}/{use.volume} is being deleted"
+            raise CloudError(Reason.DEPENDENCY_NOT_READY, words, disposition=Disposition.WAIT)
     for step in held(world, case).values():
         disposition = Disposition.STOP if isinstance(step, Refuse) else Disposition.WAIT
         raise CloudError(step.reason, step.message, disposition=disposition)

@@ -11,8 +11,10 @@ from hybridge.core.reasons import Reason
 
 #: Seconds to hold back a step that was done before and did not last: grows with each repetition, up to the second.
 REPEAT_FIRST, REPEAT_MOST = 1.0, 600.0
-#: Seconds after which an error that needs a person is looked at again although nothing changed, at first.
-RECHECK_FIRST = 60.0
+#: Seconds after which an error that needs a person is looked at again although nothing changed, at first and at most. A
+#: Secret may well be the next to be applied, and a look at it costs the cloud nothing.
+RECHECK_FIRST, RECHECK_MOST = 60.0, 960.0
+RECHECK_SECRET_FIRST = 2.0
 #: How often a change that needs a stopped machine may fail.
 GIVE_UP = 3
 #: Seconds of quiet after which doing the same thing again is nothing unusual.
@@ -97,10 +99,11 @@ class Attempts:
         self._waits += 1
         return 0.5 * 2.0 ** min(self._waits - 1, 10)
 
-    def recheck(self) -> float:
+    def recheck(self, reason: Reason) -> float:
         """Seconds until something that a person has to mend is looked at again: a growing number for each spec."""
+        first = RECHECK_SECRET_FIRST if reason is Reason.SECRET_NOT_FOUND else RECHECK_FIRST
         self._stops += 1
-        return RECHECK_FIRST * 2.0 ** min(self._stops - 1, 4)
+        return min(RECHECK_MOST, first * 2.0 ** min(self._stops - 1, 30))
 
 
 #: Reasons that say nothing of what was asked for.

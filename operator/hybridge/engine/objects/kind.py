@@ -34,6 +34,7 @@ from hybridge.engine.objects.report import ObjectReporter
 from hybridge.engine.objects.steps import K, ObjectSteps
 from hybridge.engine.objects.tasks import follow
 from hybridge.engine.outcome import Again, Done, Failed, Outcome
+from hybridge.engine.references import read_grants
 from hybridge.engine.world import World
 
 log = logging.getLogger(__name__)
@@ -81,12 +82,16 @@ class ObjectKind(ABC, Generic[K]):
     async def prepare(self, case: K) -> float | None:
         """Reads what the plan needs besides; seconds until that is to be looked at again, None where it need not be."""
 
+    def wake(self, case: K) -> float | None:
+        """Seconds until something is due by itself, after what was done just now; None: nothing is."""
+
     def recognise(self, case: K, mine: Any, plan: Plan) -> None:
         """Puts in memory what seeing ours proves."""
         memo = case.memo
         memo.id, memo.absent = mine.id, None
-        initializing = isinstance(plan.step, Do) and plan.step.verb is Verb.INITIALIZE
-        whole = mine.detailed and not mine.lock and not initializing
+        # What is still to be initialized may have to wait for something else first.
+        unfinished = any(action.verb is Verb.INITIALIZE for action in plan.actions)
+        whole = mine.detailed and not mine.lock and not unfinished
         if memo.created_at is None and whole and not case.deleting and memo.task is None:
             memo.created_at = self._world.clock()
 
@@ -184,6 +189,8 @@ class ObjectKind(ABC, Generic[K]):
     async def _advance(self, case: K) -> Outcome:
         if case.link.bulkhead.breaker.open:
             raise self._down(case.link)
+        if case.shelf.trouble is not None:
+            raise case.shelf.trouble
         if not case.deleting and FINALIZER not in case.object.metadata.finalizers:
             await self._world.add_finalizer(case.key)
         try:
@@ -194,6 +201,8 @@ class ObjectKind(ABC, Generic[K]):
         self._sync_now(case)
         if case.spec.imports is not None and not case.deleting:
             await self._may_import(case)
+        if case.deleting:
+            await read_grants(self._world, case.key)
         outdated = await self.prepare(case)
         situation = self.situation(case)
         plan = self.plan(situation)
@@ -201,8 +210,11 @@ class ObjectKind(ABC, Generic[K]):
         mine = None if isinstance(found, proof.Absent | proof.Nowhere | Step) else found
         if mine is not None:
             self.recognise(case, mine, plan)
+            if mine.ending:
+                case.memo.ending = mine.id
         outcome = await self._step(case, plan, mine)
-        return outcome if outdated is None or not isinstance(outcome, Done) else Again(outdated)
+        due = [seconds for seconds in (outdated, self.wake(case)) if seconds is not None]
+        return Again(min(due)) if due and isinstance(outcome, Done) else outcome
 
     async def _may_import(self, case: K) -> None:
         """Nothing is told of what the Provider's restrictions do not allow to name, also of one that has moved.
@@ -230,7 +242,7 @@ class ObjectKind(ABC, Generic[K]):
     def _down(link: Link) -> CloudError:
         breaker = link.bulkhead.breaker
         since = f" (since {format_time(breaker.down_since)})" if breaker.down_since else ""
-        return Unreachable(f"{breaker.error.message if breaker.error else 'no answer'}{since}")
+        return Unreachable(f"{breaker.words or 'no answer'}{since}")
 
     def _sync_now(self, case: K) -> None:
         wanted = case.object.metadata.annotations.get(SYNC_NOW)
@@ -270,6 +282,7 @@ class ObjectKind(ABC, Generic[K]):
                 return await self._reporter.report(case, plan, mine, settled=True, after=None)
 
     async def _look(self, case: K, known_id: str) -> None:
+        began = case.shelf.inventory.begin()
         machine = await case.link.bulkhead.call(case.driver.get, known_id)
         if machine is None:
             case.memo.deny(known_id, self._world.clock())
@@ -277,7 +290,7 @@ class ObjectKind(ABC, Generic[K]):
         else:
             case.memo.absent = None
             case.memo.unreadable_at = None if machine.detailed else self._world.clock()
-            case.shelf.inventory.see(machine)
+            case.shelf.inventory.see(machine, began)
 
     async def _release(self, case: K) -> Outcome:
         """Lets the object go. What is there without our marker is looked at once more: what was seen of it may be old."""
@@ -293,9 +306,9 @@ class ObjectKind(ABC, Generic[K]):
 
     async def _search(self, case: K) -> None:
         link, began = case.link, self._world.clock()
-        intent = case.memo.intent(case.object)
+        intent, number = case.memo.intent(case.object), case.shelf.inventory.begin()
         for machine in await link.bulkhead.call(case.driver.find, case.marker, intent):
-            case.shelf.inventory.see(machine)
+            case.shelf.inventory.see(machine, number)
         case.memo.searched_at = began
 
     async def _do(self, case: K, plan: Plan, step: Do, mine: Any) -> Outcome:
@@ -347,7 +360,7 @@ class ObjectKind(ABC, Generic[K]):
             link = self._world.link(self._world.group(key))
             if link is not None:
                 link.settle(key)
-            return Failed(error.reason.value, after=memo.attempts.recheck())
+            return Failed(error.reason.value, after=memo.attempts.recheck(error.reason))
         if error.disposition is Disposition.WAIT:
             if case is not None:
                 case.link.expect(key)

@@ -22,6 +22,7 @@ C = TypeVar("C", bound=CloudObject)
 @dataclass(slots=True)
 class Memo(Generic[M, C]):
     """``absent``: the id that the cloud said nothing has, first at ``denied_since`` and last at ``denied_at``.
+    ``ending``: the id of what the cloud has taken on to delete.
 
     ``after_task``: how the cloud object will be when the task is done.
 
@@ -42,6 +43,7 @@ class Memo(Generic[M, C]):
     absent: str | None = None
     denied_since: float | None = None
     denied_at: float | None = None
+    ending: str | None = None
     searched_at: float | None = None
     token_spent: bool = False
     asked_once: bool = False

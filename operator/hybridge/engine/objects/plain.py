@@ -20,17 +20,18 @@ from hybridge.core.managed import ManagedObject, Phase
 from hybridge.core.managed_status import Story, phase
 from hybridge.core.plan import Action, Do, Plan, Verb
 from hybridge.core.reasons import Reason
-from hybridge.core.situation import Situation
+from hybridge.core.situation import Sight, Situation
 from hybridge.core.story import conditions
 from hybridge.drivers.base import Driver, ObjectDriver, Prepared
 from hybridge.engine import conditions as written
+from hybridge.engine.cluster import Conflict
 from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.objects import sight
 from hybridge.engine.objects.case import Case, M, W
 from hybridge.engine.objects.kind import ObjectKind
-from hybridge.engine.objects.memo import Memo
+from hybridge.engine.objects.memo import AnyMemo, Memo
 from hybridge.engine.objects.report import ObjectReporter
 from hybridge.engine.objects.steps import ObjectSteps, Wish
 from hybridge.engine.world import World
@@ -45,14 +46,54 @@ class Nature(ABC, Generic[M, W, P]):
     #: The custom resource, and what the plan looks at.
     model: type[M]
     situation: type[Situation[W, P]]
+    #: What is remembered of each object; its ``tell`` puts that into the status.
+    memory: type[AnyMemo] = Memo
 
     @abstractmethod
     def driver(self, driver: Driver) -> ObjectDriver[W, P] | None:
         """The part of a cloud's driver for this kind; None where the cloud has no such thing."""
 
+    def lacking(self, cloud: str) -> str:
+        """Why clouds of this type have no such thing, and what to do instead."""
+        return f"a Provider of type {cloud} has no {self.kind.value}s"
+
     @abstractmethod
     def wanted(self, told: M, cloud: str) -> W:
         """What the user wants, in the core's words. ``cloud``: the type of the Provider, empty where it is not known."""
+
+    async def resolved(self, _world: World, _told: M, wanted: W) -> W:
+        """The same with what other objects tell of what it refers to, as far as they do."""
+        return wanted
+
+    async def await_others(self, _world: World, _case: Case[M, W, P]) -> None:
+        """Raises CloudError while what is to be made has to wait for other objects."""
+        return
+
+    async def prepare(self, _world: World, _case: Case[M, W, P]) -> float | None:
+        """Reads what the plan needs besides; seconds until that is to be looked at again, None where it need not be."""
+        return None
+
+    def holders(self, _found: P) -> Collection[str] | None:
+        """Ids of what in the cloud would lose something with it, which is looked at once more before it goes; None: its
+        cloud lets nothing go that is in use.
+        """
+        return None
+
+    def look(self, _case: Case[M, W, P], seen: Sight[P]) -> Sight[P]:
+        """What is known of the cloud, with what this kind knows besides."""
+        return seen
+
+    def wake(self, _case: Case[M, W, P], _now: float) -> float | None:
+        """Seconds until something is due by itself, after what was done just now; None: nothing is."""
+        return None
+
+    def going(self, _told: M) -> ManagedStatus | None:
+        """What has to be on record before its cloud object is deleted; None: nothing besides what is."""
+        return None
+
+    def remark(self, _wanted: W) -> str:
+        """What people are told besides of an object that is as it should be."""
+        return ""
 
     @abstractmethod
     def plan(self, situation: Any) -> Plan:
@@ -74,11 +115,9 @@ class Nature(ABC, Generic[M, W, P]):
 class PlainKind(ObjectKind[Case[M, W, P]], Generic[M, W, P]):
     """Reconciles objects of one nature."""
 
-    memory = Memo
-
     def __init__(self, world: World, meter: MachineMeter, nature: Nature[M, W, P]) -> None:
         super().__init__(world, meter, _Steps(world, nature), _Reporter(world, meter, nature))
-        self.model = nature.model
+        self.model, self.memory = nature.model, nature.memory
         self._nature = nature
 
     async def case(
@@ -87,9 +126,21 @@ class PlainKind(ObjectKind[Case[M, W, P]], Generic[M, W, P]):
         """See the base."""
         driver = self._nature.driver(link.driver)
         if driver is None:
-            raise Refused(Reason.UNSUPPORTED, f"a Provider of type {provider.type} has no {self._nature.kind.value}s")
-        spec = driver.normalize(self._nature.wanted(told, provider.type))
-        return Case(key, told, memo, provider, link, link.shelf(self._nature.kind), driver, spec, marker)
+            raise Refused(Reason.UNSUPPORTED, self._nature.lacking(provider.type))
+        wanted = await self._nature.resolved(self._world, told, self._nature.wanted(told, provider.type))
+        spec = driver.normalize(wanted)
+        case = Case(key, told, memo, provider, link, link.shelf(self._nature.kind), driver, spec, marker)
+        if sight.is_to_be_made(case):
+            await self._nature.await_others(self._world, case)
+        return case
+
+    async def prepare(self, case: Case[M, W, P]) -> float | None:
+        """See the base."""
+        return await self._nature.prepare(self._world, case)
+
+    def wake(self, case: Case[M, W, P]) -> float | None:
+        """See the base."""
+        return self._nature.wake(case, self._world.clock())
 
     def situation(self, case: Case[M, W, P]) -> Situation[W, P]:
         """See the base."""
@@ -97,7 +148,7 @@ class PlainKind(ObjectKind[Case[M, W, P]], Generic[M, W, P]):
         return self._nature.situation(
             case.spec,
             record,
-            sight.look(self._world, case, record, self._nature.outside),
+            self._nature.look(case, sight.look(self._world, case, record, self._nature.outside)),
             sight.bounded(self._world, case.driver.traits),
             case.marker,
             case.link.connection.identity,
@@ -122,8 +173,33 @@ class _Steps(ObjectSteps[Case[M, W, P]], Generic[M, W, P]):
         super().__init__(world)
         self._nature = nature
 
+    async def wish(self, case: Case[M, W, P]) -> Wish:
+        await self._nature.await_others(self._world, case)
+        return await super().wish(case)
+
+    async def take(self, case: Case[M, W, P], step: Do, mine: Any) -> None:
+        if step.verb is Verb.DELETE and mine is not None and self._nature.holders(mine) is not None:
+            await self._look_for_holders(case, mine)
+        await super().take(case, step, mine)
+
+    async def _look_for_holders(self, case: Case[M, W, P], mine: P) -> None:
+        """Raises Conflict where somebody has come to use it since the picture was made."""
+        began = case.shelf.inventory.begin()
+        now = await case.link.bulkhead.call(case.driver.get, mine.id)
+        if now is None or self._nature.holders(now):
+            if now is None:
+                case.shelf.inventory.forget(mine.id)
+            else:
+                case.shelf.inventory.see(now, began)
+            raise Conflict
+
     async def prepare(self, case: Case[M, W, P], wish: Wish, taken: Collection[str]) -> Prepared:
         return await case.link.bulkhead.call(case.driver.prepare, wish.spec, taken)
+
+    async def going(self, case: Case[M, W, P]) -> None:
+        status = self._nature.going(case.object)
+        if status is not None and status != case.object.status:
+            await self.write(case, status)
 
     def creating(self, told: M, intent: Intent, wish: Wish) -> ManagedStatus:
         action = Action(Verb.CREATE, self._nature.kind.value, "", intent.name)
@@ -157,6 +233,7 @@ class _Reporter(ObjectReporter[Case[M, W, P]], Generic[M, W, P]):
             deleting=case.deleting,
             created=case.memo.created_at is not None,
             was_ready=written.is_true(told.status.conditions, Type.READY),
+            remark=self._nature.remark(case.spec),
         )
 
     def story_of_error(self, told: M, spec: W | None, found: P | None, error: CloudError) -> Story[W, P]:

@@ -157,11 +157,11 @@ class ObjectReporter(ABC, Generic[K]):
         return inventory.settled and not known and self._world.clock() - memo.created_at >= self.lag(link.driver)
 
     def warn(self, key: Key, error: CloudError) -> None:
-        """Tells of an error in the log and in an Event."""
-        log.warning(
-            "%s: %s", error.reason, error.message, extra={"object": str(key), "provider": self._world.group(key)}
-        )
-        self._world.tell(key, error.reason.value, error.message, warning=True)
+        """Tells of an error in the log and in an Event. To wait for another object is none: all come in any order."""
+        waits = error.reason is Reason.DEPENDENCY_NOT_READY
+        extra = {"object": str(key), "provider": self._world.group(key)}
+        log.log(logging.INFO if waits else logging.WARNING, "%s: %s", error.reason, error.message, extra=extra)
+        self._world.tell(key, error.reason.value, error.message, warning=not waits)
 
     def _count_drift(self, case: K, story: AnyStory) -> None:
         """Also of drift that is corrected before it is worth a write."""

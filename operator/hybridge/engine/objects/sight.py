@@ -9,9 +9,9 @@ from hybridge.core.imports import matches, near
 from hybridge.core.lifecycle import Guarantees
 from hybridge.core.situation import Record, Sight
 from hybridge.core.units import parse_duration
-from hybridge.engine.keys import Key
 from hybridge.engine.objects.case import C, Case, M, W
 from hybridge.engine.objects.claim import Outside
+from hybridge.engine.references import users
 from hybridge.engine.world import World
 
 G = TypeVar("G", bound=Guarantees)
@@ -52,6 +52,7 @@ def look(world: World, case: Case[M, W, C], record: Record, outside: Outside[C])
         absent=meant_id is not None and memo.absent == meant_id,
         denied_since=memo.denied_since,
         denied_at=memo.denied_at,
+        ending=meant_id is not None and memo.ending == meant_id,
         carriers=carriers,
         predecessors=() if known_id or carriers or record.intent else _predecessors(case),
         matches=found,
@@ -60,16 +61,21 @@ def look(world: World, case: Case[M, W, C], record: Record, outside: Outside[C])
         searched_at=memo.searched_at,
         token_spent=memo.token_spent,
         refused=memo.attempts.refused,
-        users=users(world, case.key),
+        users=users(world, case.key) if record.deleting else (),
         owners=case.link.machines.owners_in_words,
         unreadable=memo.unreadable_at is not None and world.clock() - memo.unreadable_at < UNREADABLE,
     )
 
 
-def users(world: World, key: Key) -> tuple[str, ...]:
-    """In words, the objects that refer to this one and exist."""
-    store = world.store
-    return tuple(sorted(one.in_words for one in store.relations.referrers(key) if store.get(one) is not None))
+def is_to_be_made(case: Case[M, W, C]) -> bool:
+    """Whether it is to be made, as far as is seen, so that it may have to wait for others.
+
+    What carries its marker, or that of an earlier object of its name, is there: others may wait for it.
+    """
+    memo = case.memo
+    if memo.created_at is not None or memo.intent(case.object) is not None or case.deleting or case.spec.imports:
+        return False
+    return not (case.shelf.inventory.owned_by(case.marker.owner) or _predecessors(case))
 
 
 def _predecessors(case: Case[M, W, C]) -> tuple[C, ...]:

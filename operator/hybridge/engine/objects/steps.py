@@ -66,6 +66,9 @@ class ObjectSteps(ABC, Generic[K]):
     async def adopting(self, case: K) -> None:
         """Something is about to be taken over, which is not on record yet."""
 
+    async def going(self, case: K) -> None:
+        """It is about to be deleted in the cloud. Raises Conflict when we are stale."""
+
     def recorded(self, case: K, wish: Wish) -> None:
         """An intent is on record."""
 
@@ -80,6 +83,7 @@ class ObjectSteps(ABC, Generic[K]):
 
     async def take(self, case: K, step: Do, mine: Any) -> None:
         """Changes the cloud and keeps what is known of the result. Raises CloudError, Conflict, NotLeading."""
+        began = case.shelf.inventory.begin()
         try:
             started = await self._call(case, step, mine)
         except CloudError as error:
@@ -88,7 +92,7 @@ class ObjectSteps(ABC, Generic[K]):
                 # What was seen is not what is there: forget the picture, so that the next plan asks the cloud.
                 case.shelf.inventory.forget(target)
             raise
-        self._keep(case, step, mine, started)
+        self._keep(case, step, mine, started, began)
 
     async def _call(self, case: K, step: Do, mine: Any) -> Started[Any]:
         call = case.link.bulkhead.call
@@ -99,6 +103,7 @@ class ObjectSteps(ABC, Generic[K]):
         if mine is None:
             raise CloudError(Reason.IDENTITY_MISMATCH, "there is nothing to change")
         if step.verb is Verb.DELETE:
+            await self.going(case)
             return await call(case.driver.delete, mine)
         if step.verb is Verb.DETACH:
             return await call(case.driver.mark, mine, None)
@@ -116,6 +121,10 @@ class ObjectSteps(ABC, Generic[K]):
         case.object = written
 
     async def _create(self, case: K, *, anew: bool) -> Started[Any]:
+        with self._world.making(case.key):
+            return await self._make(case, anew=anew)
+
+    async def _make(self, case: K, *, anew: bool) -> Started[Any]:
         wish = await self.wish(case)
         intent = case.memo.intent(case.object)
         first = anew or intent is None
@@ -179,7 +188,7 @@ class ObjectSteps(ABC, Generic[K]):
             intent = self._intent(case, wish, prepared, attempt)
             await self._record(case, intent, replace(wish, placed=prepared.placed))
         memo = case.memo
-        memo.id = memo.created_at = memo.absent = memo.searched_at = None
+        memo.id = memo.created_at = memo.absent = memo.ending = memo.searched_at = None
         memo.token_spent = False
         return intent
 
@@ -254,25 +263,31 @@ class ObjectSteps(ABC, Generic[K]):
         itself refuse to overwrite another one. Raises Conflict.
         """
         inventory, before = case.shelf.inventory, case.shelf.inventory.get(known_id)
+        began = inventory.begin()
         found = await case.link.bulkhead.call(case.driver.get, known_id)
         if found is None:
             inventory.forget(known_id)
         else:
-            inventory.see(found)
+            inventory.see(found, began)
         if found is None or before is None or found.marker != before.marker:
             case.link.unbind(case.key)
             raise Conflict
         return found
 
-    def _keep(self, case: K, step: Do, mine: Any, started: Started[Any]) -> None:
+    def _keep(self, case: K, step: Do, mine: Any, started: Started[Any], began: int) -> None:
         memo, inventory = case.memo, case.shelf.inventory
         if started.id:
             memo.id = started.id
         memo.task = started.task
         memo.after_task = None
-        if started.found is not None and (mine is None or inventory.get(mine.id) is not None):
-            # A push that told its end while it was being changed is newer than this answer.
-            inventory.see(started.found)
+        found = started.found
+        if found is not None and found.ending:
+            memo.ending = found.id
+        # A push that told its end while it was being changed is newer than this answer.
+        known = found is not None and (mine is None or inventory.get(mine.id) is not None)
+        if found is not None and known and not inventory.see(found, began):
+            # Neither has to show what the other does: somebody else's change, and ours. The cloud itself is asked.
+            inventory.forget(found.id)
         if started.task is not None:
             memo.step = step
             case.link.watch_task(started.task, case.key)

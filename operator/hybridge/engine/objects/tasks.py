@@ -69,4 +69,4 @@ def _settle(case: AnyCase, task: Task, step: Do | None, after: CloudObject | Non
         # Nothing would ever correct the picture if somebody was faster than we: the cloud itself is asked.
         inventory.forget(after.id)
     else:
-        inventory.see(expected)
+        inventory.see(expected, inventory.begin())

@@ -210,13 +210,16 @@ def test_a_volume_that_waits_for_a_start_is_shown_and_one_that_stays_plugged_too
 
     machine = bench.after(bench.driver.machines.attach(machine, volume.id))
     assert [disk.id for disk in machine.disks or ()] == [volume.id]
+    assert machine.pending == {f"volumes[{volume.id}]": volume.id}
     assert machine.power is Power.RUNNING
     bench.driver.machines.set_power(machine, bench.spec(), Power.STOPPED, hard=True)
     machine = bench.look(machine.id, refresh=True)
+    assert machine.pending == {}
     bench.driver.machines.set_power(machine, bench.spec(), Power.RUNNING)
     machine = bench.after(bench.driver.machines.detach(bench.look(machine.id, refresh=True), volume.id))
 
     assert [disk.id for disk in machine.disks or ()] == [volume.id]
+    assert machine.pending == {f"volumes[{volume.id}]": ""}
     with pytest.raises(Refused) as refusal:
         bench.driver.volumes.delete(volume)
     assert refusal.value.reason is Reason.HAS_DEPENDANTS

@@ -12,6 +12,7 @@ from hybridge.core.machine import Nic, Power
 from hybridge.core.machine_diff import differences
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Driver
+from lab.vsphere import VsphereCloud
 from tests.contract.bed_vsphere import VsphereBed
 from tests.contract.eye import Eye
 from tests.integration.drivers.vsphere.fields import fields
@@ -52,3 +53,20 @@ def test_cards_that_are_left_over_go_and_the_others_keep_their_addresses(
     assert [port.network[0] for port in after] == ["VM Network", "backend"]
     assert [port.mac for port in after] == [port.mac for port in before[:2]]
     assert machine.power is Power.RUNNING
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["made in it", "moved to it"])
+def test_a_network_that_came_a_moment_ago_takes_in_a_machine(
+    bed: VsphereBed, driver: Driver, eye: Eye, marker: Marker, vcenter: VsphereCloud, exists: bool
+) -> None:
+    """What there is was read a while ago, and nothing was pushed since."""
+    machine = eye.make(bed.spec(), marker) if exists else None
+    bed.prepared(driver, bed.spec())
+    network = vcenter.port_groups.create(f"late-{marker.uid[:8]}")
+    spec = bed.spec(networks=(Nic("a", network),))
+
+    machine = eye.make(spec, marker) if machine is None else eye.configure(machine, spec, {"networks"}, marker)
+
+    assert [network in port.network for port in machine.ports or ()] == [True]
+    eye.delete(machine, spec)
+    vcenter.port_groups.destroy(network)

@@ -184,6 +184,7 @@ def test_without_the_catalog_machines_go_on(bed: VsphereBed, driver: Driver) -> 
 
     assert sweep.portions[CloudKind.MACHINE].full
     assert CloudKind.VOLUME not in sweep.portions
+    assert sweep.troubles[CloudKind.VOLUME].message
 
 
 @pytest.mark.parametrize("answer", [Answer(500, code="HostCommunication"), Answer(200)], ids=["fault", "empty"])

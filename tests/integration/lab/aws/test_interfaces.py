@@ -27,7 +27,7 @@ def test_an_interface_takes_its_time_to_leave_and_is_not_deleted_before(
     cloud: AwsCloud, ec2: Any, plugged: tuple[str, str]
 ) -> None:
     instance_id, interface = plugged
-    cloud.tune(transition_seconds=0.5)
+    cloud.tune(transition_seconds=3.0)
     cloud.unplug(instance_id)
     assert interface_of(cloud, instance_id, 1)["Attachment"]["Status"] == "detaching"
     with pytest.raises(ClientError, match="currently in use") as error:
@@ -96,3 +96,21 @@ def test_groups_belong_to_interfaces_and_have_to_exist(cloud: AwsCloud, ec2: Any
     assert refusal(error) == (400, "InvalidGroup.NotFound")
     with pytest.raises(ClientError, match="multiple interfaces"):
         ec2.modify_instance_attribute(InstanceId=instance_id, Groups=[GROUPS["web"]])
+
+
+def test_an_instance_that_is_terminated_is_described_still_and_in_no_subnet(
+    cloud: AwsCloud, ec2: Any, launch: Launch
+) -> None:
+    instance_id = launch(InstanceType="t3.medium")["InstanceId"]
+
+    def described() -> dict[str, Any]:
+        found: dict[str, Any] = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+        return found
+
+    assert described()["SubnetId"] == cloud.subnets[0]
+
+    cloud.terminate(instance_id)
+
+    eventually(lambda: described()["State"]["Name"] == "terminated")
+    assert not {"SubnetId", "VpcId"} & {key for key, value in described().items() if value}
+    assert described()["NetworkInterfaces"] == []

@@ -26,7 +26,7 @@ def test_a_policy_says_which_action_on_which_instance(cloud: AwsCloud, ec2: Any,
         ec2.terminate_instances(InstanceIds=["i-0123456789abcdef0"], DryRun=True)
     assert refusal(error) == (400, "InvalidInstanceID.NotFound")
     with pytest.raises(ClientError) as error:
-        ec2.create_snapshot(VolumeId="vol-0123456789abcdef0")
+        ec2.create_key_pair(KeyName="not-allowed")
     assert refusal(error) == (403, "UnauthorizedOperation")
     ec2.terminate_instances(InstanceIds=[marked])
     cloud.tune(policies={"operator": EVERYTHING})

@@ -50,6 +50,13 @@ OURS = "/apis/hybridge.io/v1alpha1"
         ),
         ("proxmox", "POST", "/api2/json/access/ticket", b"", Operation("POST /access/ticket", False)),
         ("proxmox", "PUT", "/api2/json/pools/p", b"", Operation("PUT /pools/{poolid}", True)),
+        (
+            "proxmox",
+            "POST",
+            "/api2/json/cluster/firewall/groups",
+            b"group=web&rename=web&comment=x",
+            Operation("POST /cluster/firewall/groups:rename", True),
+        ),
         ("vsphere", "GET", "/api/vcenter/vm/vm-12", b"", Operation("GET /api/vcenter/vm/{id}", False)),
         (
             "vsphere",

@@ -95,7 +95,7 @@ def test_a_removed_disk_is_kept_as_unused_until_that_goes(pve: Any, guest: int) 
 
     volumes = {item["volid"] for item in pve.nodes("pve1").storage("ceph").content.get(vmid=guest)}
     assert f"ceph:vm-{guest}-disk-1" not in volumes
-    assert f"ceph:vm-{guest}-disk-0" in volumes
+    assert f"ceph:base-9000-disk-0/vm-{guest}-disk-0" in volumes
 
 
 @pytest.mark.parametrize(("size", "bytes_"), [("+2G", 10 * GIB), ("16G", 16 * GIB)])
@@ -103,7 +103,7 @@ def test_a_disk_grows(pve: Any, guest: int, size: str, bytes_: int) -> None:
     assert outcome(pve, qemu(pve, guest).resize.put(disk="scsi0", size=size)) == "OK"
 
     volumes = {item["volid"]: item["size"] for item in pve.nodes("pve1").storage("ceph").content.get(vmid=guest)}
-    assert volumes[f"ceph:vm-{guest}-disk-0"] == bytes_
+    assert volumes[f"ceph:base-9000-disk-0/vm-{guest}-disk-0"] == bytes_
     assert f"size={bytes_ // GIB}G" in qemu(pve, guest).config.get()["scsi0"]
 
 

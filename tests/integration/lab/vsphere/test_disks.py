@@ -73,3 +73,20 @@ def test_a_deleted_disk_is_gone(cloud: VsphereCloud) -> None:
     assert disk not in leftovers(cloud)
     with pytest.raises(LabError):
         cloud.disks.disk(disk)
+
+
+def test_a_snapshot_of_a_disk_makes_another_disk(cloud: VsphereCloud) -> None:
+    disk = cloud.disks.create("origin", 2 * GIB, metadata={"team": "shop"})
+    taken = cloud.disks.take(disk, "before the upgrade")
+
+    made = cloud.disks.restore(disk, taken, "restored")
+
+    assert [(one.disk, one.id, one.description) for one in cloud.disks.snapshots() if one.disk == disk] == [
+        (disk, taken, "before the upgrade")
+    ]
+    found = cloud.disks.disk(made)
+    assert (found.name, found.size, found.metadata) == ("restored", 2 * GIB, {})
+    cloud.disks.forget(disk, taken)
+    assert [one for one in cloud.disks.snapshots() if one.disk == disk] == []
+    with pytest.raises(LabError):
+        cloud.disks.restore(disk, taken, "never")

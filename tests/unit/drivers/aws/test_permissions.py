@@ -53,7 +53,7 @@ def test_what_does_not_know_dry_runs_is_asked_no_further(careless: Careless) -> 
     assert careless.actions == ["DescribeInstances", "DescribeImages", "DescribeInstanceTypes"]
 
 
-@pytest.mark.parametrize("careless", [9], indirect=True)
+@pytest.mark.parametrize("careless", [15], indirect=True)
 def test_the_first_dry_run_that_was_none_is_the_last(careless: Careless) -> None:
     found = check(careless)
 

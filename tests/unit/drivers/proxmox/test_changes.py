@@ -71,6 +71,17 @@ def test_new_interfaces_get_a_mac_that_a_repetition_gives_again() -> None:
     assert first["net1"] == "virtio=02:00:00:00:00:09,bridge=vmbr1"
 
 
+def test_an_interface_that_says_its_vlan_gets_or_loses_it() -> None:
+    words = {"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=7,firewall=1"}
+
+    def net0(vlan: str | None) -> object:
+        return interfaces([Nic("a", "vmbr0", vlan=vlan)], ["vmbr0"], words, UUID, None).get("net0")
+
+    assert net0("20") == "virtio=BC:24:11:00:00:01,bridge=vmbr0,tag=20,firewall=1"
+    assert net0("") == "virtio=BC:24:11:00:00:01,bridge=vmbr0,firewall=1"
+    assert (net0("7"), net0(None)) == (None, None)
+
+
 def test_keys_and_addresses_go_through_the_drive_of_pve() -> None:
     spec = MachineSpec(
         "web",

@@ -39,7 +39,8 @@ def test_all_of_a_guest() -> None:
     seen = mapping.machine("100", "pve1", mapping.details(Configuration(WORDS, WORDS)), Power.RUNNING, pool=("shop",))
     further = {"cloudInit.hostname": ("web",), "placement.node": ("pve1",), "proxmox.pool": ("shop",)}
     assert seen.settings == {**settings.settings(WORDS), **further}
-    assert settings.ports(WORDS) == (Port(("vmbr0",), "bc:24:11:00:00:01"), Port(("vnet1",), "bc:24:11:00:00:02"))
+    first, second = Port(("vmbr0",), "bc:24:11:00:00:01", "7"), Port(("vnet1",), "bc:24:11:00:00:02", "7")
+    assert settings.ports(WORDS) == (first, second)
 
 
 def test_what_is_not_said_is_the_default() -> None:

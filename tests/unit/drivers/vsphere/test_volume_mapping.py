@@ -137,3 +137,33 @@ def test_a_datastore_that_cannot_be_had_is_refused(wanted: str, reason: Reason) 
         volume_placement.place(layout(store(1, GIB), store(2, GIB, up=False)), SPEC, {"storage": wanted})
 
     assert refused.value.reason is reason
+
+
+def test_a_disk_from_a_snapshot_is_known_by_its_name_until_it_has_metadata() -> None:
+    marker = Marker("0b5d3c1e", "2b7d3f64-7c2e-4b53-8a25-6b0b8c9c9a11", "Volume", "shop", "data")
+    fresh = Disk(ID, volume_mapping.telling_name(marker), GIB)
+    marked = replace(fresh, name="data", metadata=marker.pairs())
+
+    assert volume_mapping.is_named_only(fresh)
+    assert volume_mapping.carries(fresh, marker)
+    assert not volume_mapping.carries(fresh, replace(marker, uid="2b7d3f64-7c2e-4b53-8a25-6b0b8c9c9a12"))
+    assert (volume_mapping.is_named_only(marked), volume_mapping.marker_of(marked)) == (False, marker)
+
+
+@pytest.mark.parametrize("name", ["data", "hb:", "hb:cluster:uid", "xhb:c:2b7d3f64-7c2e-4b53-8a25-6b0b8c9c9a11"])
+def test_other_names_say_nothing(name: str) -> None:
+    assert volume_mapping.marker_of(Disk(ID, name, GIB)) is None
+
+
+def test_a_cluster_id_that_fits_no_name_is_refused() -> None:
+    with pytest.raises(Refused, match="too long"):
+        volume_mapping.telling_name(Marker("c" * 64, "2b7d3f64-7c2e-4b53-8a25-6b0b8c9c9a11", "Volume", "n", "x"))
+
+
+def test_a_volume_from_a_snapshot_needs_no_size() -> None:
+    snapshot = f"{ID}/2b7d3f64-7c2e-4b53-8a25-6b0b8c9c9a11"
+    spec = volume_mapping.normalize(VolumeSpec("data", snapshot=snapshot))
+
+    given = volume_mapping.parameters(spec, Found("datastore-1", "Datastore"), None)
+
+    assert given == {"datastore": "datastore-1", "snapshot": snapshot}

@@ -1,0 +1,224 @@
+"""AMIs of the lab's EC2, in what moto leaves out.
+
+Making takes its time and can be told to fail, names are had once, tags come with the call, what is imported is named by its
+task and has no tags, what was deregistered is not listed, lists have pages, and what is new may not be shown yet. Requests
+are served one at a time. Source: EC2 API Reference, CopyImage, CreateImage, DeregisterImage, ImportImage.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from moto.core.responses import ActionResult
+from moto.ec2.models.amis import Ami, AmiBackend
+from moto.ec2.models.elastic_block_store import Snapshot
+from moto.ec2.responses.amis import AmisResponse
+
+from lab.aws_estate import IMAGE_GIB, LabImage
+from lab.aws_rules import Birth, Refusal, Tuning
+from lab.aws_wrap import around, install
+
+_PAGE = 1000
+_MISSING, _GONE = "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"
+#: An object of this key is no image.
+BROKEN = "broken"
+
+
+@dataclass(slots=True)
+class Import:
+    """A task of ImportImage."""
+
+    id: str
+    description: str
+    tags: list[dict[str, str]]
+    due: float
+    failed: bool
+    image: str | None = field(default=None)
+
+    def shown(self) -> dict[str, Any]:
+        """As EC2 describes it."""
+        common = {"ImportTaskId": self.id, "Description": self.description, "Tags": self.tags}
+        if self.image:
+            return {**common, "Status": "completed", "ImageId": self.image}
+        if self.failed and self.due <= time.monotonic():
+            return {**common, "Status": "deleted", "StatusMessage": "ClientError: Disk validation failed"}
+        return {**common, "Status": "active", "Progress": "28", "StatusMessage": "converting"}
+
+
+class Images:
+    """The wrapped methods. ``sees_all`` says whether the request being served sees what is hidden from others."""
+
+    def __init__(self, tuning: Tuning, sees_all: Callable[[], bool]) -> None:
+        self._tuning = tuning
+        self._sees_all = sees_all
+        self._requests = 0
+        self._born: dict[str, Birth] = {}
+        self._making: dict[str, float] = {}
+        self._imports: dict[str, Import] = {}
+
+    def install(self) -> None:
+        """Wrap moto's methods, and add those that it lacks."""
+        install(self)
+        for name, method in (("import_image", self._import), ("describe_import_image_tasks", self._tasks)):
+            mock.patch.object(AmisResponse, name, _answering(method), create=True).start()
+
+    def settle(self, backend: Any) -> None:
+        """Ends what has had its time. Called before each request."""
+        self._requests += 1
+        now = time.monotonic()
+        for known in [one for one, due in self._making.items() if due <= now]:
+            del self._making[known]
+            if known in backend.amis:
+                backend.amis[known].state = "available"
+        for task in self._imports.values():
+            if task.image is None and not task.failed and task.due <= now:
+                made = Ami(backend, f"ami-{uuid.uuid4().hex[:17]}", name=task.id, architecture="x86_64")
+                backend.amis[made.id] = _made(made, IMAGE_GIB, "/dev/sda1")
+                task.image = made.id
+
+    def denied(self, one: str) -> str | None:
+        """What EC2 says of it while it is hidden."""
+        return _MISSING if self._hidden(one) else None
+
+    def _hidden(self, one: str) -> bool:
+        birth = self._born.get(one)
+        now = time.monotonic()
+        return birth is not None and not self._sees_all() and birth.hidden(now, self._tuning, self._requests)
+
+    # ------------------------------------------------------------------- lists
+
+    @around(AmisResponse, "describe_images")
+    def _describe(self, original: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
+        wanted = response.params.get("ImageIds", [])
+        for one in wanted:
+            if self._hidden(one):
+                raise Refusal(_MISSING, f"The image id '[{one}]' does not exist")
+        answer: Any = original(response).result
+        found = [one for one in answer["Images"] if not self._hidden(one.id)]
+        start = int(response.params.get("NextToken") or 0)
+        end = start + min(int(response.params.get("MaxResults") or _PAGE), _PAGE)
+        page: dict[str, Any] = {"Images": found[start:end]}
+        if end < len(found):
+            page["NextToken"] = str(end)
+        return ActionResult(page)
+
+    @staticmethod
+    @around(AmisResponse, "describe_image_attribute")
+    def _attribute(original: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
+        backend, known = response.ec2_backend, response.params["ImageId"]
+        if known not in backend.amis:
+            code = _GONE if known in backend.deleted_amis else _MISSING
+            raise Refusal(code, f"The AMI ID '{known}' is no longer available")
+        return original(response)
+
+    # ------------------------------------------------------------------ making
+
+    @around(AmiBackend, "create_image")
+    def _create(
+        self,
+        original: Callable[..., Ami],
+        backend: Any,
+        instance_id: str,
+        name: str,
+        description: str,
+        tag_specifications: list[dict[str, Any]],
+    ) -> Ami:
+        instance = backend.get_instance(instance_id)
+        _is_free(backend, name)
+        if instance.state not in {"running", "stopped"}:
+            raise Refusal("IncorrectState", f"Instance '{instance_id}' is not in a state from which it can be imaged.")
+        made = original(backend, instance_id, name, description, [])
+        root = instance.block_device_mapping[instance.root_device_name]
+        size = backend.volumes[root.volume_id].size
+        return self._begun(_tagged(_made(made, size, instance.root_device_name), tag_specifications))
+
+    @around(AmisResponse, "copy_image")
+    def _copy(self, _: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
+        words, backend = response.params, response.ec2_backend
+        source = backend.amis.get(words["SourceImageId"])
+        if source is None:
+            raise Refusal(_MISSING, f"The image id '[{words['SourceImageId']}]' does not exist")
+        if source.state != "available":
+            raise Refusal("InvalidAMIID.Unavailable", f"The image {source.id} is not available")
+        _is_free(backend, words["Name"])
+        made = backend.copy_image(source.id, words["SourceRegion"], words["Name"], words.get("Description"))
+        size = source.block_device_mappings[0]["Ebs"]["VolumeSize"]
+        tags = words.get("TagSpecifications", [])
+        self._begun(_tagged(_made(made, size, source.root_device_name), tags))
+        return ActionResult({"ImageId": made.id})
+
+    def _begun(self, made: Ami) -> Ami:
+        self._born[made.id] = Birth(len(self._born), time.monotonic())
+        if self._tuning.transition_seconds:
+            made.state = "pending"
+            self._making[made.id] = time.monotonic() + self._tuning.transition_seconds
+        return made
+
+    # ----------------------------------------------------------------- from S3
+
+    def _import(self, response: AmisResponse) -> ActionResult:
+        words = response.params
+        (disk,) = words["DiskContainers"]
+        token = words.get("ClientToken", "")
+        known = self._imports.get(token)
+        if known is None:
+            tags = [tag for one in words.get("TagSpecifications", []) for tag in one.get("Tags", [])]
+            due = time.monotonic() + self._tuning.transition_seconds
+            failed = BROKEN in disk["UserBucket"]["S3Key"]
+            name = f"import-ami-{uuid.uuid4().hex[:17]}"
+            known = Import(name, words.get("Description", ""), tags, due, failed)
+            self._imports[token or name] = known
+        return ActionResult(known.shown())
+
+    def _tasks(self, _: AmisResponse) -> ActionResult:
+        return ActionResult({"ImportImageTasks": [one.shown() for one in self._imports.values()]})
+
+    # ---------------------------------------------------------------- deletion
+
+    @staticmethod
+    @around(AmisResponse, "deregister_image")
+    def _deregister(original: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
+        backend, known = response.ec2_backend, response.params["ImageId"]
+        image = backend.amis.get(known)
+        result = original(response)
+        if image is not None and str(response.params.get("DeleteAssociatedSnapshots", "")).lower() == "true":
+            part = image.ebs_snapshot.id
+            if not any(one.ebs_snapshot.id == part for one in backend.amis.values()):
+                backend.snapshots.pop(part, None)
+        return result
+
+
+def _answering(method: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    def answer(response: Any) -> ActionResult:
+        return method(response)
+
+    return answer
+
+
+def _is_free(backend: Any, name: str) -> None:
+    if any(one.name == name for one in backend.amis.values()):
+        raise Refusal("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI")
+
+
+def _made(image: Ami, size: int, root: str) -> Ami:
+    """An image as those that the account has at first."""
+    image.__class__ = LabImage
+    image.ebs_snapshot.volume.size = size
+    image.root_device_type, image.root_device_name = "ebs", root
+    image.virtualization_type, image.hypervisor, image.architecture = "hvm", "xen", "x86_64"
+    return image
+
+
+def _tagged(image: Ami, specifications: Sequence[Mapping[str, Any]]) -> Ami:
+    parts: dict[str, Ami | Snapshot] = {"image": image, "snapshot": image.ebs_snapshot}
+    for one in specifications:
+        part = parts.get(one["ResourceType"])
+        if part is None:
+            raise Refusal("InvalidParameterValue", f"'{one['ResourceType']}' is not a valid taggable resource type.")
+        part.add_tags({tag["Key"]: tag["Value"] for tag in one.get("Tags", [])})
+    return image

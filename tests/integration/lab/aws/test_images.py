@@ -1,0 +1,121 @@
+"""The lab's AMIs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from botocore.exceptions import ClientError
+
+from lab.aws import REGION, AwsCloud
+from tests.integration.lab.aws.calls import Launch, eventually, refusal, state
+
+MARKS = [{"Key": "team", "Value": "shop"}]
+
+
+def code(call: Callable[[], object]) -> str:
+    with pytest.raises(ClientError) as error:
+        call()
+    return str(refusal(error)[1])
+
+
+def copy(ec2: Any, cloud: AwsCloud, **words: Any) -> str:
+    tags = [{"ResourceType": kind, "Tags": MARKS} for kind in ("image", "snapshot")]
+    made = ec2.copy_image(
+        **{
+            "SourceImageId": cloud.images["debian-12"],
+            "SourceRegion": REGION,
+            "Name": f"copy-{uuid4().hex[:8]}",
+            "TagSpecifications": tags,
+            **words,
+        }
+    )
+    return str(made["ImageId"])
+
+
+def image(ec2: Any, image_id: str) -> dict[str, Any]:
+    (found,) = ec2.describe_images(ImageIds=[image_id])["Images"]
+    return dict(found)
+
+
+def parts(ec2: Any, image_id: str) -> list[str]:
+    return [disk["Ebs"]["SnapshotId"] for disk in image(ec2, image_id)["BlockDeviceMappings"]]
+
+
+def test_a_copy_takes_its_time_and_is_tagged_with_its_snapshot(ec2: Any, cloud: AwsCloud) -> None:
+    cloud.tune(transition_seconds=1.0)
+    made = copy(ec2, cloud)
+    assert image(ec2, made)["State"] == "pending"
+    assert image(ec2, made)["Tags"] == MARKS
+    (part,) = ec2.describe_snapshots(SnapshotIds=parts(ec2, made))["Snapshots"]
+    assert part["Tags"] == MARKS
+    eventually(lambda: image(ec2, made)["State"] == "available")
+
+
+def test_a_token_makes_one_copy_and_a_name_one_image(ec2: Any, cloud: AwsCloud) -> None:
+    words = {"ClientToken": uuid4().hex, "Name": f"copy-{uuid4().hex[:8]}"}
+    made = copy(ec2, cloud, **words)
+    assert copy(ec2, cloud, **words) == made
+    assert code(lambda: copy(ec2, cloud, Name=words["Name"])) == "InvalidAMIName.Duplicate"
+
+
+def test_an_image_of_a_machine_has_its_disk(ec2: Any, launch: Launch) -> None:
+    machine = str(launch()["InstanceId"])
+    eventually(lambda: state(ec2, machine) == "running")
+    tags = [{"ResourceType": "snapshot", "Tags": MARKS}]
+    made = ec2.create_image(InstanceId=machine, Name=f"of-{machine}", NoReboot=True, TagSpecifications=tags)["ImageId"]
+    eventually(lambda: image(ec2, made)["State"] == "available")
+    (disk,) = image(ec2, made)["BlockDeviceMappings"]
+    assert disk["Ebs"]["VolumeSize"] == 8
+    assert code(lambda: ec2.create_image(InstanceId=machine, Name=f"of-{machine}")) == "InvalidAMIName.Duplicate"
+    assert str(launch(ImageId=made)["InstanceId"]).startswith("i-")
+
+
+def test_what_is_imported_is_named_by_its_task_and_not_tagged(ec2: Any) -> None:
+    disk = {"Format": "raw", "UserBucket": {"S3Bucket": "images", "S3Key": "debian.raw"}}
+    tags = [{"ResourceType": "import-image-task", "Tags": MARKS}]
+    words = {"ClientToken": uuid4().hex, "DiskContainers": [disk], "TagSpecifications": tags, "Description": "mine"}
+    first, again = (ec2.import_image(**words)["ImportTaskId"] for _ in range(2))
+    assert first == again
+
+    def task() -> dict[str, Any]:
+        return next(
+            one for one in ec2.describe_import_image_tasks()["ImportImageTasks"] if one["ImportTaskId"] == first
+        )
+
+    eventually(lambda: task()["Status"] == "completed")
+    assert (task()["Description"], task()["Tags"]) == ("mine", MARKS)
+    made = image(ec2, task()["ImageId"])
+    assert (made["Name"], made.get("Tags", [])) == (first, [])
+
+
+def test_an_import_may_fail(ec2: Any) -> None:
+    disk = {"Format": "raw", "UserBucket": {"S3Bucket": "images", "S3Key": "broken.raw"}}
+    made = ec2.import_image(DiskContainers=[disk])["ImportTaskId"]
+
+    def status() -> str:
+        found = ec2.describe_import_image_tasks()["ImportImageTasks"]
+        return str(next(one["Status"] for one in found if one["ImportTaskId"] == made))
+
+    eventually(lambda: status() == "deleted")
+
+
+def test_what_is_deregistered_is_not_listed_and_takes_its_snapshots_along(ec2: Any, cloud: AwsCloud) -> None:
+    made = copy(ec2, cloud)
+    (part,) = parts(ec2, made)
+    assert code(lambda: ec2.delete_snapshot(SnapshotId=part)) == "InvalidSnapshot.InUse"
+    ec2.deregister_image(ImageId=made, DeleteAssociatedSnapshots=True)
+    assert ec2.describe_images(ImageIds=[made])["Images"] == []
+    assert code(lambda: ec2.describe_image_attribute(ImageId=made, Attribute="description")) == (
+        "InvalidAMIID.Unavailable"
+    )
+    assert code(lambda: ec2.describe_snapshots(SnapshotIds=[part])) == "InvalidSnapshot.NotFound"
+
+
+def test_what_is_new_is_not_shown_at_once(ec2: Any, cloud: AwsCloud) -> None:
+    cloud.tune(consistency_lag=1.0)
+    made = copy(ec2, cloud)
+    assert code(lambda: ec2.describe_images(ImageIds=[made])) == "InvalidAMIID.NotFound"
+    eventually(lambda: made in {one["ImageId"] for one in ec2.describe_images(Owners=["self"])["Images"]})
