@@ -76,9 +76,11 @@ def run(
         visibility=visibility_grace,
         audit=audit_interval,
     )
-    # What was imported stays; and objects are many and live long, so the collector need not look at them so often.
+    # What was imported stays; and objects are many and live long, so the collector need not look at them so often. Whoever
+    # lives through its two first rounds is looked at with the next: the interpreter itself waits until a quarter is new,
+    # and clients of clouds, which are cycles, would stay for hours.
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(20_000, 20, 1)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = 1

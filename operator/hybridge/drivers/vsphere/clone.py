@@ -139,7 +139,7 @@ def grown(disk: Any, size: int) -> dict[str, object]:
         "key": int(disk.key),
         "controller": disk.controllerKey,
         "unit": disk.unitNumber,
-        "file": getattr(backing, "fileName", None),
+        "file": getattr(backing, "fileName", None) or "",
         "mode": getattr(backing, "diskMode", None) or "persistent",
         "thin": getattr(backing, "thinProvisioned", None),
         "capacity": size,
@@ -243,7 +243,7 @@ def disk_change(disk: Mapping[str, Any], policy: str | None = None) -> Any:
     ``policy``: the id of the storage policy that it gets as well.
     """
     backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
-        fileName=disk["file"] or "", diskMode=disk["mode"], thinProvisioned=disk["thin"]
+        fileName=disk["file"], diskMode=disk["mode"], thinProvisioned=disk.get("thin")
     )
     size = int(disk["capacity"])
     device = vim.vm.device.VirtualDisk(
@@ -278,7 +278,7 @@ def _card_change(card: Mapping[str, Any]) -> Any:
         device.connectable = vim.vm.device.VirtualDevice.ConnectInfo(
             startConnected=True, allowGuestControl=True, connected=True
         )
-        if card["mac"]:
+        if card.get("mac"):
             device.addressType, device.macAddress = "manual", card["mac"]
     return vim.vm.device.VirtualDeviceSpec(operation=card["do"], device=device)
 

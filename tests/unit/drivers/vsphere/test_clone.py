@@ -68,8 +68,9 @@ PLACE = Place("group-v3", "resgroup-1", "datastore-1")
 
 def parameters(spec: MachineSpec, default: str | None = None) -> dict[str, Any]:
     given = clone.parameters(spec, TEMPLATE, PLACE, LAYOUT, default)
-    again: dict[str, Any] = json.loads(json.dumps(given))
-    assert again == given
+    kept: Mapping[str, Any] = Intent(1, "t", "web-1", "the-uuid", "id", 0.0, given).parameters
+    again: dict[str, Any] = json.loads(json.dumps(kept))
+    assert again == kept
     return again
 
 

@@ -118,12 +118,15 @@ def test_sweeps_tell_templates_and_what_became_a_machine() -> None:
     full = watch.portion({"vm-7": TEMPLATE, "vm-8": machine}, (), full=True)
     assert full is not None
     assert set(full.objects) == {"vm-7"}
-    assert watch.portion({"vm-8": machine}, ("vm-5",), full=False) is None
+    assert watch.portion({"vm-8": machine}, (), full=False) is None
 
+    fleeting = watch.portion({"vm-8": machine}, ("vm-5",), full=False)
     turned = watch.portion({"vm-7": replace(TEMPLATE, template=False)}, (), full=False)
     gone = watch.portion({}, ("vm-7",), full=False)
 
+    assert fleeting is not None
     assert turned is not None
     assert gone is not None
+    assert fleeting.gone == {"vm-5"}
     assert "no template" in turned.objects["vm-7"].unfit
     assert gone.gone == {"vm-7"}
