@@ -119,6 +119,17 @@ def snapshot(name: str, provider_name: str, namespace: str = "default", **spec: 
     }
 
 
+def image(name: str, provider_name: str, namespace: str = "default", **spec: object) -> dict[str, Any]:
+    """An Image; ``spec`` says which or of what, adds or replaces fields, and takes away those that are None."""
+    wanted = {"providerRef": {"name": provider_name}, **spec}
+    return {
+        "apiVersion": "hybridge.io/v1alpha1",
+        "kind": "Image",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {field: value for field, value in wanted.items() if value is not None},
+    }
+
+
 def vnet(words: str) -> str:
     """A name that a vnet can have, another one for other words."""
     return f"v{sha256(words.encode()).hexdigest()[:7]}"

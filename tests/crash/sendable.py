@@ -15,41 +15,13 @@ from lab.faultproxy_operations import identify
 
 # pyvmomi makes its classes at run time, so that its names have no static types.
 _vmomi: Final[Any] = pyVmomi.VmomiSupport
-#: Of kinds that no cluster knows yet; on EC2 what makes something is sent as a dry run.
-_COMING: Mapping[Cloud, Mapping[str, tuple[str, ...]]] = {
-    "aws": {"Image": ("DeregisterImage",)},
-    "proxmox": {"Image": ("CreateGuest", "DeleteFile", "Download", "ImportDisk", "MakeTemplate")},
-    "vsphere": {},
-}
-
-
-#: On vSphere.
 _ON_HOSTS = ("AddPortGroup", "RemovePortGroup", "UpdatePortGroup")
-
-
-def _coming(cloud: Cloud) -> dict[str, str]:
-    """Why no life comes upon these."""
-    return {
-        name: f"of the kind {kind}, which no cluster knows yet"
-        for kind, names in _COMING[cloud].items()
-        for name in names
-    }
-
-
 #: What no life comes upon, and why.
 UNREACHED: Mapping[Cloud, Mapping[str, str]] = {
-    "aws": {
-        **_coming("aws"),
-        "ReplaceRoute": "only a route that leads nowhere any more is led to the network's gateway again",
-    },
-    "proxmox": {
-        **_coming("proxmox"),
-        "Resume": "only a guest that somebody suspended is resumed",
-    },
+    "aws": {"ReplaceRoute": "only a route that leads nowhere any more is led to the network's gateway again"},
+    "proxmox": {"Resume": "only a guest that somebody suspended is resumed"},
     "vsphere": {
-        **_coming("vsphere"),
         **dict.fromkeys(_ON_HOSTS, "a Network's on a standard switch, which the lab's operator may not make"),
-        "Rename_Task": "only a machine that somebody gave another name is given its own back",
     },
 }
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lab.faultproxy import Cloud
-from tests.crash import firewall, life, network, provider, snapshot, volume
+from tests.crash import firewall, image, life, network, provider, snapshot, volume
 from tests.crash.bed import CrashBed
 from tests.crash.step import Step, Subject
 from tests.things import THINGS
@@ -27,6 +27,7 @@ STORIES: Mapping[str, Sequence[Story]] = {
     "Volume": [Story(volume.VolumeLife, steps) for steps in volume.STORIES.values()],
     "Network": [Story(network.NetworkLife, steps) for steps in network.STORIES.values()],
     "Firewall": [Story(firewall.FirewallLife, steps) for steps in firewall.STORIES.values()],
+    "Image": [Story(image.ImageLife, steps) for steps in image.STORIES.values()],
     "Snapshot": [Story(snapshot.SnapshotLife, steps) for steps in snapshot.STORIES.values()],
     "VirtualMachine": [Story(life.Life, steps) for steps in life.STORIES.values()],
 }

@@ -16,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.things.firewall import Firewalls
+from tests.things.image import Images
 from tests.things.machine import Machines
 from tests.things.network import Networks
 from tests.things.snapshot import Snapshots
 from tests.things.thing import Things
 from tests.things.volume import Volumes
 
-_ALL: tuple[Things, ...] = (Machines(), Volumes(), Networks(), Firewalls(), Snapshots())
+_ALL: tuple[Things, ...] = (Machines(), Volumes(), Networks(), Firewalls(), Snapshots(), Images())
 #: By the kind's name in the API. Providers are what all of them live by, and have tests of their own.
 THINGS: Mapping[str, Things] = {things.kind: things for things in _ALL}
 BY_PLURAL: Mapping[str, Things] = {things.plural: things for things in _ALL}

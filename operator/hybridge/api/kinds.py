@@ -70,9 +70,6 @@ SNAPSHOT = Kind(
      Column("DEPTH", ".status.depth", wide=True, type="integer")),
 )  # fmt: skip
 
-#: Kinds whose models are whole, and which nothing serves yet: clusters do not get to know them.
-COMING = (IMAGE,)
-
 KINDS = (
     Kind(
         "Provider", "providers", "hprov", False, Provider, ProviderSpec, ProviderStatus,
@@ -84,6 +81,7 @@ KINDS = (
     ),
     VOLUME,
     NETWORK,
+    IMAGE,
     FIREWALL,
     SNAPSHOT,
 )  # fmt: skip

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import cast
+from urllib.parse import unquote
 
 import msgspec
 
-from hybridge.api.image import Image, ImageSpec, ImageStatus, NewerImage
+from hybridge.api.image import Image, ImageSource, ImageSpec, ImageStatus, NewerImage
 from hybridge.api.image_desired import image_spec
 from hybridge.api.provider import ProviderSpec
 from hybridge.api.shared import LocalRef, clip
@@ -189,6 +191,11 @@ class ImageNature(Nature[Image, core.ImageSpec, core.Image]):
 def beyond(spec: ImageSpec, provider: ProviderSpec) -> str | None:
     """The first thing that the image names and that tenants may not name."""
     restrict, placement = provider.restrict, spec.placement
+    fetched = _fetched(spec.source) if spec.source is not None else None
+    if fetched is not None and restrict.image_sources is not None:
+        field, place = fetched
+        if not _is_below(place, restrict.image_sources):
+            return f"spec.source.{field} {place!r}"
     if placement is None:
         return None
     named = (
@@ -201,6 +208,22 @@ def beyond(spec: ImageSpec, provider: ProviderSpec) -> str | None:
         if value is not None and allowed is not None and value not in allowed:
             return f"spec.{field} {value!r}"
     return None
+
+
+def _fetched(source: ImageSource) -> tuple[str, str] | None:
+    """The field that says from where the cloud fetches it, and that place as a URL."""
+    if source.url is not None:
+        return "url.url", source.url.url
+    if source.s3 is not None:
+        return "s3", f"s3://{source.s3.bucket}/{source.s3.key}"
+    return None
+
+
+def _is_below(place: str, allowed: Collection[str]) -> bool:
+    """Whether a URL is one of these, or of a file below one; whatever servers could take for a way out of it is not."""
+    if any(unquote(step) in {".", ".."} for step in re.split(r"[/\\]", unquote(place))):
+        return False
+    return any(place == one or place.startswith(f"{one.rstrip('/')}/") for one in allowed)
 
 
 async def _hold(world: World, case: Case[Image, core.ImageSpec, core.Image]) -> Wait | Refuse | None:

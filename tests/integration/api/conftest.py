@@ -15,8 +15,7 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from hybridge.api import crd
-from hybridge.api.kinds import COMING, KINDS
+from hybridge.api.kinds import KINDS
 from lab.controlplane import ControlPlane
 
 CRDS = Path(__file__).parents[3] / "crds"
@@ -68,7 +67,7 @@ class Api:
 
     @staticmethod
     def _collection(body: Body) -> str:
-        kind = next(kind for kind in (*KINDS, *COMING) if kind.kind == body["kind"])
+        kind = next(kind for kind in KINDS if kind.kind == body["kind"])
         namespace = "namespaces/default/" if kind.namespaced else ""
         return f"/apis/hybridge.io/v1alpha1/{namespace}{kind.plural}"
 
@@ -80,11 +79,6 @@ class Api:
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     with ControlPlane(tmp_path_factory.mktemp("api")) as plane:
         plane.apply(CRDS)
-        coming = tmp_path_factory.mktemp("crds")
-        for kind in COMING:
-            (coming / f"{kind.plural}.yaml").write_text(crd.render(kind))
-        if COMING:
-            plane.apply(coming)
         plane.kube("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         yield plane
 

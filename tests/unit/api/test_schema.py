@@ -11,14 +11,14 @@ import yaml
 
 from hybridge.api import crd
 from hybridge.api.fields import Model, note, spelling
-from hybridge.api.kinds import COMING, KINDS, Kind
+from hybridge.api.kinds import KINDS, Kind
 from hybridge.api.schema import schema_of
 
 CRDS = Path(__file__).parents[3] / "crds"
 
 Node = dict[str, Any]
 
-each_kind = pytest.mark.parametrize("kind", [*KINDS, *COMING], ids=lambda kind: kind.kind)
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 
 
 def nodes(schema: Node, path: str = "") -> Iterator[tuple[str, Node]]:

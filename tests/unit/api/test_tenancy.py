@@ -19,8 +19,9 @@ WORDS = {
     *("endpoint", "url", "uri", "server", "proxy", "port", "bundle", "fingerprint", "insecure", "tls"),
     *("credentials", "password", "token", "assume", "workload"),
 }
-#: What these words mean otherwise: a new value restarts a machine once.
-HARMLESS = {"spec.restartToken", "spec.revertTo.token"}
+#: What these words mean otherwise: a new value restarts a machine once; and the cloud itself, which is never the operator,
+#: fetches a file that has a checksum, from where ``spec.restrict.imageSources`` of its Provider allows.
+HARMLESS = {"spec.restartToken", "spec.revertTo.token", "spec.source.url", "spec.source.url.url"}
 NAMESPACED = [kind for kind in KINDS if kind.namespaced]
 
 
