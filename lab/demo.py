@@ -99,7 +99,8 @@ class Demo:
         """Show what clouds, Prometheus and fault proxies say; sentences about what is not as the objects want it."""
         there = seen(self.lab)
         self.title("What each cloud itself reports")
-        self.screen.print(cloud_table(there))
+        named = {(row.kind, row.provider, row.id) for row in rows}
+        self.screen.print(cloud_table(one for one in there if one.ours or (one.kind, one.cloud, one.id) in named))
         wrong = differences(rows, there)
         for sentence in wrong:
             self.say(f"WRONG: {sentence}")

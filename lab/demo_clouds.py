@@ -18,6 +18,7 @@ from lab.vsphere_machine import VsphereMachine
 
 _GIB = 2**30
 _MACHINE, _VOLUME, _NETWORK, _FIREWALL = "VirtualMachine", "Volume", "Network", "Firewall"
+_IMAGE = "Image"
 #: What the operator marks what it has made with; the lab has networks and groups of its own.
 _OWNER = "hybridge.io/owner"
 #: Devices of which an instance starts.
@@ -28,7 +29,8 @@ _ROOTS = frozenset({"/dev/sda1", "/dev/xvda"})
 class Seen:
     """One thing; ``state`` is the cloud's own word, ``where`` its zone, node, host, or the machines that have it.
 
-    ``on``: whether a machine runs; None for other things.
+    ``on``: whether a machine runs; None for other things. ``ours``: whether the operator has made it; else it may be there
+    without an object.
     """
 
     kind: str
@@ -39,10 +41,11 @@ class Seen:
     on: bool | None
     size: str
     where: str
+    ours: bool = True
 
 
 def seen(lab: Lab) -> list[Seen]:
-    """All machines of all clouds but templates, and all that machines use. LabError when a cloud cannot be read."""
+    """All machines of all clouds, and all that machines use. LabError when a cloud cannot be read."""
     found: list[Seen] = []
     for cloud in lab.clouds.values():
         match cloud:
@@ -52,13 +55,16 @@ def seen(lab: Lab) -> list[Seen]:
                     *_aws_volumes(cloud),
                     *_aws_networks(cloud),
                     *_aws_firewalls(cloud),
+                    *_aws_images(cloud),
                 ]
             case ProxmoxCloud():
                 found += [_proxmox(machine) for machine in cloud.machines() if not machine.template]
                 found += [*_proxmox_volumes(cloud), *_proxmox_networks(cloud), *_proxmox_firewalls(cloud)]
+                found += [_proxmox_image(machine) for machine in cloud.machines() if machine.template]
             case VsphereCloud():
                 found += [_vsphere(machine) for machine in cloud.machines() if not machine.template]
                 found += [*map(_vsphere_disk, cloud.disks.all()), *_vsphere_networks(cloud)]
+                found += [_vsphere_image(machine) for machine in cloud.machines() if machine.template]
     return found
 
 
@@ -83,7 +89,11 @@ def differences(rows: Sequence[Row], things: Sequence[Seen]) -> list[str]:
             found.append(f"{row.label} has no {row.kind} {row.id or '(no id)'} in {row.provider}")
         elif one.on not in {None, row.wanted_on}:
             found.append(f"{row.label} should be {'on' if row.wanted_on else 'off'}, and is {one.state}")
-    found += [f"{one.cloud} has a {one.kind} {one.id} ({one.name}) that no object asks for" for one in there.values()]
+    found += [
+        f"{one.cloud} has a {one.kind} {one.id} ({one.name}) that no object asks for"
+        for one in there.values()
+        if one.ours
+    ]
     return found
 
 
@@ -140,6 +150,25 @@ def _aws_networks(cloud: AwsCloud) -> Iterator[Seen]:
 
 def _is_ours(found: Mapping[str, Any]) -> bool:
     return any(tag["Key"] == _OWNER for tag in found.get("Tags", []))
+
+
+def _aws_images(cloud: AwsCloud) -> Iterator[Seen]:
+    """Those that the account can see, whoever has published them."""
+    for one in cloud.client().describe_images()["Images"]:
+        disks = (disk.get("Ebs", {}).get("VolumeSize", 0) for disk in one["BlockDeviceMappings"])
+        yield Seen(
+            _IMAGE, "aws", one["ImageId"], one["Name"], one["State"], None, f"{sum(disks)} GiB", "", _is_ours(one)
+        )
+
+
+def _proxmox_image(template: ProxmoxMachine) -> Seen:
+    ours = _OWNER in template.description
+    return Seen(_IMAGE, "proxmox", str(template.vmid), template.name, "template", None, "", template.node, ours)
+
+
+def _vsphere_image(template: VsphereMachine) -> Seen:
+    ours = _OWNER in template.annotation
+    return Seen(_IMAGE, "vsphere", template.moid, template.name, "template", None, "", template.host, ours)
 
 
 def _aws_firewalls(cloud: AwsCloud) -> Iterator[Seen]:

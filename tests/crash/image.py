@@ -186,10 +186,10 @@ class Relabel(Step[ImageLife]):
         life.change(NAME, tags={"team": "bakery", "tier": "gold"})
 
 
-class Rouse(Step[ImageLife]):
+class Awaken(Step[ImageLife]):
     """The operator itself starts, and finds another tag wanted."""
 
-    name = "rouse"
+    name = "awaken"
     optional = True
 
     def begin(self, life: ImageLife) -> None:
@@ -216,7 +216,7 @@ class Discard(Step[ImageLife]):
 class Acquire(Step[ImageLife]):
     """An image that a person made is taken over."""
 
-    name = "acquire the image"
+    name = "acquire"
 
     def prepare(self, life: ImageLife) -> None:
         life.handmade = life.images.make(f"by-hand-{life.namespace}")
@@ -247,6 +247,6 @@ class Release(Step[ImageLife]):
 
 #: Each tells a whole life.
 STORIES: Mapping[str, Sequence[Step[ImageLife]]] = {
-    "image made of a machine": (Cast(), Reissue(), Restyle(), Relabel(), Rouse(), Discard()),
+    "image made of a machine": (Cast(), Reissue(), Restyle(), Relabel(), Awaken(), Discard()),
     "image taken over": (Acquire(), Release()),
 }

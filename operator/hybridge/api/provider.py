@@ -201,7 +201,9 @@ class Restrict(Model, frozen=True, kw_only=True):
     ] = None
     image_sources: Annotated[
         tuple[Annotated[str, text("Such as https://images.example/linux/ or s3://images/linux/.", 2048)], ...] | None,
-        unique("From where the cloud may fetch Images: how URLs begin, and s3:// with bucket and key, up to a slash.", 64),
+        unique(
+            "From where the cloud may fetch Images: how URLs begin, and s3:// with bucket and key, up to a slash.", 64
+        ),
     ] = None
 
 
