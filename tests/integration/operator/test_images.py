@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -98,7 +99,7 @@ class TestReferences:
 
     def test_of_another_provider_it_is_refused_with_both_names(self, make_scene: MakeScene) -> None:
         here, there = make_scene("aws"), make_scene("proxmox")
-        made = there.of("Image").manifest("base", source={"id": "debian-12"})
+        made = there.of("Image").manifest("base", source={"id": 9000})
         made["metadata"]["namespace"] = here.namespace
         here.bed.apply(made)
         here.apply("web", image=start())
@@ -133,6 +134,9 @@ class TestFound:
         images.make("base", source={"find": find})
         assert images.status("base")["id"] == first
 
+        # The clouds tell in seconds when an image was made.
+        seconds = int(time.time())
+        images.until(lambda: int(time.time()) > seconds, "the next second")
         second = person.make(f"{stem}-2")
         images.annotate("base", sync_now="1")
 
@@ -202,6 +206,7 @@ class TestBadInput:
         images = make_scene("proxmox").of("Image")
         images.apply("base", source={"id": "debian-12"})
 
+        assert "spec.source.find.name" in images.wait("base", "Stalled", "True", "InvalidSpec")["message"]
         assert "make another Image" in images.bed.refused(images.manifest("base", source={"id": "9000"}))
 
     def test_from_where_it_is_fetched_is_the_providers_word(self, make_scene: MakeScene) -> None:

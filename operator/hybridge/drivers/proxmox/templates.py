@@ -54,6 +54,11 @@ class Templates:
         check_words("spec.placement", spec.placement, {"node", "storage"})
         for key, value in spec.tags.items():
             tags.encode(key, value)
+        if spec.imports is not None and spec.imports.id is not None and not spec.imports.id.isdecimal():
+            raise Refused(
+                Reason.INVALID_SPEC,
+                f"spec.source.id: {spec.imports.id!r} is no VMID; spec.source.find.name finds a template by its name",
+            )
         if spec.find is not None and spec.find.owner is not None:
             raise Refused(Reason.UNSUPPORTED, "spec.source.find.owner: templates of Proxmox VE have no owner")
         source = spec.source
@@ -344,9 +349,9 @@ class Templates:
         if vmid is None:
             raise Refused(Reason.DEPENDENCY_NOT_READY, "spec.source: what it is made from has no id yet")
         row = picture.guests.get(vmid)
-        if row is None or (isinstance(source, Copy) and not row.template):
+        if isinstance(source, Copy) and (row is None or not row.template):
             known = [known for known, one in picture.guests.items() if one.template]
-            raise Refused(Reason.NOT_FOUND, not_found("spec.source: the template", vmid, known))
+            raise Refused(Reason.IMAGE_NOT_FOUND, not_found("spec.source.copy.id: the template", vmid, known))
         try:
             node, configuration = self._estate.read(vmid)
         except Missing as missing:
