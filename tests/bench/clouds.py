@@ -21,13 +21,14 @@ from lab.operator import Operator, install
 from lab.process import LabError
 from tests.bench import direct
 from tests.bench.admin import PATHS, Admin, Sight, admin
-from tests.things import PRIMARY
+from tests.things import WARES
+from tests.things.thing import Things
 
 #: So that the figures show what the operator can do and not what it was told to do at most.
 LIMITS: Mapping[str, int] = {"requestsPerSecond": 1000, "burst": 1000, "concurrentTasks": 16}
 FLEET = 100
 ALONE = 5
-#: How many of each kind of thing that machines use.
+#: How many of each kind but machines.
 WARES_EACH = 20
 _TIMEOUT = 120.0
 
@@ -59,7 +60,7 @@ class Report:
     ``fleets`` were applied by many requests at once, ``kubectl`` by kubectl. ``simulator`` are machines a second without
     an operator, by round; ``alone`` the seconds of one machine alone. ``requests`` (by operation) and ``writes`` (by
     resource) are for a whole fleet; so is ``cpu``, in seconds. ``rss`` in bytes, with the fleet converged. ``wares`` are
-    requests for ``WARES_EACH`` of each kind that machines can use.
+    requests for ``WARES_EACH`` of each other kind.
     """
 
     fleets: Sequence[Fleet]
@@ -129,21 +130,33 @@ class _Bench:
             sight.wait_gone(names, _TIMEOUT)
 
     def wares(self, provider: str) -> dict[str, int]:
-        """Requests to the cloud until some of each kind that machines can use are Ready, sweeps included, by kind."""
+        """Requests to the cloud until some of each kind but machines are Ready, sweeps included, by kind."""
         found = {}
-        for things in (things for things in PRIMARY if self.cloud in things.clouds):
-            bodies = [
-                things.manifest(self.cloud, f"ware-{number}", provider, "default") for number in range(WARES_EACH)
-            ]
-            names = [str(body["metadata"]["name"]) for body in bodies]
-            with Sight(self.client, things.kind) as sight:
+        for things in (things for things in WARES if self.cloud in things.clouds):
+            names = [f"ware-{number}" for number in range(WARES_EACH)]
+            with self._sources(things, names, provider), Sight(self.client, things.kind) as sight:
                 before = self.requests()
-                self.client.apply_all(bodies)
+                self.client.apply_all([things.manifest(self.cloud, name, provider, "default") for name in names])
                 sight.wait_ready(names, _TIMEOUT)
                 found[things.kind] = (self.requests() - before).total()
                 self.client.delete(things.kind, names)
                 sight.wait_gone(names, _TIMEOUT)
         return found
+
+    @contextlib.contextmanager
+    def _sources(self, things: Things, names: Sequence[str], provider: str) -> Iterator[None]:
+        """The machines of which things of these names are made, Ready; nothing where they need none."""
+        bodies = [body for name in names for body in things.sources(self.cloud, name, provider, "default")]
+        if not bodies:
+            yield
+            return
+        sources = [str(body["metadata"]["name"]) for body in bodies]
+        with Sight(self.client, "VirtualMachine") as sight:
+            self.client.apply_all(bodies)
+            sight.wait_ready(sources, _TIMEOUT)
+            yield
+            self.client.delete("VirtualMachine", sources)
+            sight.wait_gone(sources, _TIMEOUT)
 
     def settle(self, provider: str) -> None:
         """Blocks until the Provider, which looks at itself only now and then, counts the whole fleet."""

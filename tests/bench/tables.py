@@ -141,8 +141,11 @@ def _fleet(reports: Mapping[Cloud, Report]) -> list[Row]:
     ]  # fmt: skip
 
 
+_ITS_OWN_MACHINE = "; each is made of a machine of its own, whose requests are not counted"
+
+
 def _wares(reports: Mapping[Cloud, Report]) -> list[Row]:
-    """What machines can use, a row a kind; a cloud that does not have it has no figure."""
+    """All kinds but machines, a row each; a cloud that does not have it has no figure."""
 
     def cell(report: Report, kind: str) -> Cell:
         return Cell(f"{report.wares[kind] / clouds.WARES_EACH:.2f}" if kind in report.wares else "none")
@@ -150,7 +153,8 @@ def _wares(reports: Mapping[Cloud, Report]) -> list[Row]:
     return [
         Row(
             f"requests a {kind}", [cell(report, kind) for report in reports.values()], "", "",
-            f"The same for {clouds.WARES_EACH} {kind}s that no machine uses, applied at once.",
+            f"The same for {clouds.WARES_EACH} {kind}s that no machine uses, applied at once"
+            f"{_ITS_OWN_MACHINE if THINGS[kind].derived else ''}.",
         )
         for kind in THINGS
         if any(kind in report.wares for report in reports.values())
