@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+from lab.process import LabError
 
 #: Sends a request: method, path, and its words.
 Call = Callable[..., Any]
+
+
+def node_of(vmid: int, nodes: Mapping[int, str]) -> str:
+    """Where a guest is. LabError for one that is not there, or not any more."""
+    if vmid not in nodes:
+        raise LabError(f"there is no guest {vmid}")
+    return nodes[vmid]
 
 
 class Sdn:
@@ -76,11 +85,11 @@ class MachineSnapshots:
     def take(self, vmid: int, name: str, description: str = "") -> None:
         """Take a snapshot."""
         words = {"snapname": name, "description": description}
-        self._task("POST", f"/nodes/{self._nodes()[vmid]}/qemu/{vmid}/snapshot", **words)
+        self._task("POST", f"/nodes/{node_of(vmid, self._nodes())}/qemu/{vmid}/snapshot", **words)
 
     def remove(self, vmid: int, name: str) -> None:
         """Delete a snapshot."""
-        self._task("DELETE", f"/nodes/{self._nodes()[vmid]}/qemu/{vmid}/snapshot/{name}")
+        self._task("DELETE", f"/nodes/{node_of(vmid, self._nodes())}/qemu/{vmid}/snapshot/{name}")
 
 
 class Firewalls:
@@ -129,7 +138,7 @@ class Firewalls:
 
     def protecting(self, vmid: int) -> list[str]:
         """The groups of enabled rules of a guest whose firewall is on and refuses what no rule allows, either way."""
-        path = f"/nodes/{self._nodes()[vmid]}/qemu/{vmid}/firewall"
+        path = f"/nodes/{node_of(vmid, self._nodes())}/qemu/{vmid}/firewall"
         options = self._call("GET", f"{path}/options")
         policies = {options.get("policy_in", "DROP"), options.get("policy_out", "ACCEPT")}
         if not int(options.get("enable", 0)) or policies - {"DROP", "REJECT"}:
@@ -143,7 +152,7 @@ class Firewalls:
 
     def part(self, group: str, vmid: int) -> None:
         """Take the rules that name a group from a guest."""
-        path = f"/nodes/{self._nodes()[vmid]}/qemu/{vmid}/firewall/rules"
+        path = f"/nodes/{node_of(vmid, self._nodes())}/qemu/{vmid}/firewall/rules"
         for rule in reversed(self._call("GET", path)):
             if rule["type"] == "group" and rule["action"] == group:
                 self._call("DELETE", f"{path}/{rule['pos']}")

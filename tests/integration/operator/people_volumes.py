@@ -11,6 +11,7 @@ from hybridge.drivers.proxmox.guest import LENDER
 from hybridge.drivers.proxmox.images import read_name
 from lab.aws import REGION, AwsCloud
 from lab.bed import SimulatedCloud
+from lab.process import LabError
 from lab.proxmox import ProxmoxCloud
 from lab.vsphere import VsphereCloud
 
@@ -143,11 +144,11 @@ class ProxmoxVolumePerson(VolumePerson):
             self._pve.free(volume, node=volume_id.partition("/")[0])
 
     def detach(self, volume_id: str) -> None:
-        machine, key = self._held()[_plain(volume_id)]
+        machine, key = self._holder(volume_id)
         self._pve.set_config(int(machine), delete=key)
 
     def grow(self, volume_id: str, size: int) -> None:
-        machine, key = self._held()[_plain(volume_id)]
+        machine, key = self._holder(volume_id)
         self._pve.grow(int(machine), key, size)
 
     def tag(self, volume_id: str, key: str, value: str) -> None:
@@ -155,6 +156,13 @@ class ProxmoxVolumePerson(VolumePerson):
 
     def tags_of(self, volume_id: str) -> dict[str, str]:
         raise NotImplementedError
+
+    def _holder(self, volume_id: str) -> tuple[str, str]:
+        """The machine that has an image, and as what. LabError while none has it."""
+        held = self._held()
+        if _plain(volume_id) not in held:
+            raise LabError(f"no machine has {volume_id}")
+        return held[_plain(volume_id)]
 
     def _held(self) -> dict[str, tuple[str, str]]:
         """The machine that has an image, and as what, by PVE's id of the image."""
@@ -183,7 +191,8 @@ class VsphereVolumePerson(VolumePerson):
 
     def detach(self, volume_id: str) -> None:
         machine = self._disks.disk(volume_id).machine
-        assert machine is not None
+        if machine is None:
+            raise LabError(f"no machine has {volume_id}")
         self._disks.detach(machine, volume_id)
 
     def grow(self, volume_id: str, size: int) -> None:

@@ -30,3 +30,15 @@ def test_a_person_works_behind_the_operators_back(cloud: ProxmoxCloud) -> None:
 def test_what_the_person_may_not_do_is_said(cloud: ProxmoxCloud, guest: int) -> None:
     with pytest.raises(LabError, match="config file already exists"):
         cloud.clone_by_hand(9000, guest)
+
+
+def test_what_is_done_to_a_guest_that_is_gone_is_said(cloud: ProxmoxCloud) -> None:
+    gone = next(IDS)
+    for act in (
+        lambda: cloud.firewalls.part("web", gone),
+        lambda: cloud.firewalls.protecting(gone),
+        lambda: cloud.snapshots.take(gone, "before"),
+        lambda: cloud.snapshots.remove(gone, "before"),
+    ):
+        with pytest.raises(LabError, match=f"no guest {gone}"):
+            act()
