@@ -172,6 +172,10 @@ class VsphereServer:
         """Disable the deletion of a machine, as backup products do while they read it."""
         self._settings({"protected": {moid: on}})
 
+    def scatter(self, moid: str, *, so: bool = True) -> None:
+        """Have the disks of a machine need consolidation, as after a snapshot whose files could not be merged."""
+        self._settings({"scattered": {moid: so}})
+
     def tune_host(
         self,
         name: str,

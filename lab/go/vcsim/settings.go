@@ -30,6 +30,7 @@ type change struct {
 
 	Hosts     map[string]hostChange `json:"hosts"`     // by name
 	Protected map[string]bool       `json:"protected"` // machines that may not be deleted, by id
+	Scattered map[string]bool       `json:"scattered"` // machines whose disks need consolidation, by id
 }
 
 func (s settings) serve(w http.ResponseWriter, r *http.Request) {
@@ -64,6 +65,12 @@ func (s settings) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	for id, on := range c.Protected {
 		s.protected.set(id, on)
+	}
+	for id, so := range c.Scattered {
+		if err := scatter(s.registry, id, so); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 	}
 	for name, wanted := range c.Hosts {
 		if err := changeHost(s.registry, name, wanted); err != nil {

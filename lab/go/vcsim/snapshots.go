@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/vmware/govmomi/simulator"
@@ -170,4 +171,17 @@ func (m *machines) power(
 	}
 	_, fault := m.feed.await(ctx, ref)
 	return fault
+}
+
+// scatter has a machine need consolidation, as after snapshots whose files could not be merged; or not any more.
+func scatter(registry *simulator.Registry, id string, so bool) error {
+	ctx := &simulator.Context{Map: registry}
+	vm, ok := registry.Get(types.ManagedObjectReference{Type: "VirtualMachine", Value: id}).(*simulator.VirtualMachine)
+	if !ok {
+		return fmt.Errorf("there is no machine %s", id)
+	}
+	ctx.WithLock(vm, func() {
+		ctx.Update(vm, []types.PropertyChange{{Name: "runtime.consolidationNeeded", Val: so}})
+	})
+	return nil
 }

@@ -169,8 +169,9 @@ class Machine:
     ``memory``, a path of ``settings``, ``networks[1]`` for the second of ``ports``, ``volumes[id]`` for one of ``disks``)
     in the words of ``Action``. ``agent``: whether the guest's agent or tools run; None where the cloud does not say.
     ``protection``: why the cloud itself forbids to delete it, and where to allow it, for people; empty where it does not,
-    or does not say. ``ended``: what the cloud says of how it ended, for people. ``created_at``: when it was made, in Unix
-    seconds, where the cloud says so. ``detailed`` is False while only a bulk list has been read: marker, uuid, disks, tags,
+    or does not say. ``ended``: what the cloud says of how it ended, for people. ``notice``: what people should do about
+    it in the cloud, where it is nothing that a spec could ask for. ``created_at``: when it was made, in Unix seconds,
+    where the cloud says so. ``detailed`` is False while only a bulk list has been read: marker, uuid, disks, tags,
     ports and settings are then unknown.
     """
 
@@ -198,6 +199,7 @@ class Machine:
     agent: bool | None = None
     protection: str = ""
     ended: str = ""
+    notice: str = ""
     template: bool = False
     created_at: float | None = None
     detailed: bool = True

@@ -40,7 +40,7 @@ class Story(story.Story[MachineSpec, Machine]):
         if machine is None:
             return None
         awaited = Reason.WAITING_FOR_ADDRESS if waits_for_address(self) else None
-        words = f"{machine.id} is {machine.power.value.lower()}"
+        words = f"{machine.id} is {machine.power.value.lower()}{machine.notice and f'; {machine.notice}'}"
         return Standing(_has_wanted_power(self, machine), _STATES.get(machine.power), words, awaited)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from hybridge.core.units import parse_time
+from lab.vsphere import VsphereCloud
 from tests.integration.operator.people_snapshots import SnapshotPerson, snapshot_person
 from tests.integration.operator.scene import Scene
 from tests.operator_bed import condition_of
@@ -121,3 +122,22 @@ def test_what_the_cloud_does_not_have_is_told(
 
     points.wait("before", "Stalled", "True", "Unsupported")
     assert {one.id for one in person.all()} <= before
+
+
+@pytest.mark.parametrize("cloud", ["vsphere"], indirect=True)
+def test_what_snapshots_leave_behind_is_told_and_held_against_nobody(scene: Scene) -> None:
+    scene.make("db")
+    vcenter = scene.person.simulated
+    assert isinstance(vcenter, VsphereCloud)
+    known = scene.machine("db").id
+
+    vcenter.scatter(known)
+
+    def message() -> str:
+        return str(condition_of(scene.body("db"), "Ready")["message"])
+
+    scene.until(lambda: "need consolidation" in message(), "the message to tell it")
+    assert condition_of(scene.body("db"), "Ready")["status"] == "True"
+    assert condition_of(scene.body("db"), "Synced")["status"] == "True"
+    vcenter.scatter(known, so=False)
+    scene.until(lambda: "need consolidation" not in message(), "the message to be gone")

@@ -46,6 +46,14 @@ def kstatus(story: Story) -> str:
     return "Current" if found[Type.READY].status == "True" else "InProgress"
 
 
+def test_what_people_should_do_in_the_cloud_is_told_beside_what_it_is() -> None:
+    found = replace(RUNNING, notice="its disks need consolidation")
+
+    ready = told(replace(WELL, found=found))[Type.READY]
+
+    assert (ready.status, ready.message) == ("True", f"{RUNNING.id} is running; its disks need consolidation")
+
+
 STORIES: dict[str, tuple[Story, Phase, str, str]] = {
     "nothing decided yet": (Story(SPEC, None, None), Phase.PENDING, "False Pending", "InProgress"),
     "about to be created": (

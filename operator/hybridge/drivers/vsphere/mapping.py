@@ -28,6 +28,7 @@ POLICY, DISK_POLICY = "vsphere.storagePolicy", "rootDisk.class"
 
 #: How many kinds of machines that are alike are remembered.
 _MOST_ALIKE: Final = 4096
+_SCATTERED = "its disks need consolidation, as snapshots have left files behind: consolidate them in vSphere"
 _POWER = {"poweredOn": Power.RUNNING, "poweredOff": Power.STOPPED, "suspended": Power.SUSPENDED}
 
 
@@ -60,6 +61,7 @@ def machine(found: Seen, places: Places, attributes: Mapping[int, str], *, detai
         pending=_pending(found),
         agent=found.tools_running,
         template=found.template,
+        notice=_SCATTERED if found.scattered else "",
         created_at=found.created_at,
         detailed=detailed,
     )

@@ -93,6 +93,8 @@ class Seen:
     pool: str = ""
     store: str = ""
     connection: str = "connected"
+    #: Whether files that snapshots have left wait to be merged.
+    scattered: bool = False
     tools_running: bool | None = None
     tools_installed: bool = False
     hostname: str = ""
@@ -201,6 +203,7 @@ PROPERTIES: Final[Mapping[str, tuple[str, Callable[[Any], Any]]]] = {
     "runtime.powerState": ("power", _shared),
     "runtime.host": ("host", _reference),
     "runtime.connectionState": ("connection", _shared),
+    "runtime.consolidationNeeded": ("scattered", bool),
     "guest.toolsRunningStatus": ("tools_running", _running),
     "guest.toolsVersionStatus2": ("tools_installed", _installed),
     "guest.hostName": ("hostname", _text),

@@ -52,3 +52,14 @@ def test_a_machine_goes_back_with_all_that_it_was(cloud: VsphereCloud, machine: 
 def test_a_template_has_none(cloud: VsphereCloud, debian: str) -> None:
     with pytest.raises(LabError, match="NotSupported"):
         cloud.snapshots.take(debian, "never")
+
+
+def test_what_could_not_be_merged_is_told_until_it_is(cloud: VsphereCloud, machine: str, client: Client) -> None:
+    def scattered() -> bool:
+        return bool(client.vm(machine).runtime.consolidationNeeded)
+
+    assert not scattered()
+    cloud.scatter(machine)
+    assert scattered()
+    cloud.scatter(machine, so=False)
+    assert not scattered()
