@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -11,6 +11,7 @@ from hybridge.core.cloudobject import CloudObject
 from hybridge.drivers.base import Portion
 
 C = TypeVar("C", bound=CloudObject)
+_MOST_ENDED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Inventory(Generic[C]):
         self._entries: dict[str, _Entry[C]] = {}
         self._owners: defaultdict[str, set[str]] = defaultdict(set)
         self._forgotten: dict[str, int] = {}
+        #: What pushes told the end of, and the number of that push; of the newest only, as no request lasts for long.
+        self._ended: dict[str, int] = {}
         self._count = 0
         self.settled = False
 
@@ -45,6 +48,8 @@ class Inventory(Generic[C]):
         """Takes in what a sweep saw; the ids whose picture changed (those now missing from a full list included)."""
         changed = {one.id for one in portion.objects.values() if self._see(one, began if portion.full else None)}
         missing = set(portion.gone) & self._entries.keys()
+        if not portion.full:
+            self._end(portion.gone)
         if portion.full:
             missing |= {
                 known_id
@@ -64,6 +69,8 @@ class Inventory(Generic[C]):
         Then what was pushed stays. A reading that was newer than that is followed by another push.
         """
         entry = self._entries.get(found.id)
+        if entry is None and self._ended.get(found.id, 0) > began:
+            return False
         if entry is not None and entry.pushed > began and entry.object != found:
             return False
         self._put(found)
@@ -97,6 +104,12 @@ class Inventory(Generic[C]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def _end(self, gone: Collection[str]) -> None:
+        self._count += 1
+        self._ended.update(dict.fromkeys(gone, self._count))
+        while len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
+
     def _drop(self, known_id: str) -> None:
         entry = self._entries.pop(known_id, None)
         if entry is not None:
@@ -115,6 +128,7 @@ class Inventory(Generic[C]):
     def _put(self, found: C, *, pushed: bool = False) -> None:
         self._count += 1
         self._forgotten.pop(found.id, None)
+        self._ended.pop(found.id, None)
         entry = self._entries.get(found.id)
         if entry is not None:
             self._unlink(entry.object)

@@ -72,6 +72,26 @@ def test_what_is_pushed_is_always_the_newest() -> None:
     assert inventory.get("1") is None
 
 
+def test_what_was_pushed_as_gone_is_not_brought_back_by_a_slow_answer() -> None:
+    inventory: Inventory[Machine] = Inventory()
+    taken(inventory, full(OLD))
+    began = inventory.begin()
+    taken(inventory, pushed(gone=("1",)))
+    assert not inventory.see(OLD, began)
+    assert inventory.get("1") is None
+    assert inventory.see(OLD, inventory.begin())
+    assert inventory.get("1") == OLD
+
+
+def test_what_came_and_went_while_it_was_asked_for_stays_gone() -> None:
+    inventory: Inventory[Machine] = Inventory()
+    began = inventory.begin()
+    taken(inventory, pushed(gone=("1",)))
+    assert not inventory.see(NEW, began)
+    taken(inventory, pushed(NEW))
+    assert inventory.get("1") == NEW
+
+
 def test_a_partial_sweep_says_nothing_of_the_rest() -> None:
     inventory: Inventory[Machine] = Inventory()
     taken(inventory, full(OLD))
