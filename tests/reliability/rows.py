@@ -24,9 +24,13 @@ A machine lives a whole life: it is made with cloud-init and user data from a Se
 restarted, found changed by an operator that starts, moved, and deleted; another one, which a person made, is taken over
 and let go. A Provider lives one, too: it is connected, given other limits, locked out by a wrong password, let in with the
 keys of another account, found changed by an operator that starts, told to go while a machine uses it, and goes when that
-machine has gone. Each kind that the API has must have a life. A life that nothing disturbs is recorded by proxies before
-the cloud and before the API server. Each of its requests is a **hook point**; none of them is listed by hand. Then lives
-are lived again, and at each hook point the operator is killed: once the request never arrives and the operator is killed
+machine has gone. A Volume is grown and passed from one machine to another; a Network and a Firewall are spoilt by hand and
+changed while machines are in them; a machine goes back to a Snapshot, and a Volume is made of one; an Image is made of a
+machine and of all else of which its cloud makes them, and a machine starts from it. All that belongs together is applied and
+deleted at once. Each kind that the API has must have a life.
+
+A life that nothing disturbs is recorded by proxies before the cloud and before the API server. Each of its requests is a
+**hook point**; none of them is listed by hand. Then lives are lived again, and at each hook point the operator is killed: once the request never arrives and the operator is killed
 while it waits; once it takes effect, and the operator is killed before it hears of it. It is started again under the same
 name, and nobody helps it.
 
