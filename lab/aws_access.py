@@ -116,9 +116,10 @@ class Access:
                 yield Need("ec2:CreateTags", f"{self._arn}:{kind}/*", {"ec2:CreateAction": action})
         image = self._backend.amis.get(form.get("ImageId", ""))
         if action == "DeregisterImage" and image and form.get("DeleteAssociatedSnapshots", "").lower() == "true":
-            resource = f"snapshot/{image.ebs_snapshot.id}"
-            context = {f"aws:ResourceTag/{key}": value for key, value in self._tags(resource).items()}
-            yield Need("ec2:DeleteSnapshot", f"{self._arn}:{resource}", context)
+            for disk in image.block_device_mappings:
+                resource = f"snapshot/{disk['Ebs']['SnapshotId']}"
+                context = {f"aws:ResourceTag/{key}": value for key, value in self._tags(resource).items()}
+                yield Need("ec2:DeleteSnapshot", f"{self._arn}:{resource}", context)
         profile = form.get("IamInstanceProfile.Name") or form.get("IamInstanceProfile.Arn", "").rpartition("/")[2]
         if profile:
             role = f"arn:aws:iam::{self._number}:role/hybridge/{profile}"

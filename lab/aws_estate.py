@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.amis import Ami
+from moto.ec2.models.elastic_block_store import Snapshot
 from moto.iam.models import iam_backends
 
 from lab.aws_names import FOREIGN, GROUPS, KEY_PAIRS, PROFILES, SUBNETS
@@ -23,21 +25,30 @@ _NETWORK = "10.64.0.0/16"
 
 
 class LabImage(Ami):
-    """An image with one disk of IMAGE_GIB, which goes with its machine."""
+    """An image whose disks go with its machine: the root of IMAGE_GIB, and ``further`` snapshots by device."""
 
     ena_support = True
+    further: Mapping[str, Snapshot] = MappingProxyType({})
+
+    @property
+    def parts(self) -> dict[str, Snapshot]:
+        """All its snapshots by device, the root's first."""
+        return {self.root_device_name: self.ebs_snapshot, **self.further}
 
     @property
     def block_device_mappings(self) -> list[dict[str, Any]]:
-        """The root disk, from the image's snapshot."""
-        disk = {
-            "SnapshotId": self.ebs_snapshot.id,
-            "VolumeSize": self.ebs_snapshot.volume_size,
-            "VolumeType": "gp3",
-            "DeleteOnTermination": True,
-            "Encrypted": False,
-        }
-        return [{"DeviceName": self.root_device_name, "Ebs": disk}]
+        """The disks, each from its snapshot."""
+        return [{"DeviceName": device, "Ebs": _disk(part)} for device, part in self.parts.items()]
+
+
+def _disk(part: Snapshot) -> dict[str, Any]:
+    return {
+        "SnapshotId": part.id,
+        "VolumeSize": part.volume_size,
+        "VolumeType": "gp3",
+        "DeleteOnTermination": True,
+        "Encrypted": False,
+    }
 
 
 def furnish(account: str, region: str) -> dict[str, Any]:

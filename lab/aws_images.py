@@ -15,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 from moto.core.responses import ActionResult
-from moto.ec2.models.amis import Ami, AmiBackend
+from moto.ec2.models.amis import Ami
 from moto.ec2.models.elastic_block_store import Snapshot
 from moto.ec2.responses.amis import AmisResponse
 
@@ -118,24 +118,26 @@ class Images:
 
     # ------------------------------------------------------------------ making
 
-    @around(AmiBackend, "create_image")
-    def _create(
-        self,
-        original: Callable[..., Ami],
-        backend: Any,
-        instance_id: str,
-        name: str,
-        description: str,
-        tag_specifications: list[dict[str, Any]],
-    ) -> Ami:
-        instance = backend.get_instance(instance_id)
-        _is_free(backend, name)
+    @around(AmisResponse, "create_image")
+    def _create(self, _: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
+        words, backend = response.params, response.ec2_backend
+        instance = backend.get_instance(words["InstanceId"])
+        _is_free(backend, words["Name"])
         if instance.state not in {"running", "stopped"}:
-            raise Refusal("IncorrectState", f"Instance '{instance_id}' is not in a state from which it can be imaged.")
-        made = original(backend, instance_id, name, description, [])
-        root = instance.block_device_mapping[instance.root_device_name]
-        size = backend.volumes[root.volume_id].size
-        return self._begun(_tagged(_made(made, size, instance.root_device_name), tag_specifications))
+            raise Refusal("IncorrectState", f"Instance '{instance.id}' is not in a state from which it can be imaged.")
+        without = {one["DeviceName"] for one in words.get("BlockDeviceMappings", []) if "NoDevice" in one}
+        root = instance.root_device_name
+        if root in without:
+            raise Refusal("InvalidBlockDeviceMapping", f"The root device {root} cannot be left out.")
+        made = backend.create_image(instance.id, words["Name"], words.get("Description", ""), [])
+        volumes = {device: backend.volumes[block.volume_id] for device, block in instance.get_block_device_mapping}
+        image = _made(made, volumes.pop(root).size, root)
+        image.further = {
+            device: backend.create_snapshot(volume.id, image.ebs_snapshot.description, from_ami=image.id)
+            for device, volume in volumes.items()
+            if device not in without
+        }
+        return self._begun(_tagged(image, words.get("TagSpecifications", [])))
 
     @around(AmisResponse, "copy_image")
     def _copy(self, _: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
@@ -148,16 +150,16 @@ class Images:
         _is_free(backend, words["Name"])
         made = backend.copy_image(source.id, words["SourceRegion"], words["Name"], words.get("Description"))
         size = source.block_device_mappings[0]["Ebs"]["VolumeSize"]
-        tags = words.get("TagSpecifications", [])
-        self._begun(_tagged(_made(made, size, source.root_device_name), tags))
-        return ActionResult({"ImageId": made.id})
+        image = _made(made, size, source.root_device_name)
+        image.further = {device: _copied(backend, image, part) for device, part in source.further.items()}
+        return self._begun(_tagged(image, words.get("TagSpecifications", [])))
 
-    def _begun(self, made: Ami) -> Ami:
+    def _begun(self, made: LabImage) -> ActionResult:
         self._born[made.id] = Birth(len(self._born), time.monotonic())
         if self._tuning.transition_seconds:
             made.state = "pending"
             self._making[made.id] = time.monotonic() + self._tuning.transition_seconds
-        return made
+        return ActionResult({"ImageId": made.id})
 
     # ----------------------------------------------------------------- from S3
 
@@ -187,9 +189,10 @@ class Images:
         image = backend.amis.get(known)
         result = original(response)
         if image is not None and str(response.params.get("DeleteAssociatedSnapshots", "")).lower() == "true":
-            part = image.ebs_snapshot.id
-            if not any(one.ebs_snapshot.id == part for one in backend.amis.values()):
-                backend.snapshots.pop(part, None)
+            kept = {part.id for one in backend.amis.values() for part in one.parts.values()}
+            for part in image.parts.values():
+                if part.id not in kept:
+                    backend.snapshots.pop(part.id, None)
         return result
 
 
@@ -205,20 +208,29 @@ def _is_free(backend: Any, name: str) -> None:
         raise Refusal("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI")
 
 
-def _made(image: Ami, size: int, root: str) -> Ami:
+def _made(image: Ami, size: int, root: str) -> LabImage:
     """An image as those that the account has at first."""
     image.__class__ = LabImage
+    assert isinstance(image, LabImage)
     image.ebs_snapshot.volume.size = size
     image.root_device_type, image.root_device_name = "ebs", root
     image.virtualization_type, image.hypervisor, image.architecture = "hvm", "xen", "x86_64"
     return image
 
 
-def _tagged(image: Ami, specifications: Sequence[Mapping[str, Any]]) -> Ami:
-    parts: dict[str, Ami | Snapshot] = {"image": image, "snapshot": image.ebs_snapshot}
+def _copied(backend: Any, image: Ami, part: Snapshot) -> Snapshot:
+    """A snapshot for an image, as there is one for another."""
+    made: Snapshot = backend.copy_snapshot(part.id, backend.region_name, f"Copied for DestinationAmi {image.id}", None)
+    made.from_ami = image.id
+    return made
+
+
+def _tagged(image: LabImage, specifications: Sequence[Mapping[str, Any]]) -> LabImage:
+    parts: dict[str, Sequence[Ami | Snapshot]] = {"image": [image], "snapshot": [*image.parts.values()]}
     for one in specifications:
-        part = parts.get(one["ResourceType"])
-        if part is None:
+        tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])}
+        if one["ResourceType"] not in parts:
             raise Refusal("InvalidParameterValue", f"'{one['ResourceType']}' is not a valid taggable resource type.")
-        part.add_tags({tag["Key"]: tag["Value"] for tag in one.get("Tags", [])})
+        for part in parts[one["ResourceType"]]:
+            part.add_tags(tags)
     return image

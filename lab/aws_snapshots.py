@@ -6,6 +6,7 @@ one at a time. Source: EC2 API Reference, CreateSnapshots, DescribeSnapshots.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from operator import attrgetter
@@ -64,6 +65,8 @@ class Snapshots:
     @around(EBSBackend, "create_snapshot")
     def _take(self, original: Callable[..., Snapshot], backend: Any, *given: Any, **wanted: Any) -> Snapshot:
         made = original(backend, *given, **wanted)
+        # What it was taken of may grow.
+        made.volume = copy.copy(made.volume)
         self._born[made.id] = Birth(len(self._born), time.monotonic())
         if self._tuning.transition_seconds and not made.from_ami:
             made.status = "pending"

@@ -6,7 +6,7 @@ Source: EC2 API Reference, DescribeImages, CopyImage, CreateImage, ImportImage.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from hybridge.drivers.aws.offers import GIB
 COPY, PUBLISH, IMPORT = "CopyImage", "CreateImage", "ImportImage"
 #: Key of the intent's parameters that names the call; every other one but the tags is a word of that.
 CALL = "Call"
+DISKS = "BlockDeviceMappings"
 SELF = "self"
 
 _STATES = {
@@ -130,6 +131,18 @@ def parameters(spec: ImageSpec, region: str) -> dict[str, Any]:
                 )
             return {CALL: PUBLISH, "InstanceId": known, "NoReboot": not spec.disruption, **tags}
     raise Refused(Reason.INVALID_SPEC, "spec.source is needed to make an image: copy, s3 or virtualMachineRef")
+
+
+def without(devices: Collection[str]) -> dict[str, Any]:
+    """The words of CreateImage that leave these disks of the instance out."""
+    return {DISKS: [{"DeviceName": one, "NoDevice": ""} for one in devices]} if devices else {}
+
+
+def left_out(words: Mapping[str, object]) -> set[str]:
+    """The disks that these words leave out."""
+    given = words.get(DISKS, ())
+    assert isinstance(given, Sequence)
+    return {one["DeviceName"] for one in given if "NoDevice" in one}
 
 
 def request(intent: Intent, marker: Marker) -> tuple[str, dict[str, Any]]:

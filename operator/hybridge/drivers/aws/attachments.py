@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hybridge.core.errors import Busy, Refused
-from hybridge.core.identity import OWNER
+from hybridge.core.identity import KIND, OWNER
+from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Disk, Machine, Power
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
@@ -87,6 +88,17 @@ class Attachments:
             {"Name": "attachment.instance-id", "Values": [machine_id]},
         ]
         return bool(self._client.call("DescribeVolumes", Filters=filters)["Volumes"])
+
+
+def lent(client: Client, machine_id: str) -> list[str]:
+    """The device names of the volumes that were lent to an instance: those that are Volumes themselves, whoever's."""
+    filters = [
+        {"Name": "attachment.instance-id", "Values": [machine_id]},
+        {"Name": f"tag:{KIND}", "Values": [CloudKind.VOLUME]},
+    ]
+    found = client.call("DescribeVolumes", Filters=filters)["Volumes"]
+    places = (at for volume in found for at in volume.get("Attachments", []) if at.get("InstanceId") == machine_id)
+    return sorted({at["Device"] for at in places if at.get("Device")})
 
 
 def is_mine(task: Task) -> bool:

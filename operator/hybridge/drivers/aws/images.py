@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import CloudError, Disposition, Refused, Unreachable
+from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unreachable
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.image import Copy, Find, Image, ImageSpec, ImageTraits
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.aws import ami, mapping, tags
+from hybridge.drivers.aws import ami, attachments, mapping, tags
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.base import Prepared, Started
 from hybridge.drivers.marked import prove, prove_for
@@ -50,26 +50,29 @@ class Images:
         return spec
 
     def prepare(self, spec: ImageSpec, taken: Collection[str]) -> Prepared:
-        """Looks whether there is what is to be copied. ``taken`` says nothing here: EC2 chooses the ids."""
+        """Looks whether there is what is to be copied, and which volumes of a machine were only lent to it: those are left
+        out. ``taken`` says nothing here: EC2 chooses the ids.
+        """
         del taken
         ami.check(spec)
         words = ami.parameters(spec, self._client.region)
+        if words[ami.CALL] == ami.PUBLISH:
+            words |= ami.without(attachments.lent(self._client, words["InstanceId"]))
         if isinstance(spec.source, Copy) and words["SourceRegion"] == self._client.region:
-            found = self.get(spec.source.id)
-            if found is None or found.gone:
-                raise Refused(Reason.IMAGE_NOT_FOUND, f"spec.source.copy.id: there is no image {spec.source.id}")
-            if found.state is State.PENDING:
-                raise CloudError(
-                    Reason.DEPENDENCY_NOT_READY, f"image {found.id} is still being made", disposition=Disposition.WAIT
-                )
+            self._look_at_original(spec.source.id)
         return Prepared(words)
 
     def create(self, intent: Intent, spec: ImageSpec, marker: Marker) -> Started[Image]:
-        """CopyImage, CreateImage or ImportImage; what an earlier call of this intent has made is taken."""
+        """CopyImage, CreateImage or ImportImage; what an earlier call of this intent has made is taken.
+
+        Raises Busy (UPDATING) when a volume was lent to the machine since the intent was prepared.
+        """
         del spec
         call, words = ami.request(intent, marker)
         if call == ami.IMPORT:
             return self._import(intent, words, marker)
+        if call == ami.PUBLISH:
+            self._have_nothing_lent(words)
         try:
             known = str(self._client.call(call, **words)["ImageId"])
         except Refused as refused:
@@ -203,6 +206,23 @@ class Images:
         return [one for page in pages for one in page]
 
     # ------------------------------------------------------------------- parts
+
+    def _look_at_original(self, known_id: str) -> None:
+        found = self.get(known_id)
+        if found is None or found.gone:
+            raise Refused(Reason.IMAGE_NOT_FOUND, f"spec.source.copy.id: there is no image {known_id}")
+        if found.state is State.PENDING:
+            raise CloudError(
+                Reason.DEPENDENCY_NOT_READY, f"image {found.id} is still being made", disposition=Disposition.WAIT
+            )
+
+    def _have_nothing_lent(self, words: Mapping[str, Any]) -> None:
+        """Others' data would be in the image, and in each machine that starts from it."""
+        machine = words["InstanceId"]
+        late = set(attachments.lent(self._client, machine)) - ami.left_out(words)
+        if late:
+            told = f"a volume was lent to {machine} meanwhile, as {', '.join(sorted(late))}"
+            raise Busy(told, reason=Reason.UPDATING)
 
     def _own(self, **words: Any) -> list[dict[str, Any]]:
         pages = self._client.pages("DescribeImages", "Images", size=PAGE, Owners=[ami.SELF], **words)

@@ -107,9 +107,9 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
     "AttributeValue": ("Value",),
     "AuthorizeSecurityGroupEgressRequest": ("GroupId", "IpPermissions"),
     "AuthorizeSecurityGroupIngressRequest": ("GroupId", "IpPermissions"),
-    "BlockDeviceMapping": ("DeviceName", "Ebs"),
+    "BlockDeviceMapping": ("DeviceName", "Ebs", "NoDevice"),
     "CopyImageRequest": ("ClientToken", "Name", "SourceImageId", "SourceRegion", "TagSpecifications"),
-    "CreateImageRequest": ("InstanceId", "Name", "NoReboot", "TagSpecifications"),
+    "CreateImageRequest": ("BlockDeviceMappings", "InstanceId", "Name", "NoReboot", "TagSpecifications"),
     "CreateInternetGatewayRequest": ("TagSpecifications",),
     "CreateNetworkInterfaceRequest": (
         "ClientToken",

@@ -73,6 +73,62 @@ def test_an_image_of_a_machine_has_its_disk(ec2: Any, launch: Launch) -> None:
     assert str(launch(ImageId=made)["InstanceId"]).startswith("i-")
 
 
+def with_disks(ec2: Any, launch: Launch) -> str:
+    """A running machine with two disks besides the one that it boots from, of 3 and 4 GiB."""
+    disks = [{"DeviceName": name, "Ebs": {"VolumeSize": size}} for name, size in (("/dev/sdf", 3), ("/dev/sdg", 4))]
+    machine = str(launch(BlockDeviceMappings=disks)["InstanceId"])
+    eventually(lambda: state(ec2, machine) == "running")
+    return machine
+
+
+def sizes(ec2: Any, image_id: str) -> dict[str, int]:
+    return {disk["DeviceName"]: disk["Ebs"]["VolumeSize"] for disk in image(ec2, image_id)["BlockDeviceMappings"]}
+
+
+def test_an_image_of_a_machine_has_all_its_disks_and_so_have_machines_from_it(ec2: Any, launch: Launch) -> None:
+    machine = with_disks(ec2, launch)
+    tags = [{"ResourceType": "snapshot", "Tags": MARKS}]
+    made = ec2.create_image(InstanceId=machine, Name=f"of-{machine}", TagSpecifications=tags)["ImageId"]
+    eventually(lambda: image(ec2, made)["State"] == "available")
+    assert sizes(ec2, made) == {"/dev/xvda": 8, "/dev/sdf": 3, "/dev/sdg": 4}
+    found = ec2.describe_snapshots(SnapshotIds=parts(ec2, made))["Snapshots"]
+    assert [(one["Tags"], made in one["Description"]) for one in found] == [(MARKS, True)] * 3
+
+    other = str(launch(ImageId=made)["InstanceId"])
+
+    filters = [{"Name": "attachment.instance-id", "Values": [other]}]
+    volumes = ec2.describe_volumes(Filters=filters)["Volumes"]
+    assert {one["Attachments"][0]["Device"]: one["Size"] for one in volumes} == sizes(ec2, made)
+    assert {one["SnapshotId"] for one in volumes} == {*parts(ec2, made)}
+
+
+def test_a_disk_may_be_left_out_of_an_image_but_not_the_root(ec2: Any, launch: Launch) -> None:
+    machine = with_disks(ec2, launch)
+    words = {"InstanceId": machine, "Name": f"without-{machine}"}
+    made = ec2.create_image(**words, BlockDeviceMappings=[{"DeviceName": "/dev/sdf", "NoDevice": ""}])["ImageId"]
+    assert sizes(ec2, made) == {"/dev/xvda": 8, "/dev/sdg": 4}
+    root = [{"DeviceName": "/dev/xvda", "NoDevice": ""}]
+    words["Name"] = f"rootless-{machine}"
+    assert code(lambda: ec2.create_image(**words, BlockDeviceMappings=root)) == "InvalidBlockDeviceMapping"
+
+
+def test_a_copy_has_all_disks_and_deregistered_each_takes_its_own_snapshots_along(
+    ec2: Any, cloud: AwsCloud, launch: Launch
+) -> None:
+    machine = with_disks(ec2, launch)
+    made = ec2.create_image(InstanceId=machine, Name=f"of-{machine}")["ImageId"]
+    eventually(lambda: image(ec2, made)["State"] == "available")
+    other = copy(ec2, cloud, SourceImageId=made)
+    assert sizes(ec2, other) == sizes(ec2, made)
+    of_first, of_other = parts(ec2, made), parts(ec2, other)
+    assert not {*of_first} & {*of_other}
+
+    ec2.deregister_image(ImageId=made, DeleteAssociatedSnapshots=True)
+
+    left = {one["SnapshotId"] for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
+    assert ({*of_first} & left, {*of_other} - left) == (set(), set())
+
+
 def test_what_is_imported_is_named_by_its_task_and_not_tagged(ec2: Any) -> None:
     disk = {"Format": "raw", "UserBucket": {"S3Bucket": "images", "S3Key": "debian.raw"}}
     tags = [{"ResourceType": "import-image-task", "Tags": MARKS}]

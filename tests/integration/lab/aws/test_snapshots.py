@@ -41,6 +41,14 @@ def test_taking_one_takes_its_time(ec2: Any, cloud: AwsCloud) -> None:
     assert shown(ec2, made["SnapshotId"])["Progress"] == "100%"
 
 
+def test_it_stays_as_large_as_its_volume_was(ec2: Any, cloud: AwsCloud) -> None:
+    of = volume(ec2)
+    made = ec2.create_snapshot(VolumeId=of)["SnapshotId"]
+    ec2.modify_volume(VolumeId=of, Size=5)
+    eventually(lambda: bool(ec2.describe_volumes(VolumeIds=[of])["Volumes"][0]["Size"] == 5))
+    assert shown(ec2, made)["VolumeSize"] == 2
+
+
 def test_a_machine_has_one_of_each_volume(ec2: Any, launch: Launch) -> None:
     disks = [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 1}}]
     machine = str(launch(BlockDeviceMappings=disks)["InstanceId"])

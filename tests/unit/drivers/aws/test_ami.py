@@ -122,6 +122,19 @@ def test_the_words_of_the_call(source: Source, call: str, words: dict[str, Any])
     assert {"Key": "team", "Value": "shop"} in tags[0]["Tags"]
 
 
+def test_what_was_lent_is_left_out_each_time() -> None:
+    parameters = ami.parameters(ImageSpec("base", source=Published("web", "i-1")), "eu-central-1")
+    parameters |= ami.without(["/dev/sdf", "/dev/sdg"])
+    intent = Intent(1, "t", "base", "u", "p", 0.0, parameters)
+
+    (_, words), again = ami.request(intent, MINE), ami.request(intent, MINE)
+
+    assert words == again[1]
+    assert words["BlockDeviceMappings"] == [{"DeviceName": f"/dev/sd{one}", "NoDevice": ""} for one in "fg"]
+    assert ami.left_out(words) == {"/dev/sdf", "/dev/sdg"}
+    assert (ami.without([]), ami.left_out({})) == ({}, set())
+
+
 def test_an_import_is_known_by_its_description() -> None:
     parameters = ami.parameters(ImageSpec("base", source=Stored("b", "k", "raw")), "eu-central-1")
 
