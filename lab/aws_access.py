@@ -40,6 +40,7 @@ _MADE = {
     "CreateImage": "image",
     "CopyImage": "image",
     "ImportImage": "import-image-task",
+    "RegisterImage": "image",
     "CreateSubnet": "subnet",
     "CreateRouteTable": "route-table",
     "CreateInternetGateway": "internet-gateway",
@@ -100,7 +101,7 @@ class Access:
         if action.startswith(("Describe", "Get")):
             yield Need(f"ec2:{action}", "*")
             return
-        if action.startswith(("Run", "Create", "Copy", "Import")) and action not in _CHANGING:
+        if action.startswith(("Run", "Create", "Copy", "Import", "Register")) and action not in _CHANGING:
             kind = _MADE.get(action, "resource")
             yield Need(f"ec2:{action}", f"{self._arn}:{kind}/*")
         else:

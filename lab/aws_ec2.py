@@ -216,6 +216,7 @@ class Extensions:
         for instance in made.instances:
             self._born[instance.id] = Birth(len(self._born), time.monotonic())
             self._instances[instance.id] = instance
+            _inherit(instance, backend.amis.get(instance.image_id))
             self._interfaces.launched(instance, wanted["nics"], tags)
         return made
 
@@ -285,6 +286,12 @@ class Extensions:
         if key == "instance_type" and value not in INSTANCE_TYPES:
             raise Refusal("InvalidInstanceAttributeValue", f"Invalid value '{value}' for InstanceType.")
         return original(backend, instance_id, key, value)
+
+
+def _inherit(instance: Any, image: Any) -> None:
+    """What an instance shows of its image, beside what moto has it show."""
+    instance.boot_mode, instance.ena_support = getattr(image, "boot_mode", None), getattr(image, "ena_support", None)
+    instance.usage_operation, instance.platform_details = "RunInstances", "Linux/UNIX"
 
 
 def _user_data(value: Any) -> Base64EncodedString | None:

@@ -2,21 +2,22 @@
 
 Making takes its time and can be told to fail, names are had once, tags come with the call, what is imported is named by its
 task and has no tags, what was deregistered is not listed, lists have pages, and what is new may not be shown yet. Requests
-are served one at a time. Source: EC2 API Reference, CopyImage, CreateImage, DeregisterImage, ImportImage.
+are served one at a time. Source: EC2 API Reference, CopyImage, CreateImage, DeregisterImage, ImportImage,
+RegisterImage.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
 from moto.core.responses import ActionResult
 from moto.ec2.models.amis import Ami
-from moto.ec2.models.elastic_block_store import Snapshot
+from moto.ec2.models.elastic_block_store import EBSBackend, Snapshot
 from moto.ec2.responses.amis import AmisResponse
 
 from lab.aws_estate import IMAGE_GIB, LabImage
@@ -25,6 +26,8 @@ from lab.aws_wrap import around, install
 
 _PAGE = 1000
 _MISSING, _GONE = "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"
+#: A filter of DescribeImages that moto does not have.
+_OF = "block-device-mapping.snapshot-id"
 #: An object of this key is no image.
 BROKEN = "broken"
 
@@ -98,8 +101,11 @@ class Images:
         for one in wanted:
             if self._hidden(one):
                 raise Refusal(_MISSING, f"The image id '[{one}]' does not exist")
+        filters = response.params.get("Filters", [])
+        needed = {part for one in filters if one["Name"] == _OF for part in one["Values"]}
+        response.params["Filters"] = [one for one in filters if one["Name"] != _OF]
         answer: Any = original(response).result
-        found = [one for one in answer["Images"] if not self._hidden(one.id)]
+        found = [one for one in answer["Images"] if not self._hidden(one.id) and _needs(one, needed)]
         start = int(response.params.get("NextToken") or 0)
         end = start + min(int(response.params.get("MaxResults") or _PAGE), _PAGE)
         page: dict[str, Any] = {"Images": found[start:end]}
@@ -154,6 +160,29 @@ class Images:
         image.further = {device: _copied(backend, image, part) for device, part in source.further.items()}
         return self._begun(_tagged(image, words.get("TagSpecifications", [])))
 
+    @around(AmisResponse, "register_image")
+    def _register(self, _: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
+        words, backend = response.params, response.ec2_backend
+        _is_free(backend, words["Name"])
+        root = words.get("RootDeviceName", "")
+        disks = {one["DeviceName"]: one["Ebs"] for one in words.get("BlockDeviceMappings", [])}
+        if root not in disks:
+            raise Refusal("InvalidBlockDeviceMapping", f"The root device {root} is not among the devices.")
+        parts = {device: _whole(backend, disk["SnapshotId"]) for device, disk in disks.items()}
+        tags = words.get("TagSpecifications", [])
+        if any(one["ResourceType"] != "image" for one in tags):
+            raise Refusal("InvalidParameterValue", "Only the image can be tagged.")
+        made = backend.register_image(words["Name"], words.get("Description", ""))
+        image = _made(made, parts[root].volume_size, root)
+        del backend.snapshots[image.ebs_snapshot.id]  # moto takes one for each image
+        image.ebs_snapshot = parts.pop(root)
+        image.further = parts
+        image.architecture = words.get("Architecture", "i386")
+        image.virtualization_type = words.get("VirtualizationType", "paravirtual")
+        image.boot_mode = words.get("BootMode")
+        image.ena_support = str(words.get("EnaSupport", "")).lower() == "true"
+        return self._begun(_tagged(image, tags))
+
     def _begun(self, made: LabImage) -> ActionResult:
         self._born[made.id] = Birth(len(self._born), time.monotonic())
         if self._tuning.transition_seconds:
@@ -183,6 +212,14 @@ class Images:
     # ---------------------------------------------------------------- deletion
 
     @staticmethod
+    @around(EBSBackend, "delete_snapshot")
+    def _delete(original: Callable[..., Snapshot], backend: Any, snapshot_id: str) -> Snapshot:
+        user = next((one.id for one in backend.amis.values() if _needs(one, {snapshot_id})), None)
+        if user is not None:
+            raise Refusal("InvalidSnapshot.InUse", f"The snapshot {snapshot_id} is currently in use by {user}")
+        return original(backend, snapshot_id)
+
+    @staticmethod
     @around(AmisResponse, "deregister_image")
     def _deregister(original: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
         backend, known = response.ec2_backend, response.params["ImageId"]
@@ -201,6 +238,20 @@ def _answering(method: Callable[[Any], ActionResult]) -> Callable[[Any], ActionR
         return method(response)
 
     return answer
+
+
+def _needs(image: LabImage, snapshots: Collection[str]) -> bool:
+    """Whether an image consists of one of these, where any are named."""
+    return not snapshots or any(part.id in snapshots for part in image.parts.values())
+
+
+def _whole(backend: Any, snapshot_id: str) -> Snapshot:
+    found: Snapshot | None = backend.snapshots.get(snapshot_id)
+    if found is None:
+        raise Refusal("InvalidSnapshot.NotFound", f"The snapshot '{snapshot_id}' does not exist.")
+    if found.status != "completed":
+        raise Refusal("IncorrectState", f"The snapshot {snapshot_id} is {found.status}.")
+    return found
 
 
 def _is_free(backend: Any, name: str) -> None:

@@ -129,6 +129,64 @@ def test_a_copy_has_all_disks_and_deregistered_each_takes_its_own_snapshots_alon
     assert ({*of_first} & left, {*of_other} - left) == (set(), set())
 
 
+def points(ec2: Any, machine: str) -> dict[str, str]:
+    """Snapshots of all disks of a machine, by the device."""
+    filters = [{"Name": "attachment.instance-id", "Values": [machine]}]
+    places = {
+        one["VolumeId"]: one["Attachments"][0]["Device"] for one in ec2.describe_volumes(Filters=filters)["Volumes"]
+    }
+    made = ec2.create_snapshots(InstanceSpecification={"InstanceId": machine})["Snapshots"]
+    ids = [one["SnapshotId"] for one in made]
+    ec2.get_waiter("snapshot_completed").wait(SnapshotIds=ids, WaiterConfig={"Delay": 0.05, "MaxAttempts": 400})
+    return {places[one["VolumeId"]]: one["SnapshotId"] for one in made}
+
+
+def test_an_image_is_registered_of_snapshots_which_stay_as_long_as_it_does(ec2: Any, launch: Launch) -> None:
+    machine = with_disks(ec2, launch)
+    taken = points(ec2, machine)
+    tags = [{"ResourceType": "image", "Tags": MARKS}]
+    disks = [{"DeviceName": name, "Ebs": {"SnapshotId": taken[name]}} for name in ("/dev/sdf", "/dev/xvda")]
+    boots = {"Architecture": "arm64", "BootMode": "uefi", "VirtualizationType": "hvm"}
+    words = {"Name": f"of-{machine}", "RootDeviceName": "/dev/xvda", "EnaSupport": True, **boots}
+    words["TagSpecifications"] = tags
+
+    made = ec2.register_image(**words, BlockDeviceMappings=disks)["ImageId"]
+
+    eventually(lambda: image(ec2, made)["State"] == "available")
+    assert (sizes(ec2, made), image(ec2, made)["Tags"]) == ({"/dev/xvda": 8, "/dev/sdf": 3}, MARKS)
+    assert {name: image(ec2, made)[name] for name in boots} == boots
+    assert code(lambda: ec2.register_image(**words, BlockDeviceMappings=disks)) == "InvalidAMIName.Duplicate"
+    needed = [{"Name": "block-device-mapping.snapshot-id", "Values": [taken["/dev/sdf"], taken["/dev/sdg"]]}]
+    assert [one["ImageId"] for one in ec2.describe_images(Owners=["self"], Filters=needed)["Images"]] == [made]
+    assert code(lambda: ec2.delete_snapshot(SnapshotId=taken["/dev/sdf"])) == "InvalidSnapshot.InUse"
+    ec2.delete_snapshot(SnapshotId=taken["/dev/sdg"])
+    ec2.deregister_image(ImageId=made)
+    for name in ("/dev/sdf", "/dev/xvda"):
+        ec2.delete_snapshot(SnapshotId=taken[name])
+
+
+def test_an_image_is_registered_of_whole_snapshots_with_its_root_and_tagged_alone(ec2: Any, launch: Launch) -> None:
+    taken = points(ec2, with_disks(ec2, launch))
+    disk = [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": taken["/dev/xvda"]}}]
+    words = {"Name": f"of-{uuid4().hex[:8]}", "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": disk}
+    gone = [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": "snap-0123456789abcdef0"}}]
+    parts = [{"ResourceType": "snapshot", "Tags": MARKS}]
+
+    def refused(**others: Any) -> str:
+        return code(lambda: ec2.register_image(**{**words, **others}))
+
+    assert refused(RootDeviceName="/dev/sda1") == "InvalidBlockDeviceMapping"
+    assert refused(BlockDeviceMappings=gone) == "InvalidSnapshot.NotFound"
+    assert refused(TagSpecifications=parts) == "InvalidParameterValue"
+
+
+def test_a_machine_shows_how_it_boots(ec2: Any, launch: Launch) -> None:
+    made = str(launch()["InstanceId"])
+    (found,) = ec2.describe_instances(InstanceIds=[made])["Reservations"][0]["Instances"]
+    shown = {name: found[name] for name in ("Architecture", "BootMode", "EnaSupport", "UsageOperation")}
+    assert shown == {"Architecture": "x86_64", "BootMode": "uefi", "EnaSupport": True, "UsageOperation": "RunInstances"}
+
+
 def test_what_is_imported_is_named_by_its_task_and_not_tagged(ec2: Any) -> None:
     disk = {"Format": "raw", "UserBucket": {"S3Bucket": "images", "S3Key": "debian.raw"}}
     tags = [{"ResourceType": "import-image-task", "Tags": MARKS}]
