@@ -67,7 +67,7 @@ class AwsBed(Bed):
         *("ec2:CreateInternetGateway", "ec2:CreateRouteTable", "ec2:CreateSubnet", "ec2:CreateVpc"),
         *_OF_NETWORKS,
         *("ec2:DescribeImageAttribute", "ec2:DescribeImportImageTasks", "ec2:DescribeSnapshots"),
-        *("ec2:CopyImage", "ec2:CreateImage", "ec2:ImportImage"),
+        *("ec2:CopyImage", "ec2:CreateImage", "ec2:ImportImage", "ec2:RegisterImage"),
         *_OF_IMAGES,
         *("ec2:DescribeSecurityGroups", "ec2:CreateSecurityGroup", *_OF_FIREWALLS),
         *("ec2:CreateSnapshot", "ec2:CreateSnapshots"),

@@ -82,9 +82,10 @@ class Gallery(ABC):
         for one in self.shown().keys() - self.estate:
             self.destroy(one)
 
-    def cpus(self, image_id: str) -> int:
-        """The virtual CPUs of a template, where images are such."""
-        raise NotImplementedError
+    def cpus(self, image_id: str) -> int | None:
+        """The virtual CPUs of a template; None where images are disks alone."""
+        del image_id
+        return None
 
     @abstractmethod
     def shown(self) -> dict[str, ShownImage]:

@@ -8,8 +8,9 @@ from typing import Any, cast
 from uuid import uuid4
 
 from hybridge.core.identity import OWNER
-from hybridge.core.image import Copy, Download, Find, Source, Stored
+from hybridge.core.image import Copy, Download, Find, Source, Stored, Taken
 from hybridge.core.machine import Machine
+from hybridge.drivers.aws.points import SET
 from lab.aws import REGION, AwsCloud
 from lab.aws_names import FOREIGN
 from tests.contract.galleries import Gallery, ShownImage
@@ -19,11 +20,13 @@ class AwsGallery(Gallery):
     """An image is an AMI, which keeps its name."""
 
     renames = False
+    of_snapshots = True
     create_call = "ec2:CopyImage"
     missing = "ami-0123456789abcdef0"
     impossible = (
         {"source": Download("https://example.org/debian.qcow2", f"sha256:{'0' * 64}")},
         {"source": Copy("ami-0123456789abcdef0")},
+        {"source": Taken("before", "snap-0123456789abcdef0", "i-0123456789abcdef0")},
         {"name": "a*b"},
         {"placement": {"node": "pve1"}},
         {"tags": {"aws:team": "shop"}},
@@ -55,7 +58,9 @@ class AwsGallery(Gallery):
         (found,) = self._ec2.describe_images(ImageIds=[image_id])["Images"]
         self._ec2.deregister_image(ImageId=image_id)
         for disk in found["BlockDeviceMappings"]:
-            self._ec2.delete_snapshot(SnapshotId=disk["Ebs"]["SnapshotId"])
+            (part,) = self._ec2.describe_snapshots(SnapshotIds=[disk["Ebs"]["SnapshotId"]])["Snapshots"]
+            if SET not in _marks(part):
+                self._ec2.delete_snapshot(SnapshotId=part["SnapshotId"])
 
     def copy(self, image_id: str) -> str | None:
         (found,) = self._ec2.describe_images(ImageIds=[image_id])["Images"]

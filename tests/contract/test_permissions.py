@@ -12,6 +12,7 @@ import pytest
 from hybridge.core.errors import Busy, CloudError, Refused
 from hybridge.core.firewall import Direction, Protocol, Rule
 from hybridge.core.identity import Marker
+from hybridge.core.image import Taken
 from hybridge.core.machine import Machine, MachineSpec, Nic, Power
 from hybridge.core.reasons import Reason
 from hybridge.core.snapshot import SnapshotSource, SourceKind
@@ -142,11 +143,16 @@ def guard(bed: Bed, driver: Driver) -> None:
 
 
 def remember(bed: Bed, driver: Driver) -> None:
-    """The whole life of a snapshot of a machine, and where there are such of one of a volume."""
+    """The whole life of a snapshot of a machine with an image of it, and where there are such of one of a volume."""
     points, eye = POINTS[bed.kind](bed), snapshot_eye(bed, driver)
     machine_spec = bed.spec(power=Power.STOPPED)
     machine = eye.eye.make(machine_spec, bed.marker())
-    eye.delete(eye.create(points.spec(machine), points.marker()))
+    snapshot = eye.create(points.spec(machine), points.marker())
+    gallery, images = GALLERIES[bed.kind](bed), image_eye(bed, driver)
+    if gallery.of_snapshots:
+        taken = Taken(snapshot.name, snapshot.id, machine.id)
+        images.delete(images.create(gallery.spec(taken, tags={"team": "shop"}), gallery.marker()))
+    eye.delete(snapshot)
     if points.of_volumes:
         volumes = VolumeEye(bed, driver)
         volume = volumes.make(bed.volume_spec(), bed.volume_marker())

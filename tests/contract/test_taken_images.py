@@ -37,9 +37,9 @@ def shared_gallery(shared_bed: Bed) -> Gallery:
 def points(shared_points: Points, shared_gallery: Gallery, bed: Bed) -> Iterator[Points]:
     yield shared_points
     bed.proxy.clear()
-    shared_points.tidy()
     bed.tidy()
     shared_gallery.tidy()
+    shared_points.tidy()
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_a_machine_is_made_as_another_was(
 
     image = images.create(wish, marker)
 
-    assert shared_gallery.cpus(image.id) == 2
+    assert shared_gallery.cpus(image.id) in {2, None}
     assert image.marker is not None
     assert image.marker.owner == marker.owner
     assert images.eye.see(machine.id).marker == source

@@ -106,9 +106,7 @@ class ImageSource(Model, frozen=True, kw_only=True):
     virtual_machine_ref: Annotated[
         LocalRef | None, note("Made from a VirtualMachine of this namespace, as it is when the image is made.")
     ] = None
-    snapshot_ref: Annotated[
-        LocalRef | None, note("Made from a Snapshot of a VirtualMachine in this namespace (Proxmox, vSphere).")
-    ] = None
+    snapshot_ref: Annotated[LocalRef | None, note("Made from a Snapshot of a VirtualMachine in this namespace.")] = None
 
 
 class ImagePlacement(Model, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """AMIs: what EC2 shows as the core's images, and what an image's spec means in EC2's words. Pure.
 
-Source: EC2 API Reference, DescribeImages, CopyImage, CreateImage, ImportImage.
+Source: EC2 API Reference, DescribeImages, CopyImage, CreateImage, ImportImage, RegisterImage.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, Disposition, Refused
 from hybridge.core.identity import PREFIX, Marker
-from hybridge.core.image import Copy, Download, Find, Image, ImageSpec, Published, Stored, Taken
+from hybridge.core.image import Copy, Download, Find, Image, ImageSpec, Published, Stored
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import launch, mapping
 from hybridge.drivers.aws.mapping import NAME, RESERVED
 from hybridge.drivers.aws.offers import GIB
 
-COPY, PUBLISH, IMPORT = "CopyImage", "CreateImage", "ImportImage"
+COPY, PUBLISH, IMPORT, REGISTER = "CopyImage", "CreateImage", "ImportImage", "RegisterImage"
 #: Key of the intent's parameters that names the call; every other one but the tags is a word of that.
 CALL = "Call"
 DISKS = "BlockDeviceMappings"
@@ -42,8 +42,15 @@ _IMPORTED = "import-ami-"
 _OWNER = re.compile(r"\d{12}|self|amazon|aws-marketplace|aws-backup-vault")
 _NAME = re.compile(r"[-A-Za-z0-9()\[\] ./'@_]{3,128}")
 _WILDCARD = re.compile(r"([?\\])")
-#: What CreateImage and CopyImage make and mark.
-_MARKED = ("image", "snapshot")
+#: What the calls make and mark: of the snapshots that it is given, RegisterImage makes none its own.
+_MARKED = {
+    COPY: ("image", "snapshot"),
+    PUBLISH: ("image", "snapshot"),
+    IMPORT: ("import-image-task",),
+    REGISTER: ("image",),
+}
+#: Tag of an image that was made of snapshots which are not its own.
+BORROWED = f"{PREFIX}snapshot"
 
 
 def image(found: Mapping[str, Any], account: str) -> Image:
@@ -74,6 +81,11 @@ def snapshots(found: Mapping[str, Any]) -> list[str]:
     return [known for known, _ in _volumes(found) if known]
 
 
+def own_snapshots(found: Mapping[str, Any]) -> list[str]:
+    """Those of them that may be the image's own."""
+    return [] if BORROWED in mapping.pairs(found.get("Tags", [])) else snapshots(found)
+
+
 def check(spec: ImageSpec) -> None:
     """Refused when the spec asks for what EC2 does not have; it names the field."""
     launch.check_known("spec.placement", spec.placement, ())
@@ -81,11 +93,6 @@ def check(spec: ImageSpec) -> None:
     if isinstance(spec.source, Download):
         raise Refused(
             Reason.UNSUPPORTED, "spec.source.url: EC2 downloads no files; put it into S3 and give it as spec.source.s3"
-        )
-    if isinstance(spec.source, Taken):
-        raise Refused(
-            Reason.UNSUPPORTED,
-            "spec.source.snapshotRef: images are not made from snapshots on EC2 yet; make Volumes from those of Volumes",
         )
     if spec.source is not None and not _NAME.fullmatch(spec.name):
         raise Refused(
@@ -130,7 +137,14 @@ def parameters(spec: ImageSpec, region: str) -> dict[str, Any]:
                     disposition=Disposition.WAIT,
                 )
             return {CALL: PUBLISH, "InstanceId": known, "NoReboot": not spec.disruption, **tags}
-    raise Refused(Reason.INVALID_SPEC, "spec.source is needed to make an image: copy, s3 or virtualMachineRef")
+    raise Refused(
+        Reason.INVALID_SPEC, "spec.source is needed to make an image: copy, s3, virtualMachineRef or snapshotRef"
+    )
+
+
+def registration(spec: ImageSpec, snapshot_id: str, words: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of RegisterImage, for which ``words`` were found out."""
+    return {CALL: REGISTER, **words, BORROWED: snapshot_id, launch.TAGS: dict(spec.tags)}
 
 
 def without(devices: Collection[str]) -> dict[str, Any]:
@@ -153,9 +167,9 @@ def request(intent: Intent, marker: Marker) -> tuple[str, dict[str, Any]]:
     made = dict(intent.parameters)
     call, given = str(made.pop(CALL)), made.pop(launch.TAGS, {})
     assert isinstance(given, Mapping)
-    tags = marks(intent, given, marker)
-    kinds = ("import-image-task",) if call == IMPORT else _MARKED
-    made["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind in kinds]
+    besides = {BORROWED: str(made.pop(BORROWED))} if BORROWED in made else {}
+    tags = marks(intent, {**given, **besides}, marker)
+    made["TagSpecifications"] = [{"ResourceType": kind, "Tags": tags} for kind in _MARKED[call]]
     if call == IMPORT:
         return call, {**made, "ClientToken": intent.token, "Description": intent.token}
     if call == COPY:

@@ -69,6 +69,7 @@ _ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     "InternetGateway": ("InternetGatewayId",),
     "MemoryInfo": ("SizeInMiB",),
     "NetworkInterface": ("NetworkInterfaceId",),
+    "RegisterImageResult": ("ImageId",),
     "ReplaceIamInstanceProfileAssociationResult": ("IamInstanceProfileAssociation",),
     "Reservation": ("Instances",),
     "RouteTable": ("RouteTableId", "VpcId"),

@@ -60,10 +60,10 @@ class Driver:
         placement = Placement(self._zones, settings.defaults)
         self.volumes = Volumes(self._client, placement, self._disks)
         self.networks = Networks(self._client, placement, self._zones)
-        self.images = Images(self._client)
         membership = Membership(self._client)
         self.firewalls = Firewalls(self._client, self._zones, membership, self._network)
         self.snapshots = Snapshots(self._client)
+        self.images = Images(self._client, self.snapshots)
         self.machines = Machines(self._client, self._catalogue, self._zones, self._disks, placement, membership)
 
     def check(self) -> Connection:

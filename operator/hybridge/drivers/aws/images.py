@@ -1,8 +1,8 @@
 """AMIs as images.
 
-CopyImage and ImportImage have a token, and an AMI's name can be had only once, so that CreateImage cannot be repeated: each
-of them, asked again, leads to what it has made. ImportImage marks its task alone; the AMI gets its marker by a call of its
-own once the task is done, with the repetition of the create. AMIs of others are only looked at.
+CopyImage and ImportImage have a token, and an AMI's name can be had only once, so that CreateImage and RegisterImage cannot
+be repeated: each of them, asked again, leads to what it has made. ImportImage marks its task alone; the AMI gets its marker
+by a call of its own once the task is done, with the repetition of the create. AMIs of others are only looked at.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unreachable
 from hybridge.core.identity import OWNER, Marker
-from hybridge.core.image import Copy, Find, Image, ImageSpec, ImageTraits
+from hybridge.core.image import Copy, Find, Image, ImageSpec, ImageTraits, Taken
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.aws import ami, attachments, mapping, tags
+from hybridge.drivers.aws import ami, attachments, mapping, registering, tags
 from hybridge.drivers.aws.client import Client
+from hybridge.drivers.aws.snapshots import Snapshots
 from hybridge.drivers.base import Prepared, Started
 from hybridge.drivers.marked import prove, prove_for
 
@@ -38,8 +39,9 @@ class Images:
 
     traits = ImageTraits(visibility=300.0, lag=300.0, token_lifetime=24 * 3600.0)
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, snapshots: Snapshots) -> None:
         self._client = client
+        self._snapshots = snapshots
         self._lock = threading.Lock()
         #: What others own and objects look at, and when it was read, in monotonic seconds.
         self._foreign: dict[str, tuple[float, Image | None]] = {}
@@ -50,11 +52,14 @@ class Images:
         return spec
 
     def prepare(self, spec: ImageSpec, taken: Collection[str]) -> Prepared:
-        """Looks whether there is what is to be copied, and which volumes of a machine were only lent to it: those are left
-        out. ``taken`` says nothing here: EC2 chooses the ids.
+        """Looks whether there is what is to be copied or registered, and which volumes of a machine were only lent to it:
+        those are left out. ``taken`` says nothing here: EC2 chooses the ids.
         """
         del taken
         ami.check(spec)
+        if isinstance(spec.source, Taken):
+            words = registering.parameters(self._client, self._snapshots, spec.source)
+            return Prepared(ami.registration(spec, str(spec.source.snapshot_id), words))
         words = ami.parameters(spec, self._client.region)
         if words[ami.CALL] == ami.PUBLISH:
             words |= ami.without(attachments.lent(self._client, words["InstanceId"]))
@@ -63,7 +68,7 @@ class Images:
         return Prepared(words)
 
     def create(self, intent: Intent, spec: ImageSpec, marker: Marker) -> Started[Image]:
-        """CopyImage, CreateImage or ImportImage; what an earlier call of this intent has made is taken.
+        """CopyImage, CreateImage, RegisterImage or ImportImage; what an earlier call of this intent has made is taken.
 
         Raises Busy (UPDATING) when a volume was lent to the machine since the intent was prepared.
         """
@@ -121,8 +126,8 @@ class Images:
         return Started(image.id, replace(image, marker=marker))
 
     def delete(self, image: Image) -> Started[Image]:
-        """DeregisterImage with the snapshots of the image; those that another image uses EC2 keeps, and those that carry
-        another marker are kept here. Instances that were made from it do without.
+        """DeregisterImage with the snapshots of the image; those that another image uses EC2 keeps, and those that it was
+        registered of, or that carry another marker, are kept here. Instances that were made from it do without.
         """
         found = self._describe(image.id)
         now = self._images([found])[0] if found else None
@@ -249,7 +254,7 @@ class Images:
 
     def _parts(self, found: Mapping[str, Any], marker: Marker | None, *, also_unmarked: bool = False) -> list[str]:
         """The ids of the snapshots of an image that carry this marker; on request those, too, that carry none."""
-        wanted = ami.snapshots(found)
+        wanted = ami.own_snapshots(found)
         if not wanted:
             return []
         answer = self._client.call("DescribeSnapshots", Filters=[{"Name": "snapshot-id", "Values": wanted}])

@@ -67,7 +67,7 @@ class _NoDryRun(Exception):
 
 
 def check(client: Client, network: str | None) -> Lacking:
-    """Some 45 requests, none of which changes anything. ``network``: the subnet that machines get by default.
+    """Some 46 requests, none of which changes anything. ``network``: the subnet that machines get by default.
 
     Raises CloudError; NOT_PERMITTED when instances may not even be listed.
     """
@@ -213,8 +213,17 @@ def _images(instance: str, image: str) -> Iterator[_Probe]:
     yield _Probe("DescribeImageAttribute", "images", {"ImageId": image, "Attribute": "description"}, feature=True)
     yield _Probe("ImportImage", made, {"DiskContainers": [disk], "TagSpecifications": task}, feature=True)
     yield _Probe("CopyImage", made, {**source, "Name": name, "TagSpecifications": tags}, feature=True)
+    yield _Probe("RegisterImage", made, {**_registered(name), "TagSpecifications": tags[:1]}, feature=True)
     words = {"InstanceId": instance, "Name": name, "NoReboot": True, "TagSpecifications": tags}
     yield _ours("CreateImage", made, feature=True, **words)
+
+
+def _registered(name: str) -> Mapping[str, Any]:
+    """An image of a snapshot that nobody has."""
+    device = "/dev/xvda"
+    disk = {"DeviceName": device, "Ebs": {"SnapshotId": f"snap-{_NONE}"}}
+    boot = {"Architecture": "x86_64", "VirtualizationType": "hvm", "RootDeviceName": device}
+    return {**boot, "Name": name, "BlockDeviceMappings": [disk]}
 
 
 def _firewalls() -> Iterator[_Probe]:

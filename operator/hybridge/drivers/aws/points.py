@@ -7,8 +7,8 @@ Source: EC2 API Reference, CreateSnapshot, CreateSnapshots, DescribeSnapshots.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,9 +22,9 @@ from hybridge.core.snapshot import Consistency, Snapshot, SnapshotSpec
 from hybridge.drivers.aws import ami, launch, mapping
 from hybridge.drivers.aws.mapping import NAME, RESERVED
 
-#: Tags of all snapshots of a set: the attempt that took it, what it was taken of, the volume whose snapshot has the id, and
-#: of how many volumes it was taken.
-SET, SOURCE, ROOT, COUNT = (f"{PREFIX}{word}" for word in ("set", "source", "root", "volumes"))
+#: Tags of all snapshots of a set: the attempt that took it, what it was taken of, the volume whose snapshot has the id, of
+#: how many volumes it was taken, and which of these were not lent to the machine: ``/dev/xvda=vol-1 /dev/sdf=vol-2``.
+SET, SOURCE, ROOT, COUNT, OWN = (f"{PREFIX}{word}" for word in ("set", "source", "root", "volumes", "own"))
 CALL, ALL, ONE = "Call", "CreateSnapshots", "CreateSnapshot"
 
 _STATES = {
@@ -36,16 +36,21 @@ _STATES = {
 }
 #: How snapshots are described that EC2 itself takes for images.
 _OF_IMAGES = ("Created by CreateImage(", "Copied for DestinationAmi ", "Auto-created snapshot for AMI ", "AWS-VMImport")
+#: Characters of the longest value of a tag.
+_LONGEST = 256
 #: Seconds after which all snapshots of a set are shown that there are.
 _LATE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A snapshot, and the ids of all that it consists of; its own is the last."""
+    """A snapshot, and the ids of all that it consists of; its own is the last. ``disks``: those of the disks that were the
+    machine's own, by the device; none where that is not known.
+    """
 
     snapshot: Snapshot
     ids: tuple[str, ...]
+    disks: Mapping[str, str] = field(default_factory=dict)
 
 
 def points(found: Iterable[Mapping[str, Any]], now: float) -> dict[str, Point]:
@@ -83,16 +88,20 @@ def request(intent: Intent, marker: Marker) -> tuple[str, dict[str, Any]]:
     return call, made
 
 
-def of_machine(instance: Mapping[str, Any], spec: SnapshotSpec) -> dict[str, Any]:
-    """The words of CreateSnapshots but for the marker, as JSON values. Refused (UNSUPPORTED)."""
+def of_machine(instance: Mapping[str, Any], spec: SnapshotSpec, lent: Collection[str]) -> dict[str, Any]:
+    """The words of CreateSnapshots but for the marker, as JSON values. ``lent``: devices of volumes that were lent to the
+    instance. Refused (UNSUPPORTED).
+    """
     known, root = instance["InstanceId"], mapping.root_volume(instance)
     volumes = mapping.attached(instance)
     if root is None or not volumes:
         raise Refused(Reason.UNSUPPORTED, f"spec.sourceRef: {known} has no EBS volume that it boots from")
+    own = " ".join(f"{one.device}={one.volume}" for one in volumes if one.device not in lent)
+    told = {OWN: own} if len(own) <= _LONGEST else {}
     return {
         CALL: ALL,
         "InstanceSpecification": {"InstanceId": known},
-        "Set": {SOURCE: known, ROOT: root, COUNT: str(len(volumes))},
+        "Set": {SOURCE: known, ROOT: root, COUNT: str(len(volumes)), **told},
         launch.TAGS: dict(spec.tags),
     }
 
@@ -118,6 +127,7 @@ def _point(parts: Sequence[Mapping[str, Any]], now: float) -> Point:
         words = f"{wanted - len(parts)} of the {wanted} snapshots of its volumes are gone"
         state, ended = (State.FAILED, words) if late else (State.PENDING, "")
     sizes = [one.size for one in each]
+    by_volume = {str(one.get("VolumeId", "")): str(one["SnapshotId"]) for one in parts}
     return Point(
         replace(
             shown,
@@ -125,10 +135,16 @@ def _point(parts: Sequence[Mapping[str, Any]], now: float) -> Point:
             ended=ended,
             progress=sum(one.progress or 0 for one in each) // len(each) if state is State.PENDING else None,
             size=sum(size for size in sizes if size is not None) if None not in sizes else None,
-            parts={str(one.get("VolumeId", "")): str(one["SnapshotId"]) for one in parts},
+            parts=by_volume,
         ),
         ids,
+        _own(tags, by_volume),
     )
+
+
+def _own(tags: Mapping[str, str], by_volume: Mapping[str, str]) -> dict[str, str]:
+    places = (word.partition("=") for word in tags.get(OWN, "").split())
+    return {device: by_volume[volume] for device, _, volume in places if volume in by_volume}
 
 
 def _together(states: Sequence[State]) -> State:

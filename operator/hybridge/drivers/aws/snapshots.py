@@ -18,7 +18,7 @@ from hybridge.core.identity import OWNER, Marker
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.snapshot import Snapshot, SnapshotSpec, SnapshotTraits, SourceKind
-from hybridge.drivers.aws import points, tags
+from hybridge.drivers.aws import attachments, points, tags
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.points import Point
 from hybridge.drivers.base import Prepared, Started
@@ -63,7 +63,9 @@ class Snapshots:
         found = next((one for one in instances if one["InstanceId"] == source.id), None)
         if found is None:
             raise Unreachable(f"DescribeInstances: the answer does not tell of {source.id}")
-        return Prepared(points.of_machine(found, spec))
+        further = len(found.get("BlockDeviceMappings", [])) > 1
+        lent = attachments.lent(self._client, source.id) if further else []
+        return Prepared(points.of_machine(found, spec, lent))
 
     def create(self, intent: Intent, spec: SnapshotSpec, marker: Marker) -> Started[Snapshot]:
         """CreateSnapshots of a machine, CreateSnapshot of a volume; what this attempt has taken already is taken for it."""
@@ -88,7 +90,7 @@ class Snapshots:
 
     def get(self, known_id: str) -> Snapshot | None:
         """DescribeSnapshots by id, and with it the others of its set."""
-        point = self._point(known_id)
+        point = self.point(known_id)
         return None if point is None else point.snapshot
 
     def configure(
@@ -115,12 +117,13 @@ class Snapshots:
     def delete(self, snapshot: Snapshot) -> Started[Snapshot]:
         """DeleteSnapshot of all that it consists of; the one that has the id goes last. EC2 keeps what others build on.
 
-        Raises Busy (HAS_DEPENDANTS) while an image uses one of them.
+        Raises Busy (HAS_DEPENDANTS) while an image consists of one of them: then none is deleted.
         """
-        now = self._point(snapshot.id)
+        now = self.point(snapshot.id)
         if now is None or now.snapshot.gone:
             return Started(snapshot.id)
         prove(snapshot, now.snapshot.marker)
+        self._be_in_no_image(now)
         for one in now.ids:
             try:
                 self._client.call("DeleteSnapshot", SnapshotId=one)
@@ -139,11 +142,21 @@ class Snapshots:
 
     # ------------------------------------------------------------------- parts
 
+    def _be_in_no_image(self, point: Point) -> None:
+        """EC2 itself would keep those that one needs, and the rest would be gone by then."""
+        filters = [{"Name": "block-device-mapping.snapshot-id", "Values": [*point.ids]}]
+        answer = self._client.call("DescribeImages", Owners=["self"], Filters=filters, IncludeDisabled=True)
+        users = [f"{one['ImageId']} ({one.get('Name', '')})" for one in answer["Images"]]
+        if users:
+            told = f"{point.snapshot.id} is part of the image {', '.join(users[:8])}, and stays as long as that does"
+            raise Busy(told, reason=Reason.HAS_DEPENDANTS)
+
     def _points(self, **words: Any) -> dict[str, Point]:
         pages = self._client.pages("DescribeSnapshots", "Snapshots", size=PAGE, OwnerIds=["self"], **words)
         return points.points((one for page in pages for one in page), time.time())
 
-    def _point(self, known_id: str) -> Point | None:
+    def point(self, known_id: str) -> Point | None:
+        """See ``get``, with the ids of what it consists of."""
         try:
             answer = self._client.call("DescribeSnapshots", SnapshotIds=[known_id])
         except Refused as refused:
@@ -164,7 +177,7 @@ class Snapshots:
         return together[known_id]
 
     def _look(self, known_id: str) -> Point:
-        point = self._point(known_id)
+        point = self.point(known_id)
         if point is None:
             raise Refused(Reason.NOT_FOUND, f"{known_id} does not exist")
         return point

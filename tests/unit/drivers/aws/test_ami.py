@@ -9,7 +9,7 @@ import pytest
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import CloudError, Refused
 from hybridge.core.identity import Marker
-from hybridge.core.image import Copy, Download, Find, ImageSpec, Published, Source, Stored
+from hybridge.core.image import Copy, Download, Find, ImageSpec, Published, Source, Stored, Taken
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.drivers.aws import ami
@@ -133,6 +133,23 @@ def test_what_was_lent_is_left_out_each_time() -> None:
     assert words["BlockDeviceMappings"] == [{"DeviceName": f"/dev/sd{one}", "NoDevice": ""} for one in "fg"]
     assert ami.left_out(words) == {"/dev/sdf", "/dev/sdg"}
     assert (ami.without([]), ami.left_out({})) == ({}, set())
+
+
+def test_what_is_registered_is_tagged_alone_and_says_that_its_snapshots_are_not_its_own() -> None:
+    words = {"RootDeviceName": "/dev/xvda", "Architecture": "arm64"}
+    spec = ImageSpec("base", source=Taken("before", "snap-1", "i-1"), tags={"team": "shop"})
+    intent = Intent(1, "t", "base", "u", "p", 0.0, ami.registration(spec, "snap-1", words))
+
+    asked, given = ami.request(intent, MINE)
+
+    (tags,) = given.pop("TagSpecifications")
+    assert (asked, given) == ("RegisterImage", {**words, "Name": "base"})
+    assert tags["ResourceType"] == "image"
+    assert {"Key": ami.BORROWED, "Value": "snap-1"} in tags["Tags"]
+    found = shown(Tags=tags["Tags"])
+    assert (ami.snapshots(found), ami.own_snapshots(found)) == (["snap-1", "snap-2"], [])
+    assert ami.own_snapshots(shown()) == ["snap-1", "snap-2"]
+    assert dict(ami.image(found, OURS).tags) == {"team": "shop"}
 
 
 def test_an_import_is_known_by_its_description() -> None:

@@ -123,13 +123,41 @@ def test_the_words_of_a_set() -> None:
             {"DeviceName": "/dev/xvda", "Ebs": {"VolumeId": "vol-root", "Status": "attached"}},
         ],
     }
-    parameters = points.of_machine(instance, SnapshotSpec("before", tags={"team": "shop"}))
+    parameters = points.of_machine(instance, SnapshotSpec("before", tags={"team": "shop"}), [])
 
     call, words = points.request(Intent(1, "t", "before", "u", "p", 0.0, parameters), MINE)
 
     assert (call, words["InstanceSpecification"]) == ("CreateSnapshots", {"InstanceId": "i-1"})
     tags = {tag["Key"]: tag["Value"] for tag in words["TagSpecifications"][0]["Tags"]}
-    assert tags == {"team": "shop", "Name": "before", **SET, **MINE.pairs()}
+    own = {points.OWN: "/dev/sdf=vol-data /dev/xvda=vol-root"}
+    assert tags == {"team": "shop", "Name": "before", **SET, **own, **MINE.pairs()}
+
+
+def test_which_disks_were_the_machines_own_is_kept_and_read() -> None:
+    volumes = {"/dev/xvda": "vol-root", "/dev/sdf": "vol-data", "/dev/sdg": "vol-lent"}
+    mappings = [{"DeviceName": name, "Ebs": {"VolumeId": volume}} for name, volume in volumes.items()]
+    instance = {"InstanceId": "i-1", "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": mappings}
+
+    tags = points.of_machine(instance, SnapshotSpec("before"), ["/dev/sdg"])["Set"] | {points.SET: "t"}
+    found = [one(f"snap-{volume}", volume, tags) for volume in volumes.values()]
+
+    assert tags[points.OWN] == "/dev/xvda=vol-root /dev/sdf=vol-data"
+    (point,) = points.points(found, NOW).values()
+    assert point.disks == {"/dev/xvda": "snap-vol-root", "/dev/sdf": "snap-vol-data"}
+    assert len(point.ids) == 3
+
+
+def test_more_disks_than_a_tag_can_hold_are_not_told() -> None:
+    volumes = {f"/dev/sd{letter}": f"vol-{letter * 17}" for letter in "abcdefghij"}
+    mappings = [{"DeviceName": device, "Ebs": {"VolumeId": volume}} for device, volume in volumes.items()]
+    instance = {"InstanceId": "i-1", "RootDeviceName": "/dev/sda", "BlockDeviceMappings": mappings}
+
+    tags = points.of_machine(instance, SnapshotSpec("before"), [])["Set"] | {points.SET: "t"}
+
+    assert points.OWN not in tags
+    found = [one(f"snap-{volume}", volume, tags) for volume in volumes.values()]
+    (point,) = points.points(found, NOW).values()
+    assert (point.snapshot.state, point.disks) == (State.READY, {})
 
 
 def test_what_ec2_does_not_have_is_refused() -> None:
@@ -137,4 +165,4 @@ def test_what_ec2_does_not_have_is_refused() -> None:
         points.check(SnapshotSpec("before", memory=True))
     assert refusal.value.reason is Reason.UNSUPPORTED
     with pytest.raises(Refused):
-        points.of_machine({"InstanceId": "i-1", "BlockDeviceMappings": []}, SnapshotSpec("before"))
+        points.of_machine({"InstanceId": "i-1", "BlockDeviceMappings": []}, SnapshotSpec("before"), [])
