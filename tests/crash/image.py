@@ -1,4 +1,6 @@
-"""A life of Images in steps: of a machine, from which another one starts, and from all else that the cloud makes them of."""
+"""A life of Images in steps: of a machine, from which another one starts, of a Snapshot of it, and from all else that the
+cloud makes them of.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +14,14 @@ from tests.crash.bed import CrashBed
 from tests.crash.life import KIND as MACHINE
 from tests.crash.step import FINALIZER, Step, Subject
 from tests.integration.operator.people_images import clear_away, image_person
+from tests.integration.operator.people_snapshots import clear_away as clear_point_away
+from tests.integration.operator.people_snapshots import snapshot_person
 from tests.operator_bed import condition_of
 from tests.things.image import differences
 
-KIND = "image"
-#: The machine that is published, the Image of it, and a machine that starts from that.
-MODEL, NAME, GUEST = "golden", "base", "web"
+KIND, SNAPSHOT = "image", "snapshot"
+#: The machine that is published, the Image of it, a machine that starts from that, and a Snapshot of the first.
+MODEL, NAME, GUEST, POINT = "golden", "base", "web", "point"
 
 
 class ImageLife(Subject):
@@ -27,8 +31,9 @@ class ImageLife(Subject):
         super().__init__(bed)
         self.namespace = bed.operator.namespace()
         self.images = image_person(bed.person.simulated)
+        self.points = snapshot_person(bed.person.simulated)
         self.strangers = {machine.id for machine in bed.person.machines()}
-        self.foreign = {image.id for image in self.images.all()}
+        self.foreign = {image.id for image in self.images.all()} | {point.id for point in self.points.all()}
         self.litter = bed.leftovers()
         #: The ids of all objects there are, by kind and name, once they are known.
         self.ids: dict[tuple[str, str], str] = {}
@@ -86,14 +91,17 @@ class ImageLife(Subject):
                 people.destroy(machine)
         for image in {one.id for one in self.images.all()} - self.foreign:
             clear_away(self.images, image)
+        for point in {one.id for one in self.points.all()} - self.foreign:
+            clear_point_away(self.points, point)
 
     # ------------------------------------------------------------------- truth
 
     def alone(self) -> list[str]:
         machines = {machine.id for machine in self.bed.person.machines()} - self.strangers
         images = {image.id for image in self.images.all()} - self.foreign
-        surplus = (machines | images) - {*self.ids.values(), self.handmade}
-        litter = self.bed.leftovers() - self.litter - images
+        points = [one for one in self.points.all() if one.id not in self.foreign]
+        surplus = (machines | images | {one.id for one in points}) - {*self.ids.values(), self.handmade}
+        litter = self.bed.leftovers() - self.litter - images - {part for one in points for part in one.parts}
         return [f"duplicate: {one}" for one in sorted(surplus)] + [f"leak: {one}" for one in sorted(litter)]
 
     def present(self) -> list[str]:
@@ -118,8 +126,7 @@ class ImageLife(Subject):
             return [f"wrong: there is no object {kind} {name}"]
         uid, told = body["metadata"]["uid"], str(body["status"].get("id", ""))
         wrong = [] if FINALIZER in body["metadata"].get("finalizers", []) else [f"wrong: {name} has no finalizer"]
-        things: Sequence[Any] = self.images.all() if kind == KIND else self.bed.person.machines()
-        found = [one for one in things if one.owner.partition("/")[2] == uid]
+        found = [one for one in self._things(kind) if one.owner.partition("/")[2] == uid]
         if len(found) != 1:
             return [*wrong, f"{'duplicate' if found else 'wrong'}: {len(found)} carry the marker of {kind} {name}"]
         known = self.ids[kind, name]
@@ -128,6 +135,8 @@ class ImageLife(Subject):
         self.ids[kind, name] = told
         if kind == MACHINE:
             return wrong if found[0].running else [*wrong, f"wrong: {name} does not run"]
+        if kind == SNAPSHOT:
+            return wrong
         wrong += [f"wrong: {name}: {one}" for one in differences(found[0], body["spec"])]
         if "making" in found[0].text:
             wrong.append(f"wrong: {name} is not whole: {found[0].text}")
@@ -135,6 +144,12 @@ class ImageLife(Subject):
             self.called = self.called or found[0].name
             wrong += [] if found[0].name == self.called else [f"wrong: {name} is called {found[0].name}"]
         return wrong
+
+    def _things(self, kind: str) -> Sequence[Any]:
+        """All there are in the cloud of a kind."""
+        if kind == MACHINE:
+            return self.bed.person.machines()
+        return self.images.all() if kind == KIND else self.points.all()
 
 
 class Cast(Step[ImageLife]):
@@ -151,13 +166,18 @@ class Cast(Step[ImageLife]):
 
 
 class Reissue(Step[ImageLife]):
-    """Images from all else of which this cloud makes them."""
+    """Images from all else of which this cloud makes them, and of a Snapshot that is taken for it."""
 
     name = "reissue"
     optional = True
 
     def begin(self, life: ImageLife) -> None:
         life.apply(*(life.image(f"{NAME}-{name}", source=source) for name, source in life.images.sources().items()))
+        source = {"kind": "VirtualMachine", "name": MODEL}
+        life.apply(
+            life.image(f"{NAME}-{POINT}", source={"snapshotRef": {"name": POINT}}),
+            manifests.snapshot(POINT, life.bed.cloud, life.namespace, sourceRef=source),
+        )
 
 
 class Restyle(Step[ImageLife]):

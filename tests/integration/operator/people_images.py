@@ -13,6 +13,7 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from hybridge.core.identity import OWNER, read_notes
+from hybridge.drivers.aws.points import SET
 from hybridge.drivers.proxmox.tags import decode, merge
 from lab.aws import REGION, AwsCloud
 from lab.bed import SimulatedCloud
@@ -41,9 +42,8 @@ class ImageFacts:
 class ImagePerson(ABC):
     """One cloud's images."""
 
-    #: Whether images can be given another name, and whether they are made from snapshots of machines.
+    #: Whether images can be given another name.
     renames: ClassVar[bool] = True
-    of_snapshots: ClassVar[bool] = True
 
     @property
     @abstractmethod
@@ -83,7 +83,6 @@ class AwsImagePerson(ImagePerson):
     """AMIs, which keep their names."""
 
     renames = False
-    of_snapshots = False
 
     def __init__(self, cloud: AwsCloud) -> None:
         self._cloud = cloud
@@ -109,7 +108,10 @@ class AwsImagePerson(ImagePerson):
         (found,) = self._ec2.describe_images(ImageIds=[image_id])["Images"]
         self._ec2.deregister_image(ImageId=image_id)
         for disk in found["BlockDeviceMappings"]:
-            self._ec2.delete_snapshot(SnapshotId=disk["Ebs"]["SnapshotId"])
+            (part,) = self._ec2.describe_snapshots(SnapshotIds=[disk["Ebs"]["SnapshotId"]])["Snapshots"]
+            # What it was registered of is somebody's Snapshot.
+            if all(tag["Key"] != SET for tag in part.get("Tags", [])):
+                self._ec2.delete_snapshot(SnapshotId=part["SnapshotId"])
 
     def tag(self, image_id: str, key: str, value: str) -> None:
         self._ec2.create_tags(Resources=[image_id], Tags=[{"Key": key, "Value": value}])
