@@ -62,6 +62,30 @@ def test_what_it_tells_and_that_a_machine_does_not_take_it_along(
     assert person.get(known) is None
 
 
+def test_an_image_is_made_of_it_and_on_ec2_keeps_it(scene: Scene, points: Scene, person: SnapshotPerson) -> None:
+    """Elsewhere an image is a copy, and the Snapshot goes."""
+    images = scene.of("Image")
+    furnish(scene, points)
+    known = points.thing("before").id
+    images.make("base", source={"snapshotRef": {"name": "before"}})
+    image = images.status("base")["id"]
+
+    points.delete("before")
+
+    if scene.cloud == "aws":
+        assert image in points.wait("before", "Synced", "False", "HasDependants")["message"]
+        assert person.get(known) is not None
+        scene.make("web", image={"imageRef": {"name": "base"}})
+        scene.delete("web")
+        scene.gone("web")
+        images.delete("base")
+        images.gone("base")
+    points.gone("before")
+    assert person.get(known) is None
+    images.delete("base")
+    images.gone("base")
+
+
 def test_a_machine_goes_back_once_or_says_what_to_do_instead(
     scene: Scene, points: Scene, person: SnapshotPerson
 ) -> None:

@@ -6,10 +6,11 @@ What it is at is told as a task, judged by the instance as sweeps show it: that 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
-from hybridge.core.errors import Busy, Refused
+from hybridge.core.errors import Busy, Refused, Unreachable
 from hybridge.core.identity import KIND, OWNER
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Disk, Machine, Power
@@ -96,9 +97,17 @@ def lent(client: Client, machine_id: str) -> list[str]:
         {"Name": "attachment.instance-id", "Values": [machine_id]},
         {"Name": f"tag:{KIND}", "Values": [CloudKind.VOLUME]},
     ]
-    found = client.call("DescribeVolumes", Filters=filters)["Volumes"]
-    places = (at for volume in found for at in volume.get("Attachments", []) if at.get("InstanceId") == machine_id)
-    return sorted({at["Device"] for at in places if at.get("Device")})
+    return places(client.call("DescribeVolumes", Filters=filters)["Volumes"], machine_id)
+
+
+def places(volumes: Iterable[Mapping[str, Any]], machine_id: str) -> list[str]:
+    """Under which device names an instance has these volumes, which others may have as well. Raises Unreachable where one
+    has none: it could not be left out.
+    """
+    here = [at for one in volumes for at in one.get("Attachments", []) if at.get("InstanceId") == machine_id]
+    if not all(at.get("Device") for at in here):
+        raise Unreachable(f"DescribeVolumes: the answer does not tell under which names {machine_id} has its volumes")
+    return sorted({at["Device"] for at in here})
 
 
 def is_mine(task: Task) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hybridge.core.errors import Unreachable
 from hybridge.core.machine import Disk
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.aws import attachments, mapping
@@ -87,3 +88,12 @@ def test_volumes_of_a_new_instance_are_unknown_until_they_are_shown() -> None:
     pending = {"InstanceId": "i-1", "State": {"Name": "pending"}, "RootDeviceName": "/dev/xvda"}
     assert mapping.seen(pending).machine.disks is None
     assert seen(power="pending").machine.disks == ()
+
+
+def test_where_an_instance_has_what_was_lent() -> None:
+    both = [{"InstanceId": "i-2", "Device": "/dev/sdk"}, {"InstanceId": "i-1", "Device": "/dev/sdg"}]
+    volumes = [{"Attachments": both}, {"Attachments": [{"InstanceId": "i-1", "Device": "/dev/sdf"}]}]
+
+    assert attachments.places(volumes, "i-1") == ["/dev/sdf", "/dev/sdg"]
+    with pytest.raises(Unreachable, match="i-1"):
+        attachments.places([{"Attachments": [{"InstanceId": "i-1"}]}], "i-1")
