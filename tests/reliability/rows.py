@@ -30,9 +30,9 @@ machine and of all else of which its cloud makes them, and a machine starts from
 deleted at once. Each kind that the API has must have a life.
 
 A life that nothing disturbs is recorded by proxies before the cloud and before the API server. Each of its requests is a
-**hook point**; none of them is listed by hand. Then lives are lived again, and at each hook point the operator is killed: once the request never arrives and the operator is killed
-while it waits; once it takes effect, and the operator is killed before it hears of it. It is started again under the same
-name, and nobody helps it.
+**hook point**; none of them is listed by hand. Then lives are lived again, and at each hook point the operator is
+killed: once the request never arrives and the operator is killed while it waits; once it takes effect, and the operator
+is killed before it hears of it. It is started again under the same name, and nobody helps it.
 
 After each of these the cloud has exactly the wanted machine, as its spec wants it, and nothing besides: no second
 machine, no disk, interface or medium that no machine has; the object is Ready and Synced with the machine's id, or gone.
