@@ -33,8 +33,6 @@ class Gallery(ABC):
     tags: ClassVar[bool] = True
     renames: ClassVar[bool] = True
     marks: ClassVar[bool] = True
-    #: Whether images are made from snapshots of machines.
-    of_snapshots: ClassVar[bool] = False
     #: An id that nothing has.
     missing: ClassVar[str]
     #: Words of a spec that the cloud cannot be asked for.

@@ -20,7 +20,6 @@ class AwsGallery(Gallery):
     """An image is an AMI, which keeps its name."""
 
     renames = False
-    of_snapshots = True
     create_call = "ec2:CopyImage"
     missing = "ami-0123456789abcdef0"
     impossible = (

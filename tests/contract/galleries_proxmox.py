@@ -22,7 +22,6 @@ class ProxmoxGallery(Gallery):
 
     create_call = "POST /nodes/{node}/qemu/{vmid}/clone"
     missing = "999999"
-    of_snapshots = True
     impossible = (
         {"source": Download("https://images.example/debian.tar.xz", f"sha256:{'0' * 64}")},
         {"source": Stored("bucket", "debian.raw", "raw")},

@@ -16,7 +16,6 @@ class VsphereGallery(Gallery):
 
     create_call = "CloneVM_Task"
     missing = "vm-999999"
-    of_snapshots = True
     impossible = (
         {"source": Download("https://images.example/debian.ova", f"sha256:{'0' * 64}")},
         {"source": Stored("bucket", "debian.ova", "ova")},

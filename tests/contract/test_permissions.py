@@ -143,15 +143,14 @@ def guard(bed: Bed, driver: Driver) -> None:
 
 
 def remember(bed: Bed, driver: Driver) -> None:
-    """The whole life of a snapshot of a machine with an image of it, and where there are such of one of a volume."""
+    """The whole life of a snapshot of a machine with an image of it, and of one of a volume where there are such."""
     points, eye = POINTS[bed.kind](bed), snapshot_eye(bed, driver)
     machine_spec = bed.spec(power=Power.STOPPED)
     machine = eye.eye.make(machine_spec, bed.marker())
     snapshot = eye.create(points.spec(machine), points.marker())
     gallery, images = GALLERIES[bed.kind](bed), image_eye(bed, driver)
-    if gallery.of_snapshots:
-        taken = Taken(snapshot.name, snapshot.id, machine.id)
-        images.delete(images.create(gallery.spec(taken, tags={"team": "shop"}), gallery.marker()))
+    taken = Taken(snapshot.name, snapshot.id, machine.id)
+    images.delete(images.create(gallery.spec(taken, tags={"team": "shop"}), gallery.marker()))
     eye.delete(snapshot)
     if points.of_volumes:
         volumes = VolumeEye(bed, driver)

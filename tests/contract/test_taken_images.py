@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from hybridge.core.errors import CloudError, Refused
+from hybridge.core.errors import CloudError
 from hybridge.core.image import Image, ImageSpec, Taken
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Machine, Power
-from hybridge.core.reasons import Reason
 from hybridge.core.snapshot import Snapshot, SnapshotSpec
 from hybridge.drivers.base import Driver
 from tests.contract.bed import Bed
@@ -71,11 +70,6 @@ def test_a_machine_is_made_as_another_was(
     taken = Taken("before", snapshot.id, machine.id)
     wish = shared_gallery.spec(taken)
     marker = shared_gallery.marker()
-    if not shared_gallery.of_snapshots:
-        with pytest.raises(Refused) as refusal:
-            images.part.normalize(wish)
-        assert refusal.value.reason is Reason.UNSUPPORTED
-        return
 
     image = images.create(wish, marker)
 

@@ -139,7 +139,7 @@ def live_of_a_snapshot(points: Points, driver: Driver, hostility: Hostility) -> 
     if driver.machines.traits.reverts:
         eye.eye.finish(seen.machines.revert(machine, snapshot.id))
     gallery = GALLERIES[bed.kind](bed)
-    if gallery.of_snapshots and seen.images is not None:
+    if seen.images is not None:
         seen.images.prepare(gallery.spec(Taken(snapshot.name, snapshot.id, machine.id)), ())
     if points.renames:
         eye.configure(snapshot, replace(spec, name=f"{spec.name}-2"), {"name"}, marker)
