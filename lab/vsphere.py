@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from lab.fleet import Wanted, batches
 from lab.pki import Authority
 from lab.process import LabError
 from lab.vsphere_cards import NetworkCards
 from lab.vsphere_disks import FirstClassDisks
+from lab.vsphere_library import Libraries
 from lab.vsphere_machine import PATHS, VsphereMachine, described
 from lab.vsphere_networks import PortGroups
 from lab.vsphere_policies import StoragePolicies
@@ -40,6 +41,12 @@ class VsphereCloud(VsphereServer):
         self.disks = FirstClassDisks(self._session)
         self.port_groups = PortGroups(self._session)
         self.snapshots = MachineSnapshots(self._session)
+        self.libraries = Libraries(self.endpoint, self._tls, self.person_credentials)
+
+    def start(self) -> Self:
+        """Spawn the server and return at once."""
+        self.libraries.forget()
+        return super().start()
 
     # ---------------------------------------------------------------- reading
 

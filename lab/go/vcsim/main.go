@@ -78,13 +78,15 @@ func run(o options) error {
 	guests := newGuests(o.bootDelay)
 	kept := newProtected()
 	chosen := newAssociations()
-	disks := install(model.Map(), accounts, guests, kept, chosen)
+	disks, machines := install(model.Map(), accounts, guests, kept, chosen)
 	if err = furnish(ctx, model); err != nil {
 		return fmt.Errorf("inventory: %w", err)
 	}
 
 	servePolicies(accounts, model.Map(), chosen)
 	serveCatalog(disks)
+	web := newWeb()
+	serveAutomation(accounts, model.Map(), newLibraries(model.Map(), machines, web))
 	service := model.Service
 	service.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	// Without a user here the simulator lets everybody in and never asks ValidLogin.
@@ -93,6 +95,7 @@ func run(o options) error {
 	model.Map().SessionManager().ValidLogin = accounts.valid
 	service.HandleFunc(settingsPath, settings{accounts, guests, model.Map(), kept}.serve)
 	service.HandleFunc(seedPath, seed{service}.serve)
+	service.HandleFunc(filesPath, web.serve)
 	server := service.NewServer()
 	log.Printf("serving https://%s/sdk", o.listen)
 	<-ctx.Done()
@@ -114,7 +117,7 @@ func loopback(address string) error {
 // install puts the lab's own objects in front of the simulator's.
 func install(
 	registry *simulator.Registry, accounts *accounts, guests *guests, kept *protected, chosen *associations,
-) *disks {
+) (*disks, *machines) {
 	feed := newFeed()
 	registry.Put(feed)
 	registry.AddHandler(feed)
@@ -142,5 +145,5 @@ func install(
 	registry.RemoveHandler(&root.PropertyCollector)
 	registry.Put(root)
 	registry.Handler = dispatcher{accounts, machines, disks, networks, fields, authority, kept}.dispatch
-	return disks
+	return disks, machines
 }

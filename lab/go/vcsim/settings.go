@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
@@ -85,8 +86,14 @@ func seconds(number float64) time.Duration {
 	return time.Duration(number * float64(time.Second))
 }
 
+// longTask is how long what no task of the simulator does takes, in nanoseconds.
+var longTask atomic.Int64
+
+func taskDelay() time.Duration { return time.Duration(longTask.Load()) }
+
 // setTaskDelay makes every task that a client starts take this long. Tasks that a task starts are not delayed again.
 func setTaskDelay(delay time.Duration) {
+	longTask.Store(int64(delay))
 	// Without LockHandoff=0 an object could not even be read while a task on it waits.
 	delays := map[string]int{"LockHandoff": 0}
 	for _, name := range []string{
