@@ -30,7 +30,9 @@ _MOVING = (
 #: What only images need that are made; and what their own templates need as others do.
 _IMAGES = (
     *("VirtualMachine.Config.Annotation", "VirtualMachine.Provisioning.CloneTemplate"),
-    "VirtualMachine.Provisioning.CreateTemplateFromVM",
+    *("VirtualMachine.Provisioning.CreateTemplateFromVM", "VirtualMachine.Provisioning.MarkAsTemplate", "VApp.Import"),
+    *("ContentLibrary.CreateLocalLibrary", "ContentLibrary.AddLibraryItem"),
+    *("ContentLibrary.UpdateSession", "ContentLibrary.DeleteLibraryItem"),
 )
 _OF_TEMPLATES = ("VirtualMachine.Provisioning.CloneTemplate", "VirtualMachine.Provisioning.DeployTemplate")
 #: What only snapshots need.
@@ -89,6 +91,7 @@ class VsphereBed(Bed):
     permissions = ("VirtualMachine.", "System.", "Resource.", "Datastore.")
     deadlines: ClassVar[Mapping[str, object]] = {
         "hybridge.drivers.vsphere.client._READ_TIMEOUT": 1.0,
+        "hybridge.drivers.vsphere.automation._READ_TIMEOUT": 1.0,
         "hybridge.drivers.vsphere.watch._GRACE": 1.0,
     }
     sweep_cost = 1

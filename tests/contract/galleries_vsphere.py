@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 from uuid import uuid4
 
 from hybridge.core.identity import read_notes
-from hybridge.core.image import Copy, Download, Find, Stored
+from hybridge.core.image import Copy, Download, Find, Source, Stored
+from hybridge.core.machine import Machine
 from lab.vsphere import VsphereCloud
 from tests.contract.galleries import Gallery, ShownImage
+
+_URL = "https://images.example/debian.ova"
 
 
 class VsphereGallery(Gallery):
@@ -17,7 +21,8 @@ class VsphereGallery(Gallery):
     create_call = "CloneVM_Task"
     missing = "vm-999999"
     impossible = (
-        {"source": Download("https://images.example/debian.ova", f"sha256:{'0' * 64}")},
+        {"source": Download("https://images.example/debian.qcow2", f"sha256:{'0' * 64}")},
+        {"source": Download("https://images.example/debian.ova", f"md5:{'0' * 32}")},
         {"source": Stored("bucket", "debian.ova", "ova")},
         {"source": Copy("vm-1", region="eu-west-1")},
         {"source": None, "find": Find("debian-*", owner="self")},
@@ -25,6 +30,10 @@ class VsphereGallery(Gallery):
     )
     sweep_cost = 0
     life_cost = 6
+
+    def sources(self, machine: Machine) -> Mapping[str, Source]:
+        checksum = self._vcenter.libraries.publish(_URL)
+        return {**super().sources(machine), "url": Download(_URL, checksum)}
 
     @property
     def _vcenter(self) -> VsphereCloud:

@@ -25,7 +25,7 @@ def complete(eye: ImageEye, spec: ImageSpec, image: Image) -> Image:
         fields = {change.field for change in differences(eye.part.normalize(spec), image, named=True)}
         if not fields:
             return image
-        eye.configure(image, spec, fields, image.marker)
+        known = eye.configure(image, spec, fields, image.marker)
         eye.eye.look()
-        image = eye.see(image.id)
+        image = eye.see(known)
     raise AssertionError(f"it never comes to its spec: {image}")

@@ -93,14 +93,15 @@ class ObjectEye(Generic[S, M]):
             made = found.id
         return self.see(made)
 
-    def configure(self, found: M, spec: S, fields: Collection[str], marker: Marker) -> None:
-        """Changes fields, to the end."""
+    def configure(self, found: M, spec: S, fields: Collection[str], marker: Marker) -> str:
+        """Changes fields, to the end; the id that it has then."""
         spec = self.part.normalize(spec)
-        again = True
+        again, known = True, found.id
         while again:
             started = self.insist(lambda: self.part.configure(found, spec, fields, None, marker))
             self.eye.finish(started)
-            again = started.again
+            again, known = started.again, started.id or known
+        return known
 
     def mark(self, found: M, marker: Marker | None) -> M:
         """Gives it this marker, or takes its own away."""

@@ -21,13 +21,17 @@ from hybridge.drivers.base import (
     SweepRequest,
 )
 from hybridge.drivers.vsphere import capacity, errors, permissions
+from hybridge.drivers.vsphere.appliances import Appliances
 from hybridge.drivers.vsphere.attaching import Attaching
+from hybridge.drivers.vsphere.automation import Automation, AutomationSession
 from hybridge.drivers.vsphere.catalog import Catalog, CatalogStub
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.disk_snapshots import DiskSnapshots
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.images import VsphereImages
 from hybridge.drivers.vsphere.inventory import Inventory
+from hybridge.drivers.vsphere.libraries import Libraries
+from hybridge.drivers.vsphere.library_watch import LibraryWatch
 from hybridge.drivers.vsphere.machines import VsphereMachines
 from hybridge.drivers.vsphere.network_watch import NetworkWatch
 from hybridge.drivers.vsphere.networks import VsphereNetworks
@@ -72,7 +76,11 @@ class VsphereDriver:
             Catalog(session, inventory, Stub(session, _READ_TIMEOUT), CatalogStub(session)), picture
         )
         snapshots = SnapshotWatch(picture, of_disks)
-        self._watch = Watch(session, inventory.datacenter_reference, picture, policies, seen, networks, snapshots)
+        self._automation = AutomationSession(session)
+        library = LibraryWatch(self._automation)
+        self._watch = Watch(
+            session, inventory.datacenter_reference, picture, policies, seen, networks, snapshots, library
+        )
         catalog = Catalog(session, inventory, session.calls, CatalogStub(session))
         attaching = Attaching(session, picture, catalog)
         self.volumes = VsphereVolumes(session, settings.defaults, inventory, picture, policies, catalog, attaching)
@@ -83,7 +91,11 @@ class VsphereDriver:
         )
         templates = Templates(session, inventory, picture)
         self.machines = VsphereMachines(session, settings, inventory, picture, policies, attaching, templates)
-        self.images: ImageDriver | None = VsphereImages(settings.defaults, inventory, picture, self.machines, templates)
+        libraries = Libraries(Automation(self._automation))
+        appliances = Appliances(session, inventory, picture, libraries, settings.defaults)
+        self.images: ImageDriver | None = VsphereImages(
+            settings.defaults, inventory, picture, self.machines, templates, appliances
+        )
 
     def check(self) -> Connection:
         """Logs in, and reads who the vCenter is, the datacenter, what it could hold and what is not permitted."""
@@ -134,6 +146,7 @@ class VsphereDriver:
         self._session.hurry()
         self._watch.close()
         self.machines.close()
+        self._automation.close()
         self._session.close()
 
 

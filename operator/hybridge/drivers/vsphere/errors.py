@@ -138,30 +138,87 @@ def caused_by(error: CloudError, name: str) -> bool:
     return error.__cause__ is not None and name in ancestry(error.__cause__)
 
 
-def status(code: int, operation: str, retry_after: str | None) -> CloudError:
-    """The error that an HTTP status other than 200 and 500 means; it comes from a proxy in front of the vCenter."""
+def status(code: int, operation: str, retry_after: str | None, *, changes: bool | None = None) -> CloudError:
+    """The error that an HTTP status means of which the vCenter says no more; it comes from a proxy in front of it.
+
+    ``changes``: whether the call could change something; None: as ``READS`` has it, here and below.
+    """
     words = f"HTTP {code} for {operation}"
     if code == 429:
         return Throttled(words, retry_after=float(retry_after) if retry_after and retry_after.isdecimal() else None)
     if code >= 500:
-        return Unreachable(words, took_effect_possible=operation not in READS)
+        return Unreachable(words, took_effect_possible=_may_change(operation, changes))
     return CloudError(Reason.CLOUD_ERROR, f"{words}: is this the endpoint of a vCenter?", disposition=Disposition.STOP)
 
 
-def transport(error: urllib3.exceptions.HTTPError, operation: str) -> CloudError:
+def transport(error: urllib3.exceptions.HTTPError, operation: str, *, changes: bool | None = None) -> CloudError:
     """The error that a failed exchange means: nothing took effect where no connection came about."""
     words = f"{operation}: {wire.words(error)}"
     if wire.is_untrusted(error):
         return Refused(Reason.TLS_NOT_VERIFIED, words)
     if isinstance(error, urllib3.exceptions.NewConnectionError | urllib3.exceptions.ConnectTimeoutError):
         return Unreachable(words)
-    return Unreachable(words, took_effect_possible=operation not in READS)
+    return Unreachable(words, took_effect_possible=_may_change(operation, changes))
 
 
-def unreadable(operation: str, why: str) -> Unreachable:
+def unreadable(operation: str, why: str, *, changes: bool | None = None) -> Unreachable:
     """The error that an answer means which is none."""
     words = f"the answer to {operation} cannot be read: {why}"
-    return Unreachable(words, took_effect_possible=operation not in READS)
+    return Unreachable(words, took_effect_possible=_may_change(operation, changes))
+
+
+def _may_change(operation: str, changes: bool | None) -> bool:
+    return operation not in READS if changes is None else changes
+
+
+class Unauthenticated(Refused):
+    """The Automation API does not know the session, or the login."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Reason.AUTHENTICATION_FAILED, message)
+
+
+#: What the errors of the Automation API mean (its package com.vmware.vapi.std.errors).
+_ANSWERS: dict[str, _Make] = {
+    "UNAUTHENTICATED": Unauthenticated,
+    "UNAUTHORIZED": _refused(Reason.NOT_PERMITTED),
+    "NOT_FOUND": _refused(Reason.NOT_FOUND),
+    "ALREADY_EXISTS": IdTaken,
+    "INVALID_ARGUMENT": _refused(Reason.INVALID_SPEC),
+    "UNSUPPORTED": _refused(Reason.UNSUPPORTED),
+    "OPERATION_NOT_FOUND": _refused(Reason.UNSUPPORTED),
+    "RESOURCE_BUSY": Busy,
+    "RESOURCE_IN_USE": Busy,
+    "CONCURRENT_CHANGE": Busy,
+    "NOT_ALLOWED_IN_CURRENT_STATE": Busy,
+    "RESOURCE_INACCESSIBLE": _waits(Reason.CAPACITY),
+    "UNABLE_TO_ALLOCATE_RESOURCE": _waits(Reason.CAPACITY),
+}
+#: The same of statuses, where an answer names no error of the API. A path that a vCenter does not have is one of a release
+#: that it is older than.
+_STATUSES = {401: "UNAUTHENTICATED", 403: "UNAUTHORIZED", 404: "OPERATION_NOT_FOUND"}
+
+
+def answered(code: int, told: object, operation: str, retry_after: str | None, *, changes: bool) -> CloudError:
+    """The error that an answer of the Automation API means; ``told``: its JSON."""
+    kind = str(told.get("error_type", "")) if isinstance(told, dict) else ""
+    known = kind or _STATUSES.get(code, "")
+    words = f"{operation}: {spoken(told) or f'HTTP {code}'}"
+    if known in _ANSWERS and code != 429:
+        return _ANSWERS[known](f"{known}: {words}")
+    if kind:
+        return CloudError(Reason.CLOUD_ERROR, f"{kind}: {words}", took_effect_possible=changes)
+    return status(code, operation, retry_after, changes=changes)
+
+
+def spoken(told: object) -> str:
+    """The words for people in a message of the Automation API, or in an error, which has several."""
+    if not isinstance(told, dict):
+        return ""
+    messages = told.get("messages")
+    if isinstance(messages, list):
+        return "; ".join(text for one in messages if (text := spoken(one)))
+    return str(told.get("localized") or told.get("default_message") or "").strip()
 
 
 def code(error: CloudError) -> str:

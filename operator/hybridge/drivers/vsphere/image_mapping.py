@@ -13,7 +13,8 @@ from hybridge.core.image import Copy, Download, Image, ImageSpec, Stored
 from hybridge.core.machine import Machine, MachineSpec, Power
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
-from hybridge.drivers.vsphere import clone, guestinfo
+from hybridge.drivers.vsphere import appliance_words, clone, guestinfo
+from hybridge.drivers.vsphere.mapping import MAKING
 from hybridge.drivers.vsphere.placement import Place
 from hybridge.drivers.vsphere.sdk import vim
 from hybridge.drivers.vsphere.templates import Template
@@ -26,11 +27,8 @@ def normalize(spec: ImageSpec) -> ImageSpec:
     """Paths as they are told, no empty tags. Raises Refused for what vSphere does not have."""
     source = spec.source
     if isinstance(source, Download):
-        raise Refused(
-            Reason.UNSUPPORTED,
-            "spec.source.url: images are not made from files on vSphere yet; import the OVA as a template (govc"
-            " import.ova), and name that in spec.source.id or spec.source.find",
-        )
+        appliance_words.file_name(source)
+        appliance_words.checksum(source)
     if isinstance(source, Stored):
         raise Refused(Reason.UNSUPPORTED, "spec.source.s3 means nothing on vSphere: only AWS imports from S3")
     if isinstance(source, Copy) and source.region is not None:
@@ -61,7 +59,19 @@ def image(machine: Machine) -> Image:
         detailed=machine.detailed,
         size=machine.root_disk,
         architecture=_architecture(machine),
+        missing=(appliance_words.REST,) if item_of(machine) else (),
     )
+
+
+def item_of(machine: Machine) -> str | None:
+    """The item of a library that it was made of, as long as its notes name one."""
+    return next(iter(machine.settings.get(MAKING, ())), None)
+
+
+def place_parameters(where: Place) -> dict[str, object]:
+    """Where something comes, as JSON."""
+    found = {"folder": where.folder, "pool": where.pool, "datastore": where.datastore, "host": where.host}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _architecture(machine: Machine) -> str | None:
@@ -96,7 +106,7 @@ def parameters(source: Template, where: Place, *, published: bool, snapshot: str
         "host": where.host,
         "without": [clone.grown(disk, disk.capacityInKB * 1024) for disk in source.volumes] if published else None,
         "forget": sorted(guestinfo.KEYS) if published else None,
-        "notes": replace_notes(source.notes, None),
+        "notes": replace_notes(appliance_words.forgotten(source.notes), None),
     }
     return {key: value for key, value in found.items() if value is not None}
 

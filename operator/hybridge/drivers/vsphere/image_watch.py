@@ -16,13 +16,16 @@ class ImageWatch:
     def __init__(self) -> None:
         self._told: set[str] = set()
 
-    def portion(self, machines: Mapping[str, Machine], gone: Collection[str], *, full: bool) -> Portion[Image] | None:
+    def portion(
+        self, machines: Mapping[str, Machine], items: Mapping[str, Image], gone: Collection[str], *, full: bool
+    ) -> Portion[Image] | None:
         """What is new of images, by what is new of machines and templates. None: nothing.
 
-        What was an image and is a machine now is told as one. All that is gone is told: it may have been an image that came
-        and went between two sweeps, and that somebody saw meanwhile.
+        ``items``: those of libraries that were asked for. What was an image and is a machine now is told as one. All that is
+        gone is told: it may have been an image that came and went between two sweeps, and that somebody saw meanwhile.
         """
         seen = {key: image(one) for key, one in machines.items() if one.template or key in self._told}
+        seen |= items
         left = set(gone)
         if full:
             left |= self._told - seen.keys()

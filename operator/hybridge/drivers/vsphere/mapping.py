@@ -17,6 +17,7 @@ from hybridge.core.machine_diff import without
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.vsphere import guestinfo
+from hybridge.drivers.vsphere.appliance_words import made_of
 from hybridge.drivers.vsphere.errors import classify, describe
 from hybridge.drivers.vsphere.places import Places
 from hybridge.drivers.vsphere.sdk import fault_name, moid, vim
@@ -25,6 +26,9 @@ from hybridge.drivers.vsphere.versions import met
 
 #: Storage policies: of the home and all disks, and of the root disk alone.
 POLICY, DISK_POLICY = "vsphere.storagePolicy", "rootDisk.class"
+
+#: The item of a library that a template was made of, as long as there is one: its notes name it.
+MAKING = "image.item"
 
 #: How many kinds of machines that are alike are remembered.
 _MOST_ALIKE: Final = 4096
@@ -92,6 +96,8 @@ def _settings(found: Seen, places: Places) -> Mapping[str, Known]:
         guest["cloudInit.hostname"] = (hostname,)
     if keys := guestinfo.ssh_keys(found.metadata):
         guest["cloudInit.sshKeys"] = (setting_text(keys),)
+    if found.template and (item := made_of(found.notes)):
+        guest[MAKING] = (item,)
     return {**words, **guest} if guest else words
 
 

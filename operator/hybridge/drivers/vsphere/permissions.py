@@ -18,6 +18,7 @@ from hybridge.drivers.vsphere.inventory import Layout
 from hybridge.drivers.vsphere.sdk import moid, vim
 
 _MAKING: Final = "making machines"
+_FETCHING: Final = "images that are fetched"
 _CREATE: Final = "VirtualMachine.Inventory.CreateFromExisting"
 #: Privileges on the folder of the machines, and what for.
 _FOLDER: Final[Mapping[str, str]] = {
@@ -44,6 +45,8 @@ _FOLDER_FEATURES: Final[Mapping[str, str]] = {
     "VirtualMachine.State.RenameSnapshot": "snapshots",
     "VirtualMachine.State.RevertToSnapshot": "machines that go back to snapshots",
     "VirtualMachine.Provisioning.CreateTemplateFromVM": "images that are made of machines",
+    "VirtualMachine.Provisioning.MarkAsTemplate": _FETCHING,
+    "VApp.Import": _FETCHING,
     "VirtualMachine.Inventory.Move": "moving machines",
     "Resource.ColdMigrate": "moving machines",
     "Resource.HotMigrate": "moving machines",
@@ -52,6 +55,7 @@ _FOLDER_FEATURES: Final[Mapping[str, str]] = {
 _TEMPLATES: Final = {"VirtualMachine.Provisioning.DeployTemplate": _MAKING}
 _TEMPLATE_FEATURES: Final = {"VirtualMachine.Provisioning.CloneTemplate": "images that are copies"}
 _POOL: Final = {"Resource.AssignVMToPool": _MAKING}
+_POOL_FEATURES: Final = {"VApp.Import": _FETCHING}
 _DATASTORE: Final = {"Datastore.AllocateSpace": _MAKING}
 _DATASTORE_FEATURES: Final = {"Datastore.FileManagement": "volumes"}
 _NETWORK: Final = {"Network.Assign": "connecting machines"}
@@ -60,7 +64,15 @@ _SWITCH_FEATURES: Final = {
     "DVPortgroup.Modify": "networks",
     "DVPortgroup.Delete": "networks",
 }
-_TOP: Final = {"Global.ManageCustomFields": "tags", "StorageProfile.View": "storage policies"}
+#: Those of content libraries are asked for where global permissions hold as well.
+_TOP: Final = {
+    "Global.ManageCustomFields": "tags",
+    "StorageProfile.View": "storage policies",
+    "ContentLibrary.CreateLocalLibrary": _FETCHING,
+    "ContentLibrary.AddLibraryItem": _FETCHING,
+    "ContentLibrary.UpdateSession": _FETCHING,
+    "ContentLibrary.DeleteLibraryItem": _FETCHING,
+}
 _ALL: Final = tuple(
     {
         **_FOLDER,
@@ -68,6 +80,7 @@ _ALL: Final = tuple(
         **_TEMPLATES,
         **_TEMPLATE_FEATURES,
         **_POOL,
+        **_POOL_FEATURES,
         **_DATASTORE,
         **_DATASTORE_FEATURES,
         **_NETWORK,
@@ -111,6 +124,7 @@ def check(session: Session, layout: Layout, defaults: Mapping[str, str], templat
     optional = [
         *_without(held, layout, [machines], _FOLDER_FEATURES),
         *_without(held, layout, sources, _TEMPLATE_FEATURES),
+        *_without(held, layout, pools, _POOL_FEATURES),
         *_without(held, layout, stores, _DATASTORE_FEATURES),
         *_without(held, layout, switches, _SWITCH_FEATURES),
         *_without(held, layout, [moid(top)], _TOP),

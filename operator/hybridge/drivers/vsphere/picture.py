@@ -178,6 +178,11 @@ class Picture:
                 port_groups.update(group, path, value)
             self._networks_stale = True
 
+    def let_go(self, known_id: str) -> None:
+        """What is no managed object is gone."""
+        with self._lock:
+            self._gone.add(known_id)
+
     def take(self) -> tuple[dict[str, Machine], set[str], set[str]]:
         """What changed since the last time: machines that look different, ids that left, and tasks."""
         with self._lock:

@@ -19,11 +19,14 @@ from hybridge.core.kinds import CloudKind
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.base import C, Portion, Sweep, SweepRequest
 from hybridge.drivers.vsphere import collector, mapping, places, proof, seen, updates
+from hybridge.drivers.vsphere.appliance_words import is_item_id
 from hybridge.drivers.vsphere.client import Session, Stub
 from hybridge.drivers.vsphere.disk_ids import is_disk_snapshot_id
 from hybridge.drivers.vsphere.disks import is_volume_id
 from hybridge.drivers.vsphere.errors import caused_by
 from hybridge.drivers.vsphere.image_watch import ImageWatch
+from hybridge.drivers.vsphere.libraries import FETCHING
+from hybridge.drivers.vsphere.library_watch import LibraryWatch
 from hybridge.drivers.vsphere.network_watch import NetworkWatch
 from hybridge.drivers.vsphere.picture import SHUTDOWN, Picture
 from hybridge.drivers.vsphere.policies import Policies, PolicyStub, page
@@ -82,11 +85,13 @@ class Watch:
         volumes: VolumeWatch,
         networks: NetworkWatch,
         snapshots: SnapshotWatch,
+        library: LibraryWatch,
     ) -> None:
         """``datacenter`` finds the managed object below which machines are watched."""
         self._volumes = volumes
         self._networks = networks
         self._images = ImageWatch()
+        self._library = library
         self._snapshots = snapshots
         self._session = session
         self._stub = Stub(session, _GRACE, {"WaitForUpdatesEx": updates.read})
@@ -112,7 +117,8 @@ class Watch:
             changed_by_us = self._forget_ages()
             missing = self._read_details(request)
             self._read_policies(request, changed_by_us)
-            tasks = self._other_tasks(request)
+            tasks = self._other_tasks(request) | self._library.tasks(request.tasks)
+            items, unmade = self._library.look(request.refresh)
             besides = self._besides(request, full=full)
         except CloudError as error:
             if self._closed:
@@ -130,7 +136,9 @@ class Watch:
         if full:
             machines = {machine.id: machine for machine in self._picture.machines()}
         if CloudKind.IMAGE in request.kinds:
-            besides |= self._of(CloudKind.IMAGE, self._images.portion(machines, gone | missing, full=full))
+            besides |= self._of(
+                CloudKind.IMAGE, self._images.portion(machines, items, gone | missing | unmade, full=full)
+            )
         requests = self._requests - before
         seen = Portion(machines, full=full, gone=gone | missing)
         trouble = self._volumes.trouble if CloudKind.VOLUME in request.kinds else None
@@ -167,7 +175,8 @@ class Watch:
 
     @property
     def _beside(self) -> int:
-        return self._volumes.requests + self._networks.requests + self._snapshots.requests
+        apart = self._volumes.requests + self._networks.requests + self._snapshots.requests
+        return apart + self._library.requests
 
     def _next(self, request: SweepRequest) -> bool:
         """Takes over what is new, or everything; True when it was everything."""
@@ -187,11 +196,14 @@ class Watch:
     def _patience(self, request: SweepRequest) -> float:
         """Seconds to wait: none when something can be told at once."""
         unclaimed = self._picture.claim(request.tasks)
-        if request.refresh or any(self._tell_now(task) for task in request.tasks):
+        tasks = [task for task in request.tasks if not task.id.startswith(FETCHING)]
+        if request.refresh or any(self._tell_now(task) for task in tasks):
             return 0.0
         if CloudKind.SNAPSHOT in request.kinds and self._picture.snapshots_due():
             return 0.0
         longest = min(request.wait, _UNCLAIMED_WAIT) if unclaimed else request.wait
+        if (fetching := self._library.patience(request.tasks)) is not None:
+            longest = min(longest, fetching)
         return min(longest, self._volumes.patience()) if CloudKind.VOLUME in request.kinds else longest
 
     def _tell_now(self, wanted: Task) -> bool:
@@ -332,7 +344,7 @@ class Watch:
         due = [
             key for key in wanted if key not in kept or (not _ended(kept[key][1]) and now - kept[key][0] > _TASK_PACE)
         ]
-        due = [key for key in due if not key.startswith(SHUTDOWN)]
+        due = [key for key in due if not key.startswith((SHUTDOWN, FETCHING))]
         if due:
             found = {entry.id: entry for entry in self._retrieve(vim.Task, due, mapping.TASK_PATHS)}
             for key in due:
@@ -362,7 +374,7 @@ class Watch:
 
 def is_machine_id(known_id: str) -> bool:
     """Whether this can be the id of a machine, as opposed to those of volumes, networks and snapshots."""
-    others = (is_volume_id, is_network_id, is_snapshot_id, is_disk_snapshot_id)
+    others = (is_volume_id, is_network_id, is_snapshot_id, is_disk_snapshot_id, is_item_id)
     return not any(one(known_id) for one in others)
 
 
