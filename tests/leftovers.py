@@ -34,7 +34,7 @@ def leftovers(cloud: SimulatedCloud) -> set[str]:
             return {volume for volume in brought if not any(volume in word for word in used)} | set(cloud.strays())
         case VsphereCloud():
             groups = {group.id for group in cloud.port_groups.all() if OWNER in group.description}
-            items = {item.id for item in cloud.libraries.items() if OWNER in item.description}
+            items = {f"item-{item.id}" for item in cloud.libraries.items() if OWNER in item.description}
             return groups | items | {disk.id for disk in cloud.disks.all() if disk.machine is None}
     return set()
 

@@ -31,6 +31,9 @@ class VsphereGallery(Gallery):
     sweep_cost = 0
     life_cost = 6
 
+    def words(self) -> Mapping[str, object]:
+        return {"placement": {"storage": self._vcenter.datastores[0]}}
+
     def sources(self, machine: Machine) -> Mapping[str, Source]:
         checksum = self._vcenter.libraries.publish(_URL)
         return {**super().sources(machine), "url": Download(_URL, checksum)}

@@ -21,6 +21,7 @@ from lab.permissions import Grant
 from tests.contract.bed import GIB, Bed, cloud_init, with_choice
 from tests.contract.clouds import BEDS, GALLERIES, POINTS, SEGMENTS, WALLS
 from tests.contract.eye import Eye
+from tests.contract.image_eye import complete as whole
 from tests.contract.image_eye import image_eye
 from tests.contract.network_eye import complete, lacking, network_eye
 from tests.contract.snapshot_eye import snapshot_eye
@@ -118,7 +119,8 @@ def depict(bed: Bed, driver: Driver) -> None:
     spec, marker = bed.spec(power=Power.STOPPED), bed.marker()
     machine = eye.eye.make(spec, marker)
     for source in gallery.sources(machine).values():
-        image = eye.create(gallery.spec(source, tags={"team": "shop"}), gallery.marker())
+        wanted = gallery.spec(source, tags={"team": "shop"})
+        image = whole(eye, wanted, eye.create(wanted, gallery.marker()))
         if gallery.marks:
             image = eye.mark(eye.mark(image, None), image.marker)
         eye.delete(image)

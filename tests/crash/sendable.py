@@ -21,11 +21,14 @@ UNREACHED: Mapping[Cloud, Mapping[str, str]] = {
     "aws": {"ReplaceRoute": "only a route that leads nowhere any more is led to the network's gateway again"},
     "proxmox": {"Resume": "only a guest that somebody suspended is resumed"},
     "vsphere": {
+        "CancelLibraryUpdate": "only an Image that is deleted while its file is fetched has an update to end",
+        "DeleteLibraryUpdate": "only an update that came to nothing is deleted, and the lab's files are as they should be",
         **dict.fromkeys(_ON_HOSTS, "a Network's on a standard switch, which the lab's operator may not make"),
     },
 }
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-#: Methods of the Proxmox client that change something; the first argument is what the request is called.
+#: Methods of the clients of Proxmox VE and of vSphere's Automation API that change something; the first argument is what the
+#: request is called.
 _CHANGING = frozenset({"post", "put", "delete", "upload", "make"})
 
 
@@ -37,9 +40,10 @@ def sendable(cloud: Cloud) -> set[str]:
                 name for name in OPERATIONS if identify("aws", "POST", "/", _FORM, f"Action={name}".encode()).mutating
             }
         case "proxmox":
-            return {name for tree in _modules(cloud) for name in _proxmox(tree)}
+            return {name for tree in _modules(cloud) for name in _requested(tree, "_client")}
         case "vsphere":
-            return {name for tree in _modules(cloud) for name in _vsphere(tree)}
+            trees = list(_modules(cloud))
+            return {name for tree in trees for name in (*_vsphere(tree), *_requested(tree, "_api"))}
 
 
 def _modules(cloud: Cloud) -> Iterator[ast.Module]:
@@ -48,19 +52,20 @@ def _modules(cloud: Cloud) -> Iterator[ast.Module]:
             yield ast.parse(file.read_text())
 
 
-def _proxmox(tree: ast.Module) -> Iterator[str]:
+def _requested(tree: ast.Module, client: str) -> Iterator[str]:
+    """Of a client with methods for HTTP's, by the attribute that it is."""
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef):
             continue
         for call in ast.walk(function):
-            if isinstance(call, ast.Call) and _is_request(call.func):
+            if isinstance(call, ast.Call) and _is_request(call.func, client):
                 yield from _texts(call.args[0], function)
 
 
-def _is_request(called: ast.expr) -> bool:
+def _is_request(called: ast.expr, client: str) -> bool:
     if not (isinstance(called, ast.Attribute) and called.attr in _CHANGING):
         return False
-    return isinstance(called.value, ast.Attribute) and called.value.attr == "_client"
+    return isinstance(called.value, ast.Attribute) and called.value.attr == client
 
 
 def _texts(word: ast.expr, function: ast.FunctionDef) -> Iterator[str]:

@@ -27,6 +27,9 @@ _VMIDS = itertools.count(8000)
 #: A cloud image that the lab's Proxmox VE can download.
 _URL, _SUM = "https://images.example/debian.qcow2", "ab" * 32
 
+#: An appliance that the lab's vCenter can fetch.
+_APPLIANCE = "https://images.example/debian.ova"
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
@@ -157,7 +160,7 @@ class ProxmoxImagePerson(ImagePerson):
 
 
 class VsphereImagePerson(ImagePerson):
-    """Templates."""
+    """Templates, and items of libraries that are to become such."""
 
     def __init__(self, cloud: VsphereCloud) -> None:
         self._vcenter = cloud
@@ -166,9 +169,17 @@ class VsphereImagePerson(ImagePerson):
     def original(self) -> str:
         return next(one.moid for one in self._vcenter.machines() if one.template and one.name == IMAGE)
 
+    def sources(self) -> Mapping[str, Mapping[str, Any]]:
+        checksum = self._vcenter.libraries.publish(_APPLIANCE)
+        return {**super().sources(), "url": {"url": {"url": _APPLIANCE, "checksum": checksum}}}
+
     def all(self) -> list[ImageFacts]:
         attributes = self._vcenter.custom_attributes()
-        return [
+        items = [
+            ImageFacts(f"item-{one.id}", one.name, _owner(one.description), text=one.description)
+            for one in self._vcenter.libraries.items()
+        ]
+        return items + [
             ImageFacts(one.moid, one.name, _owner(one.annotation), attributes.get(one.moid, {}), one.annotation)
             for one in self._vcenter.machines()
             if one.template
@@ -180,7 +191,10 @@ class VsphereImagePerson(ImagePerson):
         return made
 
     def destroy(self, image_id: str) -> None:
-        self._vcenter.destroy(image_id)
+        if image_id.startswith("item-"):
+            self._vcenter.libraries.destroy(image_id.removeprefix("item-"))
+        else:
+            self._vcenter.destroy(image_id)
 
     def tag(self, image_id: str, key: str, value: str) -> None:
         self._vcenter.tag(image_id, key, value)

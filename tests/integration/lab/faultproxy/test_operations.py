@@ -7,6 +7,7 @@ import pytest
 from lab.faultproxy_operations import Api, Operation, identify
 
 FORM = "application/x-www-form-urlencoded"
+ITEM, UUID = "/api/content/library/item", "11111111-2222-4333-8444-555555555555"
 OURS = "/apis/hybridge.io/v1alpha1"
 
 
@@ -73,6 +74,30 @@ OURS = "/apis/hybridge.io/v1alpha1"
             Operation("POST /rest/com/vmware/cis/tagging/tag-association?list-attached-tags", False),
         ),
         ("vsphere", "POST", "/api/session", b"", Operation("POST /api/session", False)),
+        (
+            "vsphere",
+            "POST",
+            "/api/content/library?action=find",
+            b"{}",
+            Operation("POST /api/content/library?find", False),
+        ),
+        ("vsphere", "POST", "/api/content/library/item", b"{}", Operation("POST /api/content/library/item", True)),
+        ("vsphere", "DELETE", f"{ITEM}/{UUID}", b"", Operation(f"DELETE {ITEM}/{{id}}", True)),
+        ("vsphere", "GET", f"{ITEM}/{UUID}", b"", Operation(f"GET {ITEM}/{{id}}", False)),
+        (
+            "vsphere",
+            "POST",
+            f"{ITEM}/update-session/{UUID}?action=complete",
+            b"",
+            Operation(f"POST {ITEM}/update-session/{{id}}?complete", True),
+        ),
+        (
+            "vsphere",
+            "POST",
+            f"/api/vcenter/ovf/library-item/{UUID}?action=deploy",
+            b"{}",
+            Operation("POST /api/vcenter/ovf/library-item/{id}?deploy", True),
+        ),
         ("vsphere", "GET", "/folder/vm/vm.vmx?dsName=ds", b"", Operation("GET /folder/{file}", False)),
         (
             "kubernetes",

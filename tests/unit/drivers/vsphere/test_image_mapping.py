@@ -94,7 +94,8 @@ def test_a_spec_is_normal_once() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ({"source": Download("https://x/y.ova", "sha256:0")}, "spec.source.url"),
+        ({"source": Download("https://x/y.qcow2", "sha256:0")}, r"spec.source.url: .* ends with .ova"),
+        ({"source": Download("https://x/y.ova", "md5:0")}, "spec.source.url.checksum"),
         ({"source": Stored("b", "k", "ova")}, "spec.source.s3"),
         ({"source": Copy("vm-1", "eu-west-1")}, "spec.source.copy.region"),
         ({"source": None, "find": Find("x", "self")}, "spec.source.find.owner"),
@@ -115,14 +116,14 @@ def test_a_machine_is_a_source() -> None:
 def test_sweeps_tell_templates_and_what_became_a_machine() -> None:
     watch = ImageWatch()
     machine = replace(TEMPLATE, id="vm-8", template=False)
-    full = watch.portion({"vm-7": TEMPLATE, "vm-8": machine}, (), full=True)
+    full = watch.portion({"vm-7": TEMPLATE, "vm-8": machine}, {}, (), full=True)
     assert full is not None
     assert set(full.objects) == {"vm-7"}
-    assert watch.portion({"vm-8": machine}, (), full=False) is None
+    assert watch.portion({"vm-8": machine}, {}, (), full=False) is None
 
-    fleeting = watch.portion({"vm-8": machine}, ("vm-5",), full=False)
-    turned = watch.portion({"vm-7": replace(TEMPLATE, template=False)}, (), full=False)
-    gone = watch.portion({}, ("vm-7",), full=False)
+    fleeting = watch.portion({"vm-8": machine}, {}, ("vm-5",), full=False)
+    turned = watch.portion({"vm-7": replace(TEMPLATE, template=False)}, {}, (), full=False)
+    gone = watch.portion({}, {}, ("vm-7",), full=False)
 
     assert fleeting is not None
     assert turned is not None
