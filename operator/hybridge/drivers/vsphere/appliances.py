@@ -6,6 +6,7 @@ A folder holds a name once, so that of one item only one machine comes, whatever
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,16 +15,17 @@ from hybridge.core.attempt import Intent
 from hybridge.core.errors import Busy, NotProven, Refused
 from hybridge.core.identity import Marker, read_notes
 from hybridge.core.image import Download, Image, ImageSpec
+from hybridge.core.machine import MachineSpec
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task
 from hybridge.drivers.base import Started
 from hybridge.drivers.marked import prove, prove_for, same_owner
-from hybridge.drivers.vsphere import appliance_words, collector, image_mapping, placement, seen
+from hybridge.drivers.vsphere import appliance_words, collector, image_mapping, inventory, placement, seen
 from hybridge.drivers.vsphere.appliance_words import Item, Where
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
-from hybridge.drivers.vsphere.inventory import Inventory
+from hybridge.drivers.vsphere.inventory import Inventory, Layout
 from hybridge.drivers.vsphere.libraries import Libraries
 from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.sdk import moid, vim
@@ -48,22 +50,34 @@ class Appliances:
     def __init__(
         self,
         session: Session,
-        inventory: Inventory,
+        layouts: Inventory,
         picture: Picture,
         libraries: Libraries,
         defaults: Mapping[str, str],
     ) -> None:
         self._session = session
-        self._inventory = inventory
+        self._inventory = layouts
         self._picture = picture
         self._libraries = libraries
         self._defaults = defaults
 
     def place(self, spec: ImageSpec, source: Download) -> placement.Place:
-        """Where the template comes. No request but those for the layout. Raises Refused."""
+        """Where the template comes. No request but those for the layout. Raises Refused.
+
+        Machines may start from a template anywhere: where nobody names a cluster for it, the largest that has room will do.
+        """
+        layout, load = self._inventory.layout(), placement.Load(self._picture.unfit())
         unknown = Template("", appliance_words.file_name(source), None, (), None, None)
-        load = placement.Load(self._picture.unfit())
-        return placement.place(self._inventory.layout(), unknown, image_mapping.as_machine(spec), self._defaults, load)
+        wanted = image_mapping.as_machine(spec)
+        named = any(words.get(key) for words in (spec.placement, self._defaults) for key in placement.COMPUTE_KEYS)
+        choices = [wanted] if named else [_within(wanted, path) for path in _computes(layout)] or [wanted]
+        refusal: Refused | None = None
+        for choice in choices:
+            try:
+                return placement.place(layout, unknown, choice, self._defaults, load)
+            except Refused as error:
+                refusal = refusal or error
+        raise refusal or Refused(Reason.CAPACITY, "spec.placement.cluster: there is no cluster")
 
     def create(self, intent: Intent, marker: Marker) -> Started[Image]:
         """Its item, still without content, unless there is what came of it before."""
@@ -133,16 +147,20 @@ class Appliances:
         """An item, after what was made of it."""
         item = self._libraries.get(appliance_words.item_id(found.id))
         if item is None:
-            return Started(found.id, replace(found, state=State.GONE))
+            return self._gone(found)
         prove(found, item.marker)
         machine = self._deployed(item.where) if item.where is not None else None
         if machine is not None and same_owner(machine.marker, found.marker):
             task = self._vm(machine.id).Destroy_Task()
             return Started(found.id, task=self._task(task, "Destroy"), again=True)
         self._libraries.delete(item.id)
-        return Started(found.id, replace(found, state=State.GONE))
+        return self._gone(found)
 
     # ---------------------------------------------------------------- of a machine
+
+    def _gone(self, found: Image) -> Started[Image]:
+        self._picture.let_go(found.id)
+        return Started(found.id, replace(found, state=State.GONE))
 
     def _proven(self, found: Image, marker: Marker) -> Item:
         item = self._libraries.get(appliance_words.item_id(found.id))
@@ -194,6 +212,17 @@ class Appliances:
 
     def _vm(self, machine_id: str) -> Any:
         return vim.VirtualMachine(machine_id, self._session.calls)
+
+
+def _computes(layout: Layout) -> list[str]:
+    """The paths of all clusters, the largest first, and of hosts that are alone."""
+    hosts = Counter(moid(one.properties["parent"]) for one in layout.of(inventory.HOSTS))
+    every = sorted(layout.of(inventory.COMPUTE), key=lambda one: (-hosts[one.id], layout.name(one.id)))
+    return [layout.path(one.id) for one in every]
+
+
+def _within(spec: MachineSpec, cluster: str) -> MachineSpec:
+    return replace(spec, placement={**spec.placement, "cluster": cluster})
 
 
 def _claim(machine: Deployed, where: Where, marker: Marker) -> None:

@@ -21,7 +21,7 @@ from hybridge.drivers.vsphere.seen import Seen
 from hybridge.drivers.vsphere.templates import Template
 
 #: From the narrowest to the widest: what the spec names wins over any default.
-_COMPUTE_KEYS = ("resourcePool", "node", "cluster")
+COMPUTE_KEYS = ("resourcePool", "node", "cluster")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def place(
 ) -> Place:
     """Where a new machine goes. Raises Refused: NOT_FOUND, INVALID_SPEC, CAPACITY."""
     wanted = spec.placement
-    chosen = wanted if any(wanted.get(key) for key in _COMPUTE_KEYS) else defaults
+    chosen = wanted if any(wanted.get(key) for key in COMPUTE_KEYS) else defaults
     pool, compute, host = _compute(layout, chosen, _usual(layout, template.host))
     name = layout.name(compute.id)
     thick = getattr(getattr(template.disk, "backing", None), "thinProvisioned", None) is False
