@@ -25,6 +25,8 @@ class VsphereGallery(Gallery):
         {"source": Download("https://images.example/debian.ova", f"md5:{'0' * 32}")},
         {"source": Stored("bucket", "debian.ova", "ova")},
         {"source": Copy("vm-1", region="eu-west-1")},
+        {"source": Copy("11111111-2222-4333-8444-555555555555")},
+        {"source": Copy("item-11111111-2222-4333-8444-555555555555")},
         {"source": None, "find": Find("debian-*", owner="self")},
         {"placement": {"node": "DC0_C0_H0"}},
     )

@@ -15,8 +15,10 @@ from hybridge.core.image import Download, Image, ImageSpec
 from hybridge.core.reasons import Reason
 from hybridge.core.task import TaskState
 from hybridge.drivers.base import Driver
+from hybridge.drivers.vsphere.appliance_words import item_id, template_notes
 from lab.faultproxy import Answer, Delay, LoseAnswer, Rule
 from lab.vsphere import VsphereCloud
+from lab.vsphere_sdk import vim
 from tests.contract.bed import Bed
 from tests.contract.eye import error_of
 from tests.contract.galleries_vsphere import VsphereGallery
@@ -182,6 +184,52 @@ def test_an_item_of_another_is_not_touched(gallery: VsphereGallery, eye: ImageEy
         eye.part.configure(other, spec, {"parts.file"}, None, gallery.marker())
     with pytest.raises(Refused, match="half made"):
         eye.part.mark(image, None)
+    assert eye.part.get(image.id) == image
+    eye.delete(image)
+
+
+def test_who_may_no_longer_ask_is_told_and_everything_else_is_seen(
+    cloud: VsphereCloud, gallery: VsphereGallery, eye: ImageEye, source: Download
+) -> None:
+    marker, spec = gallery.marker(), gallery.spec(source)
+    image = begun(eye, spec, marker)
+    cloud.deny(["ContentLibrary.UpdateSession"])
+    refused = error_of(lambda: eye.part.configure(image, spec, {"parts.file"}, None, marker))
+    cloud.deny([])
+
+    assert isinstance(refused, Refused)
+    assert (refused.reason, "ContentLibrary.UpdateSession" in refused.message) == (Reason.NOT_PERMITTED, True)
+    eye.delete(complete(eye, spec, image))
+
+
+def test_a_dark_library_hides_nothing_else(bed: Bed, gallery: VsphereGallery, eye: ImageEye, source: Download) -> None:
+    marker, spec = gallery.marker(), gallery.spec(source)
+    image = begun(eye, spec, marker)
+    started = eye.part.configure(image, spec, {"parts.file"}, None, marker)
+    assert started.task is not None
+    bed.proxy.inject(Rule(f"GET {_UPDATE}/*", Answer(503, body="")))
+
+    sweep = eye.eye.look(tasks=[started.task], refresh=[gallery.bed.image_id])
+
+    assert sweep.tasks[started.task.id].state is TaskState.RUNNING
+    bed.proxy.clear()
+    eye.eye.finish(started)
+    eye.delete(image)
+
+
+def test_the_item_that_copied_notes_name_is_not_theirs_to_delete(
+    cloud: VsphereCloud, gallery: VsphereGallery, eye: ImageEye, source: Download
+) -> None:
+    marker, spec = gallery.marker(), gallery.spec(source)
+    image = begun(eye, spec, marker)
+    stranger = gallery.stranger("with-copied-notes")
+    other = gallery.marker()
+    notes = template_notes(other, item_id(image.id))
+    cloud.reconfigure(stranger, vim.vm.ConfigSpec(annotation=notes))
+    found = eye.see(stranger, lambda seen: bool(seen.missing))
+
+    eye.configure(found, gallery.spec(), {"parts.rest"}, other)
+
     assert eye.part.get(image.id) == image
     eye.delete(image)
 

@@ -93,6 +93,11 @@ def is_item_id(known_id: str) -> bool:
     return known_id.startswith(_ID) and _is_uuid(known_id.removeprefix(_ID))
 
 
+def may_be_item(known_id: str) -> bool:
+    """Whether somebody who says this may mean an item: by the id of an Image that is one, or by the vCenter's own."""
+    return _is_uuid(known_id.removeprefix(_ID))
+
+
 def known_as(item: str) -> str:
     """The id of the Image that an item is."""
     return _ID + item
@@ -111,6 +116,11 @@ def item_name(uuid: str) -> str:
 def library_name(datastore: str) -> str:
     """The name of the library for appliances that come to a datastore."""
     return _NAME + datastore
+
+
+def is_fetched(parameters: Mapping[str, object]) -> bool:
+    """Whether an intent with these parameters is to fetch an appliance: all others are made of something, if anything."""
+    return "folder" in parameters and "source" not in parameters
 
 
 def described(marker: Marker, where: Where) -> str:

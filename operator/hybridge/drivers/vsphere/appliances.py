@@ -126,9 +126,10 @@ class Appliances:
             self._mark(machine.id)
         return Started(machine.id)
 
-    def finish(self, item: str | None) -> None:
-        """Deletes the item of a template."""
-        if item is not None:
+    def finish(self, item: str | None, marker: Marker | None) -> None:
+        """Deletes the item that a template names. Notes get copied: one that is not of the same owner stays."""
+        known = self._libraries.get(item) if item is not None else None
+        if item is not None and (known is None or same_owner(known.marker, marker)):
             self._libraries.delete(item)
             self._picture.let_go(appliance_words.known_as(item))
 

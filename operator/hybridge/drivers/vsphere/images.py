@@ -21,7 +21,7 @@ from hybridge.core.names import fits
 from hybridge.core.place import Placed
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Prepared, Started
-from hybridge.drivers.marked import prove_for
+from hybridge.drivers.marked import prove, prove_for
 from hybridge.drivers.vsphere import appliance_words, image_mapping, placement
 from hybridge.drivers.vsphere.appliances import Appliances
 from hybridge.drivers.vsphere.image_mapping import image
@@ -100,7 +100,7 @@ class VsphereImages:
     def find(self, marker: Marker, intent: Intent | None) -> list[Image]:
         """As machines are found; what was made a machine of since is told, too. An item where there is no template yet."""
         found = [image(one) for one in self._machines.find(marker, intent)]
-        if intent is None or "source" in intent.parameters or any(not one.unfit for one in found):
+        if intent is None or not appliance_words.is_fetched(intent.parameters) or any(not one.unfit for one in found):
             return found
         item = self._appliances.find(intent)
         return [item] if item is not None else found
@@ -145,8 +145,10 @@ class VsphereImages:
         """
         if appliance_words.is_item_id(found.id):
             return self._appliances.delete(found)
-        known = self._picture.machine(found.id)
-        self._appliances.finish(image_mapping.item_of(known) if known is not None else None)
+        present = self._machines.get(found.id) if found.missing else None
+        if present is not None:
+            prove(found, present.marker)
+            self._appliances.finish(image_mapping.item_of(present), found.marker)
         started = self._machines.delete(replace(self._machine(found, gone=True), marker=found.marker))
         return _shown(started)
 
@@ -156,7 +158,7 @@ class VsphereImages:
         if present is None:
             raise NotProven(f"{found.name} ({found.id}) is gone")
         prove_for(found, present.marker, marker)
-        self._appliances.finish(image_mapping.item_of(present))
+        self._appliances.finish(image_mapping.item_of(present), present.marker)
         return self._appliances.forget(found.id)
 
     def _machine(self, found: Image, *, gone: bool = False) -> Machine:

@@ -98,6 +98,8 @@ def test_a_spec_is_normal_once() -> None:
         ({"source": Download("https://x/y.ova", "md5:0")}, "spec.source.url.checksum"),
         ({"source": Stored("b", "k", "ova")}, "spec.source.s3"),
         ({"source": Copy("vm-1", "eu-west-1")}, "spec.source.copy.region"),
+        ({"source": Copy("item-11111111-2222-4333-8444-555555555555")}, r"spec.source.copy.id: .* content library"),
+        ({"source": Copy("11111111-2222-4333-8444-555555555555")}, r"spec.source.copy.id: .* content library"),
         ({"source": None, "find": Find("x", "self")}, "spec.source.find.owner"),
         ({"placement": {"node": "h1"}}, "spec.placement.node"),
     ],
