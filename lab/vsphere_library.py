@@ -8,6 +8,7 @@ import io
 import json
 import ssl
 import tarfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from urllib.parse import quote
 from lab.process import LabError
 
 _TIMEOUT = 30.0
+_PAUSE = 0.02
 _HEADER: Final = "vmware-api-session-id"
 _ITEMS, _UPDATES = "/api/content/library/item", "/api/content/library/item/update-session"
 #: A machine of one CPU with a disk and a network card, as much as a vCenter wants to know.
@@ -128,16 +130,24 @@ class Libraries:
             size=read.get("size", 0),
         )
 
-    def make(self, name: str, datastore: str, url: str) -> str:
-        """Makes an item of an appliance in a library of this name, by hand; its id. ``datastore``: an id."""
+    def offer(self, name: str, datastore: str, url: str) -> str:
+        """Has an item of this name in a person's own library, with the appliance of a URL; its id. ``datastore``: an id."""
+        known: list[str] = self.call("POST", f"{_ITEMS}?action=find", {"name": name})
+        if known:
+            return known[0]
         backing = {"type": "DATASTORE", "datastore_id": datastore}
-        words = {"name": f"library-of-{name}", "type": "LOCAL", "storage_backings": [backing]}
+        words = {"name": "appliances", "type": "LOCAL", "storage_backings": [backing]}
         library = self.call("POST", "/api/content/local-library", words)
         made: str = self.call("POST", _ITEMS, {"library_id": library, "name": name, "type": "ovf"})
         session = self.call("POST", _UPDATES, {"library_item_id": made})
         file = {"name": "appliance.ova", "source_type": "PULL", "source_endpoint": {"uri": url}}
         self.call("POST", f"{_UPDATES}/{session}/file", file)
         self.call("POST", f"{_UPDATES}/{session}?action=complete")
+        deadline = time.monotonic() + _TIMEOUT
+        while not self.item(made).size:
+            if time.monotonic() > deadline:
+                raise LabError(f"the content of {name} never came")
+            time.sleep(_PAUSE)
         return made
 
     def destroy(self, item_id: str) -> None:

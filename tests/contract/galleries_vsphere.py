@@ -25,7 +25,7 @@ class VsphereGallery(Gallery):
         {"source": Download("https://images.example/debian.ova", f"md5:{'0' * 32}")},
         {"source": Stored("bucket", "debian.ova", "ova")},
         {"source": Copy("vm-1", region="eu-west-1")},
-        {"source": Copy("11111111-2222-4333-8444-555555555555")},
+        {"source": Copy("11111111-2222-4333-8444-555555555555")},  # no library has such an item
         {"source": Copy("item-11111111-2222-4333-8444-555555555555")},
         {"source": None, "find": Find("debian-*", owner="self")},
         {"placement": {"node": "DC0_C0_H0"}},
@@ -38,7 +38,8 @@ class VsphereGallery(Gallery):
 
     def sources(self, machine: Machine) -> Mapping[str, Source]:
         checksum = self._vcenter.libraries.publish(_URL)
-        return {**super().sources(machine), "url": Download(_URL, checksum)}
+        item = self._vcenter.offer("debian-12", _URL)
+        return {**super().sources(machine), "url": Download(_URL, checksum), "library": Copy(item)}
 
     @property
     def _vcenter(self) -> VsphereCloud:

@@ -11,7 +11,7 @@ import pytest
 
 from hybridge.core.errors import CloudError, NotProven, Refused
 from hybridge.core.identity import Marker
-from hybridge.core.image import Download, Image, ImageSpec
+from hybridge.core.image import Copy, Download, Image, ImageSpec
 from hybridge.core.reasons import Reason
 from hybridge.core.task import TaskState
 from hybridge.drivers.base import Driver
@@ -186,6 +186,34 @@ def test_an_item_of_another_is_not_touched(gallery: VsphereGallery, eye: ImageEy
         eye.part.mark(image, None)
     assert eye.part.get(image.id) == image
     eye.delete(image)
+
+
+def test_an_item_of_a_library_is_deployed_and_stays(
+    bed: Bed, cloud: VsphereCloud, gallery: VsphereGallery, eye: ImageEye, source: Download
+) -> None:
+    item = cloud.offer("offered", source.url)
+    before, marker, spec = bed.leftovers(), gallery.marker(), gallery.spec(Copy(item))
+    bed.proxy.inject(Rule("POST /api/vcenter/ovf/library-item/{id}?deploy", LoseAnswer(), times=1))
+    bed.proxy.reset_counts()
+
+    image = complete(eye, spec, begun(eye, spec, marker))
+
+    assert alone(bed, gallery, image)
+    assert bed.leftovers() == before
+    assert not any("/file" in name for name in bed.proxy.counts())
+    eye.delete(image)
+    assert cloud.libraries.item(item).size
+
+
+def test_an_item_of_another_type_is_refused(cloud: VsphereCloud, gallery: VsphereGallery, eye: ImageEye) -> None:
+    library = cloud.libraries.item(cloud.offer("offered", _URL)).library
+    words = {"library_id": library, "name": gallery.spec().name, "type": "vm-template"}
+    item = cloud.libraries.call("POST", _ITEM, words)
+
+    with pytest.raises(Refused, match=r"spec\.source\.copy\.id: .* type vm-template"):
+        eye.part.prepare(gallery.spec(Copy(item)), ())
+
+    cloud.libraries.destroy(item)
 
 
 def test_who_may_no_longer_ask_is_told_and_everything_else_is_seen(

@@ -171,13 +171,16 @@ class VsphereImagePerson(ImagePerson):
 
     def sources(self) -> Mapping[str, Mapping[str, Any]]:
         checksum = self._vcenter.libraries.publish(_APPLIANCE)
-        return {**super().sources(), "url": {"url": {"url": _APPLIANCE, "checksum": checksum}}}
+        item = self._vcenter.offer(IMAGE, _APPLIANCE)
+        fetched = {"url": {"url": _APPLIANCE, "checksum": checksum}}
+        return {**super().sources(), "url": fetched, "library": {"copy": {"id": item}}}
 
     def all(self) -> list[ImageFacts]:
         attributes = self._vcenter.custom_attributes()
         items = [
             ImageFacts(f"item-{one.id}", one.name, _owner(one.description), text=one.description)
             for one in self._vcenter.libraries.items()
+            if _owner(one.description)
         ]
         return items + [
             ImageFacts(one.moid, one.name, _owner(one.annotation), attributes.get(one.moid, {}), one.annotation)

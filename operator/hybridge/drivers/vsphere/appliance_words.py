@@ -1,9 +1,9 @@
-"""How an Image is made of an appliance that the vCenter fetches: what says how far it is, and in which words. Pure.
+"""How an Image is made of an appliance: what says how far it is, and in which words. Pure.
 
-First there is an item of a content library, which carries the marker and says in its description what is to become of it:
-the file is fetched into it, then a machine is made of it, which gets the UUID of the attempt and becomes a template. From
-then on the template is the Image; its notes name the item until that is deleted. So the vCenter itself tells what is left to
-do, whenever somebody begins anew.
+First there is an item of a content library, which carries the marker and says in its description what is to become of it.
+The file is fetched into it, unless another item has it already; then a machine is made of that, which gets the UUID of the
+attempt and becomes a template. From then on the template is the Image; its notes name the item until that is deleted. So
+the vCenter itself tells what is left to do, whenever somebody begins anew.
 """
 
 from __future__ import annotations
@@ -33,13 +33,17 @@ _ALGORITHMS: Final = {"sha256": "SHA256", "sha512": "SHA512"}
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """The name of the template, and ids of where it comes; without a host the vCenter chooses one."""
+    """The name of the template, and ids of where it comes; without a host the vCenter chooses one.
+
+    ``of``: the item that it is made of, by the vCenter's own id; None: of what is fetched.
+    """
 
     name: str
     folder: str
     pool: str
     datastore: str
     host: str | None = None
+    of: str | None = None
 
     @classmethod
     def read(cls, words: Mapping[str, object]) -> Where | None:
@@ -47,24 +51,26 @@ class Where:
         known = {key: words.get(key) for key in ("name", "folder", "pool", "datastore")}
         if not all(isinstance(value, str) and value for value in known.values()):
             return None
-        host = words.get("host")
-        texts = {key: str(value) for key, value in known.items()}
-        return cls(**texts, host=host if isinstance(host, str) else None)
+        optional = {key: str(words[key]) for key in ("host", "of") if isinstance(words.get(key), str)}
+        return cls(**{key: str(value) for key, value in known.items()}, **optional)
 
     def words(self) -> dict[str, str]:
         """As JSON."""
         found = {"name": self.name, "folder": self.folder, "pool": self.pool, "datastore": self.datastore}
-        return found | ({"host": self.host} if self.host else {})
+        return found | ({"host": self.host} if self.host else {}) | ({"of": self.of} if self.of else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An item of a library as the vCenter shows it. ``size``: bytes of its content; 0 while it has none."""
+    """An item of a library as the vCenter shows it. ``size``: bytes of its content; 0 while it has none. ``type``: such as
+    ``ovf``.
+    """
 
     id: str
     name: str
     notes: str
     size: int = 0
+    type: str = ""
 
     @property
     def marker(self) -> Marker | None:
@@ -94,8 +100,8 @@ def is_item_id(known_id: str) -> bool:
 
 
 def may_be_item(known_id: str) -> bool:
-    """Whether somebody who says this may mean an item: by the id of an Image that is one, or by the vCenter's own."""
-    return _is_uuid(known_id.removeprefix(_ID))
+    """Whether somebody who says this may mean an item, by the vCenter's own id: those of templates are no UUIDs."""
+    return _is_uuid(known_id)
 
 
 def known_as(item: str) -> str:
@@ -154,7 +160,7 @@ def image(item: Item) -> Image:
         marker=item.marker,
         uuid=item.uuid,
         unfit="an item of a library, and no template",
-        missing=(TEMPLATE,) if item.size else (FILE, TEMPLATE),
+        missing=(TEMPLATE,) if item.size or (where and where.of) else (FILE, TEMPLATE),
     )
 
 

@@ -1,4 +1,4 @@
-"""Images that a vCenter fetches as appliances (OVA): see ``appliance_words`` for how they are made.
+"""Images that a vCenter makes of appliances, which it fetches (OVA) or has in a content library: see ``appliance_words``.
 
 A folder holds a name once, so that of one item only one machine comes, whatever is repeated.
 """
@@ -61,13 +61,29 @@ class Appliances:
         self._libraries = libraries
         self._defaults = defaults
 
-    def place(self, spec: ImageSpec, source: Download) -> placement.Place:
+    def deployable(self, item: str) -> str:
+        """The name of an item of a library of which a machine can be made: one request. Raises Refused."""
+        found = self._libraries.get(item)
+        if found is None:
+            raise Refused(
+                Reason.NOT_FOUND,
+                f"spec.source.copy.id: there is no template and no item of a content library with {item}",
+            )
+        if found.type != "ovf":
+            raise Refused(
+                Reason.UNSUPPORTED,
+                f"spec.source.copy.id: {found.name} ({item}) is of type {found.type or 'unknown'}, and images are made of"
+                " items of type ovf; of a VM template give the id of the template itself (vm-…)",
+            )
+        return found.name
+
+    def place(self, spec: ImageSpec, source: str) -> placement.Place:
         """Where the template comes. No request but those for the layout. Raises Refused.
 
         Machines may start from a template anywhere: where nobody names a cluster for it, the largest that has room will do.
         """
         layout, load = self._inventory.layout(), placement.Load(self._picture.unfit())
-        unknown = Template("", appliance_words.file_name(source), None, (), None, None)
+        unknown = Template("", source, None, (), None, None)
         wanted = image_mapping.as_machine(spec)
         named = any(words.get(key) for words in (spec.placement, self._defaults) for key in placement.COMPUTE_KEYS)
         choices = [wanted] if named else [_within(wanted, path) for path in _computes(layout)] or [wanted]
@@ -80,7 +96,7 @@ class Appliances:
         raise refusal or Refused(Reason.CAPACITY, "spec.placement.cluster: there is no cluster")
 
     def create(self, intent: Intent, marker: Marker) -> Started[Image]:
-        """Its item, still without content, unless there is what came of it before."""
+        """Its item, which has no content yet, unless there is what came of it before."""
         where = Where.read({**intent.parameters, "name": intent.name})
         if where is None:
             raise Refused(Reason.INVALID_SPEC, "the intent names no place for the appliance")
@@ -107,17 +123,17 @@ class Appliances:
     def advance(self, found: Image, spec: ImageSpec, marker: Marker) -> Started[Image]:
         """The next step from an item to a template."""
         item = self._proven(found, marker)
-        if not item.size:
-            if not isinstance(spec.source, Download):
-                raise Refused(Reason.REJECTED, f"{found.id} was begun from a file, and spec.source.url names none")
-            return replace(_told(item), task=self._libraries.fetch(item.id, spec.source), again=True)
         where = item.where
         if where is None:
             raise Refused(Reason.IDENTITY_MISMATCH, f"the description of {found.id} no longer says what it is for")
+        if not item.size and not where.of:
+            if not isinstance(spec.source, Download):
+                raise Refused(Reason.REJECTED, f"{found.id} was begun from a file, and spec.source.url names none")
+            return replace(_told(item), task=self._libraries.fetch(item.id, spec.source), again=True)
         machine = self._deployed(where)
         if machine is None:
             notes = appliance_words.template_notes(marker, item.id)
-            made = self._libraries.deploy(item.id, where, notes, item.uuid or item.id)
+            made = self._libraries.deploy(where.of or item.id, where, notes, item.uuid or item.id)
             return self._name(item, made)
         _claim(machine, where, marker)
         if not machine.template:

@@ -31,11 +31,10 @@ def normalize(spec: ImageSpec) -> ImageSpec:
         appliance_words.checksum(source)
     if isinstance(source, Stored):
         raise Refused(Reason.UNSUPPORTED, "spec.source.s3 means nothing on vSphere: only AWS imports from S3")
-    if isinstance(source, Copy) and appliance_words.may_be_item(source.id):
+    if isinstance(source, Copy) and appliance_words.is_item_id(source.id):
         raise Refused(
             Reason.UNSUPPORTED,
-            f"spec.source.copy.id: {source.id} looks like an item of a content library, and images are copied of templates"
-            " only; make a template of it and name that, or give the URL of its OVA as spec.source.url",
+            f"spec.source.copy.id: {source.id} is an Image that is only half made; wait for its template",
         )
     if isinstance(source, Copy) and source.region is not None:
         raise Refused(Reason.UNSUPPORTED, "spec.source.copy.region means nothing on vSphere")

@@ -66,8 +66,11 @@ class VsphereImages:
         spec = self.normalize(spec)
         match spec.source:
             case Download() as file:
-                there = self._appliances.place(spec, file)
+                there = self._appliances.place(spec, appliance_words.file_name(file))
                 return Prepared(image_mapping.place_parameters(there), placed=_placed(there))
+            case Copy(known) if appliance_words.may_be_item(known):
+                there = self._appliances.place(spec, self._appliances.deployable(known))
+                return Prepared({**image_mapping.place_parameters(there), "of": known}, placed=_placed(there))
             case Copy(known):
                 source = self._templates.get(known)
             case Published(name, None):
@@ -91,8 +94,9 @@ class VsphereImages:
         return Prepared(parameters, placed=_placed(where))
 
     def create(self, intent: Intent, spec: ImageSpec, marker: Marker) -> Started[Image]:
-        """One CloneVM_Task, of a template or of a machine; of an appliance its item."""
-        if isinstance(spec.source, Download):
+        """One CloneVM_Task, of a template or of a machine; of an appliance the item that tells of it."""
+        del spec  # all of it is among the parameters
+        if appliance_words.is_fetched(intent.parameters):
             return self._appliances.create(intent, marker)
         argument = image_mapping.clone_spec(intent, marker)
         return _shown(self._machines.clone(str(intent.parameters["source"]), intent, argument, marker))

@@ -72,6 +72,7 @@ class Libraries:
             str(told.get("name", "")),
             str(told.get("description") or ""),
             size if isinstance(size, int) else 0,
+            str(told.get("type") or ""),
         )
 
     def add(self, datastore: str, name: str, notes: str, token: str) -> Item:
@@ -185,7 +186,7 @@ class Libraries:
         made = told.get("resource_id")
         if told.get("succeeded") is True and isinstance(made, dict) and isinstance(made.get("id"), str):
             if made.get("type") != "VirtualMachine":
-                raise Refused(Reason.UNSUPPORTED, "spec.source.url: the appliance is a vApp of several machines")
+                raise Refused(Reason.UNSUPPORTED, "spec.source: the appliance is a vApp of several machines")
             return str(made["id"])
         raise CloudError(Reason.TASK_FAILED, f"DeployAppliance: {_complaints(told) or 'it did not succeed'}")
 

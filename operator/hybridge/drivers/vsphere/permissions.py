@@ -18,7 +18,7 @@ from hybridge.drivers.vsphere.inventory import Layout
 from hybridge.drivers.vsphere.sdk import moid, vim
 
 _MAKING: Final = "making machines"
-_FETCHING: Final = "images that are fetched"
+_FETCHING: Final = "images that are fetched, or made of items of libraries"
 _CREATE: Final = "VirtualMachine.Inventory.CreateFromExisting"
 #: Privileges on the folder of the machines, and what for.
 _FOLDER: Final[Mapping[str, str]] = {

@@ -23,6 +23,9 @@ def test_an_item_says_whose_it_is_and_what_it_is_for() -> None:
     assert (ITEM.marker, ITEM.uuid, ITEM.where) == (MARKER, UUID, WHERE)
     anywhere = replace(WHERE, host=None)
     assert replace(ITEM, notes=appliance_words.described(MARKER, anywhere)).where == anywhere
+    of = replace(WHERE, of=ID)
+    deployed = replace(ITEM, notes=appliance_words.described(MARKER, of))
+    assert (deployed.where, appliance_words.image(deployed).missing) == (of, (TEMPLATE,))
 
 
 def test_what_is_left_to_do_is_told_by_its_content() -> None:
