@@ -55,7 +55,7 @@ class DownloadImage(Model, frozen=True, kw_only=True):
 class CopyImage(Model, frozen=True, kw_only=True):
     """An image of the cloud that is copied."""
 
-    id: Annotated[str, text("The id of the image.", 128)]
+    id: Annotated[str, text("The id of the image; on vSphere also that of an OVF item of a content library.", 128)]
     region: Annotated[str | None, text("The region in which it is (AWS). Default: the Provider's own.", 64)] = None
 
 
@@ -95,7 +95,7 @@ class ImageSource(Model, frozen=True, kw_only=True):
 
     id: Annotated[
         int | str | None,
-        int_or_string("One that exists: an AMI, a template's VMID, a library item. It is only looked at.", 255),
+        int_or_string("One that exists: an AMI, a template's VMID or id. It is only looked at.", 255),
     ] = None
     find: Annotated[
         FindImage | None, note("The newest that exists and is meant, when it is first seen. It is only looked at.")

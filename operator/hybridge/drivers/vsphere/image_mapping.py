@@ -40,6 +40,13 @@ def normalize(spec: ImageSpec) -> ImageSpec:
         raise Refused(Reason.UNSUPPORTED, "spec.source.copy.region means nothing on vSphere")
     if spec.find is not None and spec.find.owner is not None:
         raise Refused(Reason.UNSUPPORTED, "spec.source.find.owner means nothing on vSphere: templates have no owners")
+    known = spec.imports.id if spec.imports is not None else None
+    if known is not None and appliance_words.may_be_item(known):
+        raise Refused(
+            Reason.UNSUPPORTED,
+            f"spec.source.id: {known} looks like an item of a content library, and machines start from templates; name it in"
+            " spec.source.copy.id, which makes a template of it",
+        )
     for name in sorted(key for key, value in spec.placement.items() if value and key not in _PLACES):
         raise Refused(Reason.UNSUPPORTED, f"spec.placement.{name} means nothing for an image on vSphere")
     return replace(

@@ -11,6 +11,7 @@ from hybridge.core.attempt import Intent
 from hybridge.core.errors import Refused
 from hybridge.core.identity import Marker, read_notes, write_notes
 from hybridge.core.image import Copy, Download, Find, ImageSpec, Published, Stored
+from hybridge.core.lifecycle import Import
 from hybridge.core.machine import Machine, Power
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
@@ -97,6 +98,10 @@ def test_a_spec_is_normal_once() -> None:
         ({"source": Download("https://x/y.qcow2", "sha256:0")}, r"spec.source.url: .* ends with .ova"),
         ({"source": Download("https://x/y.ova", "md5:0")}, "spec.source.url.checksum"),
         ({"source": Stored("b", "k", "ova")}, "spec.source.s3"),
+        (
+            {"source": None, "imports": Import(id="11111111-2222-4333-8444-555555555555")},
+            r"spec.source.id: .* spec.source.copy.id",
+        ),
         ({"source": Copy("vm-1", "eu-west-1")}, "spec.source.copy.region"),
         ({"source": Copy("item-11111111-2222-4333-8444-555555555555")}, r"spec.source.copy.id: .* half made"),
         ({"source": None, "find": Find("x", "self")}, "spec.source.find.owner"),
