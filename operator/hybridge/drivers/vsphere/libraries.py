@@ -89,7 +89,8 @@ class Libraries:
 
     def delete(self, item: str) -> None:
         """Deletes an item with all that is under way in it. Already so: no error."""
-        for session in self._sessions(item):
+        session = self._active(item)
+        if session is not None:
             with contextlib.suppress(Busy):  # it has ended meanwhile
                 self._api.post("CancelLibraryUpdate", f"{_path(_UPDATES, session)}?action=cancel")
         try:
