@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from lab.faultproxy import Cloud
+from lab.vsphere import VsphereCloud
 from tests.integration.operator.conftest import MakeScene
 from tests.integration.operator.people_images import ImagePerson, image_person
 from tests.integration.operator.scene import Scene
@@ -220,3 +221,38 @@ class TestBadInput:
         assert "spec.source.url" in told
         assert "https://metadata.internal/secret.qcow2" in told
         assert images.mutations() == []
+
+    def test_what_a_vcenter_could_not_fetch_is_told_in_its_words_and_had_later(self, make_scene: MakeScene) -> None:
+        scene = make_scene("vsphere")
+        images, cloud = scene.of("Image"), cast("VsphereCloud", scene.person.simulated)
+        url = f"https://images.example/{images.namespace}.ova"
+        checksum = cloud.libraries.publish("https://images.example/as-it-should-be.ova")
+        cloud.libraries.publish(url, b"something else")
+        images.apply("base", source={"url": {"url": url, "checksum": checksum}})
+
+        told = images.wait("base", "Synced", "False", "TaskFailed")["message"]
+        assert "checksum of file" in told
+        assert condition_of(images.body("base"), "Ready")["status"] == "False"
+
+        cloud.libraries.publish(url)
+        images.ready("base")
+        scene.apply("web", image=start())
+        scene.ready("web")
+        assert images.status("base")["id"] in {one.moid for one in cloud.machines() if one.template}
+        scene.delete("web")
+        scene.gone("web")
+        images.delete("base")
+        images.gone("base")
+        assert [one for one in cloud.libraries.items() if images.namespace in one.description] == []
+
+    def test_one_that_a_vcenter_cannot_fetch_goes_without_a_trace(self, make_scene: MakeScene) -> None:
+        scene = make_scene("vsphere")
+        images, cloud = scene.of("Image"), cast("VsphereCloud", scene.person.simulated)
+        url = {"url": "https://nowhere.example/x.ova", "checksum": f"sha256:{'0' * 64}"}
+        images.apply("base", source={"url": url})
+        assert "no route to host" in images.wait("base", "Synced", "False", "TaskFailed")["message"]
+
+        images.delete("base")
+        images.gone("base")
+
+        assert [one for one in cloud.libraries.items() if images.namespace in one.description] == []

@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from hybridge.core.conditions import Type
+from hybridge.core.errors import CloudError
 from hybridge.core.image import Copy, Find, Image, ImageSpec, ImageTraits, newer, newest
 from hybridge.core.image_plan import Situation, plan
 from hybridge.core.lifecycle import Import
-from hybridge.core.managed import State
+from hybridge.core.managed import Phase, State
+from hybridge.core.managed_status import Story, phase
 from hybridge.core.plan import Bind, Do, Refuse, Release, Rest, Verb, Wait
 from hybridge.core.reasons import Reason
 from hybridge.core.situation import Record, Sight
+from hybridge.core.story import conditions
 from tests.unit.core.kinds import IMAGE, Whatever, seen
 from tests.unit.core.situations import IDENTITY, NOW
 
@@ -129,3 +133,16 @@ def test_what_is_half_made_is_completed_before_all_else() -> None:
         (Verb.COMPLETE, "parts.template"),
     ]
     assert [one.verb for one in made.actions[2:]] == [Verb.RETAG]
+
+
+def test_what_is_only_half_made_is_not_ready_whatever_keeps_it_from_being_made() -> None:
+    half = replace(NEW, missing=("disk", "rest"))
+    failed = CloudError(Reason.TASK_FAILED, "the checksum is another")
+    story = Story(FOUND, None, half, error=failed, created=True)
+
+    ready, *_ = conditions(story)
+
+    assert (ready.type, ready.status, ready.message) == (Type.READY, "False", failed.message)
+    assert phase(story) is Phase.CREATING
+    whole = replace(story, found=NEW)
+    assert (conditions(whole)[0].status, phase(whole)) == ("True", Phase.READY)
