@@ -235,6 +235,9 @@ class TestBadInput:
         assert condition_of(images.body("base"), "Ready")["status"] == "False"
 
         cloud.libraries.publish(url)
+        images.bed.patch(
+            "image", "base", {"metadata": {"annotations": {"hybridge.io/sync-now": "1"}}}, images.namespace
+        )
         images.ready("base")
         scene.apply("web", image=start())
         scene.ready("web")
