@@ -351,7 +351,7 @@ def test_a_protected_template_stays(lab: Lab, bench: Bench) -> None:
         ({"source": Download("https://cloud.example/", f"sha256:{SUM}")}, Reason.UNSUPPORTED),
         ({"source": Stored("bucket", "key", "raw")}, Reason.UNSUPPORTED),
         ({"source": Copy("9000", "eu")}, Reason.UNSUPPORTED),
-        ({"source": Copy("8999")}, Reason.NOT_FOUND),
+        ({"source": Copy("8999")}, Reason.IMAGE_NOT_FOUND),
         ({"source": Published("web", "8999")}, Reason.NOT_FOUND),
         ({"source": Published("web")}, Reason.DEPENDENCY_NOT_READY),
         ({"source": Taken("before")}, Reason.DEPENDENCY_NOT_READY),
