@@ -147,20 +147,35 @@ class Networks:
         row = self._read(found)
         name, carried = aliases.read(row.alias)
         prove_for(found, carried, marker)
-        alias = aliases.write(name or (row.vnet if marker else ""), marker)
+        if marker is None:
+            return self._let_go(found, row, aliases.write(name, None), carried)
+        self._alias(row, aliases.write(name or row.vnet, marker))
+        one = next((one for one in self._sdn.vnets() if one.vnet == found.id), None) or written(row)
+        return Started(found.id, shown(one, found.machines))
+
+    def _let_go(self, found: Network, row: Vnet, alias: str, carried: Marker | None) -> Started[Network]:
+        """All that has to be known is read first: what is written and not yet applied would be nobody's afterwards."""
+        every = self._sdn.vnets()
+        one = next((one for one in every if one.vnet == found.id), None) or written(row)
+        alone = carried is not None and self._is_alone(carried.cluster, every)
+        self._alias(row, alias)
+        waits = one.waits - {"alias"} | ({"alias"} if alias != one.running_alias else frozenset())
+        left = replace(one, alias=alias, waits=waits)
+        task = self._sdn.apply() if alone and not left.applied else None
+        return Started(found.id, shown(left, found.machines), task)
+
+    def _is_alone(self, cluster: str, every: list[Written]) -> bool:
+        """Whether nothing waits that others have written."""
+        try:
+            self._sdn.check_others(cluster, every)
+        except Busy:
+            return False
+        return True
+
+    def _alias(self, row: Vnet, alias: str) -> None:
         if alias != row.alias:
             words = {"alias": alias} if alias else {"delete": "alias"}
             self._client.put("ChangeVnet", *_VNETS, row.vnet, **words, digest=row.digest)
-        every = self._sdn.vnets()
-        one = next((one for one in every if one.vnet == found.id), None) or written(row)
-        seen = shown(one, found.machines)
-        if marker is not None or one.applied or carried is None:
-            return Started(found.id, seen)
-        try:
-            self._sdn.check_others(carried.cluster, every)
-        except Busy:
-            return Started(found.id, seen)
-        return Started(found.id, seen, self._sdn.apply())
 
     def delete(self, found: Network) -> Started[Network]:
         """See the port. PVE itself does not look whether a guest is plugged in."""

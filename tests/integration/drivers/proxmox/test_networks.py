@@ -279,6 +279,21 @@ def test_a_vnet_is_let_go_and_taken_over_again(lab: Lab, bench: Bench) -> None:
     assert seen(bench).objects["front"].parts == ("applied",)
 
 
+@pytest.mark.parametrize("read", ["/sdn/vnets", "/sdn/zones", "/sdn/controllers"])
+def test_nothing_is_let_go_half(lab: Lab, bench: Bench, read: str) -> None:
+    """Without its marker a vnet would be nobody's, and nobody would put into effect that it is."""
+    network, whose = make(bench)
+    lab.pve.fail("GET", read, 500, "unexpected", times=1)
+
+    with pytest.raises(CloudError):
+        bench.driver.networks.mark(network, None)
+
+    assert seen(bench).objects["front"].marker == whose
+    bench.driver.networks.mark(network, None)
+    free = seen(bench).objects["front"]
+    assert (free.marker, free.parts) == (None, ("applied",))
+
+
 def test_a_vnet_without_an_alias_is_taken_over(lab: Lab, bench: Bench) -> None:
     for sections in (lab.pve.sdn, lab.pve.sdn_running):
         sections["vnets"]["dmz"] = {"vnet": "dmz", "type": "vnet", "zone": "plain"}
