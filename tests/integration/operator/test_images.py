@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any, cast
 
 import pytest
@@ -139,9 +140,15 @@ class TestFound:
         seconds = int(time.time())
         images.until(lambda: int(time.time()) > seconds, "the next second")
         second = person.make(f"{stem}-2")
-        images.annotate("base", sync_now="1")
+        looks = count()
 
-        images.until(lambda: images.status("base").get("newer", {}).get("id") == second, "the newer one to be told")
+        def is_told() -> bool:
+            # What is pushed may come a moment after what was asked for.
+            images.annotate("base", sync_now=str(next(looks)))
+            newer: dict[str, Any] = images.status("base").get("newer", {})
+            return newer.get("id") == second
+
+        images.until(is_told, "the newer one to be told")
         assert images.status("base")["id"] == first
         images.delete("base")
         images.gone("base")
