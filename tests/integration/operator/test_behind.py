@@ -138,7 +138,7 @@ def test_a_strangers_name_is_taken(scene: Scene) -> None:
     synced = scene.wait("web", "Synced", "False", "NameTaken")
 
     assert name in synced["message"]
-    assert condition_of(scene.body(), "Stalled")["reason"] == "NameTaken"
+    scene.wait("web", "Stalled", "True", "NameTaken")
     assert scene.here() == set()
     assert scene.person.machine(stranger) == before
     scene.delete()
