@@ -15,6 +15,7 @@ from hybridge.drivers.proxmox.tags import decode
 from lab.aws import AwsCloud
 from lab.bed import Lab, SimulatedCloud
 from lab.faultproxy import Answer, Cloud
+from lab.manifests import IMAGE
 from lab.process import LabError
 from lab.proxmox import ProxmoxCloud
 from lab.vsphere import VsphereCloud
@@ -293,7 +294,7 @@ class ProxmoxPerson(Person):
 
     def launch(self, name: str) -> str:
         made = next(self._vmids)
-        self._pve.clone_by_hand(min(self._pve.templates.values()), made, name=name, full=1)
+        self._pve.clone_by_hand(self._pve.templates[IMAGE], made, name=name, full=1)
         self.power(str(made), on=True)
         return str(made)
 
@@ -367,7 +368,7 @@ class VspherePerson(Person):
         _insist(lambda: self._vcenter.destroy(machine_id))
 
     def launch(self, name: str) -> str:
-        return self._vcenter.clone_by_hand(min(self._vcenter.templates.values()), name, on=True)
+        return self._vcenter.clone_by_hand(self._vcenter.templates[IMAGE], name, on=True)
 
     def mark(self, machine_id: str, pairs: Mapping[str, str]) -> None:
         self._vcenter.set_extra_config(machine_id, pairs)
