@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, CloudError, IdTaken, NotProven, Refused
+from hybridge.core.errors import Busy, CloudError, IdTaken, Refused
 from hybridge.core.identity import Marker, write_notes
 from hybridge.core.machine import Machine, MachineSpec, Power, PowerOff, Traits
 from hybridge.core.place import Placed
@@ -29,7 +29,15 @@ from hybridge.drivers.proxmox.listing import Listing
 from hybridge.drivers.proxmox.mapping import UNFINISHED, details
 from hybridge.drivers.proxmox.moves import Moves
 from hybridge.drivers.proxmox.placement import Placement
-from hybridge.drivers.proxmox.proof import compare, confirm_absence, is_being_made, marker_of, unclear
+from hybridge.drivers.proxmox.proof import (
+    claimed,
+    compare,
+    confirm_absence,
+    is_being_made,
+    marker_of,
+    read_meant,
+    unclear,
+)
 from hybridge.drivers.proxmox.seed import Seed
 from hybridge.drivers.proxmox.seeds import Seeds
 from hybridge.drivers.proxmox.settings import CHANGES, NODE, POOL, RENDERED
@@ -175,7 +183,7 @@ class Machines:
 
     def mark(self, machine: Machine, marker: Marker | None) -> Started[Machine]:
         """See the port. Our tag comes and goes with the marker."""
-        node, configuration = self._read(machine)
+        node, configuration = read_meant(self._estate, machine.id)
         carried = marker_of(configuration)
         compare(machine, carried if marker is not None and carried == marker else machine.marker, configuration)
         configuration = self._put(machine, node, configuration, changes.marked(configuration.upcoming, marker))
@@ -304,27 +312,13 @@ class Machines:
 
     def _prove(self, machine: Machine, marker: Marker | None) -> tuple[str, Configuration]:
         """A fresh reading that shows the guest to be the one meant and free. Raises NotProven and Busy."""
-        node, configuration = self._read(machine)
+        node, configuration = read_meant(self._estate, machine.id)
         compare(machine, marker, configuration)
         return node, configuration
 
-    def _read(self, machine: Machine) -> tuple[str, Configuration]:
-        try:
-            return self._estate.read(machine.id)
-        except Missing as missing:
-            raise NotProven(missing.message) from missing
-
     def _claimed(self, vmid: str, marker: Marker, taken: IdTaken) -> Started[Machine]:
-        """What has the VMID that a create wanted: our own earlier call, one that is under way, or a stranger."""
-        try:
-            node, configuration = self._estate.read(vmid)
-        except Missing:
-            self._estate.vmids.lose(int(vmid))
-            raise taken from None
-        if is_being_made(configuration):
-            raise Busy(f"guest {vmid} is being made, and its notes are not written yet") from taken
-        if not same_owner(marker_of(configuration), marker):
-            raise taken
+        """See ``proof.claimed``."""
+        node, configuration = claimed(self._estate, vmid, marker, taken)
         return Started(vmid, self._estate.machine(vmid, node, configuration, self._estate.status(node, vmid)))
 
     def _put(self, machine: Machine, node: str, configuration: Configuration, values: Values) -> Configuration:

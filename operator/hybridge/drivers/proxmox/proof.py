@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hybridge.core.cloudobject import CloudObject
-from hybridge.core.errors import Busy, CloudError, Disposition, NotProven
+from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, NotProven
 from hybridge.core.identity import Marker, read_notes
 from hybridge.core.reasons import Reason
 from hybridge.drivers.marked import same_owner
@@ -22,6 +22,31 @@ def marker_of(configuration: Configuration) -> Marker | None:
 def is_being_made(configuration: Configuration) -> bool:
     """Whether a guest's notes are yet to be written: PVE does so when the first disk is there."""
     return configuration.lock in UNFINISHED and marker_of(configuration) is None
+
+
+def read_meant(estate: Estate, vmid: str) -> tuple[str, Configuration]:
+    """A fresh reading of a guest that is to be changed, and its node. Raises NotProven where there is none any more."""
+    try:
+        return estate.read(vmid)
+    except Missing as missing:
+        raise NotProven(missing.message) from missing
+
+
+def claimed(estate: Estate, vmid: str, marker: Marker, taken: IdTaken) -> tuple[str, Configuration]:
+    """What has the VMID that a create wanted, if that was our own earlier call, and its node.
+
+    Raises ``taken`` where it is a stranger or gone again, and Busy while it is under way.
+    """
+    try:
+        node, configuration = estate.read(vmid)
+    except Missing:
+        estate.vmids.lose(int(vmid))
+        raise taken from None
+    if is_being_made(configuration):
+        raise Busy(f"guest {vmid} is being made, and its notes are not written yet") from taken
+    if not same_owner(marker_of(configuration), marker):
+        raise taken
+    return node, configuration
 
 
 def compare(machine: CloudObject, marker: Marker | None, configuration: Configuration) -> None:

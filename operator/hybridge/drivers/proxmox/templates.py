@@ -31,7 +31,15 @@ from hybridge.drivers.proxmox.images import FILES
 from hybridge.drivers.proxmox.limits import check_words
 from hybridge.drivers.proxmox.making import DISK, TEMPLATE, Making
 from hybridge.drivers.proxmox.picture import Picture, Storage
-from hybridge.drivers.proxmox.proof import compare, confirm_absence, is_being_made, marker_of, unclear
+from hybridge.drivers.proxmox.proof import (
+    claimed,
+    compare,
+    confirm_absence,
+    is_being_made,
+    marker_of,
+    read_meant,
+    unclear,
+)
 from hybridge.drivers.proxmox.tasks import begun
 
 #: Seconds that PVE may take to remove a file before it answers.
@@ -167,7 +175,7 @@ class Templates:
         self, found: Image, spec: ImageSpec, fields: Collection[str], intent: Intent | None, marker: Marker
     ) -> Started[Image]:
         """See the port. What is left to do is done one after the other."""
-        node, configuration = self._read(found)
+        node, configuration = read_meant(self._estate, found.id)
         compare(found, marker, configuration)
         words = configuration.upcoming
         begun_ = making.noted(words.get("description", ""))
@@ -184,7 +192,7 @@ class Templates:
 
     def mark(self, found: Image, marker: Marker | None) -> Started[Image]:
         """See the port. Our tag comes and goes with the marker."""
-        node, configuration = self._read(found)
+        node, configuration = read_meant(self._estate, found.id)
         carried = marker_of(configuration)
         compare(found, carried if marker is not None and carried == marker else found.marker, configuration)
         return self._put(found, node, configuration, changes.marked(configuration.upcoming, marker))
@@ -289,12 +297,6 @@ class Templates:
 
     # ------------------------------------------------------------------ proof
 
-    def _read(self, found: Image) -> tuple[str, Configuration]:
-        try:
-            return self._estate.read(found.id)
-        except Missing as missing:
-            raise NotProven(missing.message) from missing
-
     def _may_carry(self, vmid: str, row: Resource, marker: Marker) -> bool:
         if not (row.template or self._estate.book.could_be_ours(row)):
             return False
@@ -302,16 +304,8 @@ class Templates:
         return known is None or known.details.lock is not None or same_owner(known.details.marker, marker)
 
     def _claimed(self, vmid: str, marker: Marker, taken: IdTaken) -> Started[Image]:
-        """What has the VMID that a create wanted: our own earlier call, one that is under way, or a stranger."""
-        try:
-            node, configuration = self._estate.read(vmid)
-        except Missing:
-            self._estate.vmids.lose(int(vmid))
-            raise taken from None
-        if is_being_made(configuration):
-            raise Busy(f"guest {vmid} is being made, and its notes are not written yet") from taken
-        if not same_owner(marker_of(configuration), marker):
-            raise taken
+        """See ``proof.claimed``."""
+        node, configuration = claimed(self._estate, vmid, marker, taken)
         return Started(vmid, self._gallery.learn(vmid, node, configuration))
 
     # ---------------------------------------------------------------- prepare
