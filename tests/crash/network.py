@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab import manifests
-from lab.process import LabError
 from tests.crash.bed import CrashBed
+from tests.crash.household import End, Household, LetGo, Settling, TakeOver
 from tests.crash.life import KIND as MACHINE
-from tests.crash.step import FINALIZER, Step, Subject
-from tests.integration.operator.people_networks import NetworkFacts, clear_away, network_person
-from tests.operator_bed import condition_of
+from tests.crash.step import Step
+from tests.integration.operator.people_networks import clear_away, network_person
 from tests.things.network import differences
 
 KIND = "network"
@@ -20,129 +18,39 @@ NAME = "front"
 GUEST = "web"
 
 
-class NetworkLife(Subject):
-    """One Network in a namespace of its own, and a machine in it."""
+class NetworkLife(Household):
+    """One Network, and a machine in it."""
+
+    kind, name, kinds = KIND, NAME, (KIND,)
 
     def __init__(self, bed: CrashBed) -> None:
-        super().__init__(bed)
-        self.namespace = bed.operator.namespace()
         self.networks = network_person(bed.person.simulated)
-        self.strangers = {machine.id for machine in bed.person.machines()}
-        self.foreign = {network.id for network in self.networks.all()}
-        self.litter = bed.leftovers()
-        self.uid = ""
-        #: The network's, once it is known; and what people call it in the cloud.
-        self.id, self.called = "", ""
-        #: Whether there shall be a machine in it, and its id once it is known.
-        self.employed, self.machine_id = False, ""
-        #: A network that a person made, which shall be taken over and let go.
-        self.handmade = ""
+        #: What people call it in the cloud.
+        self.called = ""
+        super().__init__(bed)
 
-    def apply(self, spec: Mapping[str, Any]) -> None:
-        """Applies the Network."""
+    def network(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The Network, of this spec alone."""
         made = manifests.network(NAME, self.bed.cloud, self.bed.cloud, self.namespace)
-        made["spec"] = {"providerRef": made["spec"]["providerRef"], **spec}
-        self.uid = self.bed.operator.api.apply(made)["metadata"]["uid"]
+        return {**made, "spec": {"providerRef": made["spec"]["providerRef"], **spec}}
 
-    def change(self, **spec: object) -> None:
-        """Changes fields of its spec."""
-        self.bed.operator.patch(KIND, NAME, {"spec": spec}, self.namespace)
+    def facts(self, kind: str) -> Sequence[Any]:
+        return self.networks.all() if kind == KIND else ()
 
-    def employ(self) -> None:
-        """A machine is applied that shall be in it."""
-        wanted = [{"name": "nic0", "networkRef": {"name": NAME}}]
-        self.bed.operator.api.apply(manifests.machine(GUEST, self.bed.cloud, self.namespace, networks=wanted))
-        self.employed = True
+    def clear(self, thing_id: str) -> None:
+        clear_away(self.networks, thing_id)
 
-    def delete(self) -> None:
-        """Asks for the deletion of everything at once, of what is used first."""
-        self.bed.operator.delete(KIND, NAME, namespace=self.namespace)
-        if self.employed:
-            self.bed.operator.delete(MACHINE, GUEST, namespace=self.namespace)
-
-    def body(self) -> dict[str, Any] | None:
-        return self.bed.operator.get(KIND, NAME, self.namespace)
-
-    def machine(self) -> dict[str, Any] | None:
-        """The object of the machine."""
-        return self.bed.operator.get(MACHINE, GUEST, self.namespace)
-
-    def settled(self) -> bool:
-        bodies = [self.body(), *([self.machine()] if self.employed else [])]
-        return all(condition_of(body, kind).get("status") == "True" for body in bodies for kind in ("Ready", "Synced"))
-
-    def over(self) -> bool:
-        """Whether no object is left."""
-        return self.body() is None and self.machine() is None
-
-    def bury(self) -> None:
-        bed, people = self.bed.operator, self.bed.person
-        self.delete()
-        for kind, name in ((MACHINE, GUEST), (KIND, NAME)):
-            with contextlib.suppress(AssertionError):
-                bed.wait_gone(f"{kind}s", name, namespace=self.namespace, timeout=30)
-            if bed.get(kind, name, self.namespace) is not None:
-                bed.patch(kind, name, {"metadata": {"finalizers": []}}, self.namespace)
-        for machine in {one.id for one in people.machines()} - self.strangers:
-            with contextlib.suppress(LabError):
-                people.destroy(machine)
-        for network in {one.id for one in self.networks.all()} - self.foreign:
-            clear_away(self.networks, network)
-
-    # ------------------------------------------------------------------- truth
-
-    def alone(self) -> list[str]:
-        machines = {machine.id for machine in self.bed.person.machines()} - self.strangers
-        networks = {network.id for network in self.networks.all()} - self.foreign
-        surplus = machines - {self.machine_id} | networks - {self.id, self.handmade}
-        litter = self.bed.leftovers() - self.litter - networks
-        return [f"duplicate: {one}" for one in sorted(surplus)] + [f"leak: {one}" for one in sorted(litter)]
-
-    def present(self) -> list[str]:
-        body = self.body()
-        if body is None:
-            return ["wrong: there is no object"]
-        wrong = [] if FINALIZER in body["metadata"].get("finalizers", []) else ["wrong: the finalizer is missing"]
-        found = [one for one in self.networks.all() if one.owner.partition("/")[2] == self.uid]
-        if len(found) != 1:
-            kind = "duplicate" if found else "wrong"
-            return [*wrong, f"{kind}: {len(found)} networks carry the marker: {[one.id for one in found]}"]
-        (network,), told = found, str(body["status"].get("id", ""))
-        if network.id != told or told != (self.id or told):
-            wrong.append(f"wrong: the network is {network.id}, the status says {told}, and it was {self.id or 'none'}")
-        self.id = told
-        self.called = self.called or network.name
-        if network.name != self.called:
-            wrong.append(f"wrong: its name is {network.name!r}, not {self.called!r}")
-        wrong += [f"wrong: {one}" for one in differences(self.networks, network, body["spec"])]
-        return wrong + self._guest(network) + self.alone()
-
-    def gone(self) -> list[str]:
-        """What is left of what should be gone, in words."""
-        self.id = self.machine_id = ""
-        self.employed = False
-        return self.alone()
-
-    def let_go(self) -> list[str]:
-        """What is wrong with a network that should be as people made it, in words."""
-        self.id = ""
-        found = self.networks.get(self.handmade)
-        if found is None:
-            return ["wrong: the network that should stay is gone", *self.alone()]
-        return ([f"wrong: it still carries the marker {found.owner}"] if found.owner else []) + self.alone()
-
-    def _guest(self, network: NetworkFacts) -> list[str]:
-        body = self.machine()
-        if not self.employed or body is None:
-            return ["wrong: the machine has no object"] if self.employed else []
-        found = self.bed.person.find(body["metadata"]["uid"])
-        if len(found) != 1:
-            return [f"{'duplicate' if found else 'wrong'}: {len(found)} machines carry the marker"]
-        known, self.machine_id = self.machine_id, found[0].id
-        wrong = [] if known in {"", self.machine_id} else [f"wrong: the machine is {self.machine_id}, and was {known}"]
-        if found[0].networks != (network.word,):
-            wrong.append(f"wrong: the machine is in {found[0].networks}, not in {network.word}")
-        return wrong
+    def differences(self, kind: str, name: str, found: Any, body: Mapping[str, Any]) -> list[str]:
+        if kind != KIND:
+            return []
+        self.called = self.called or found.name
+        wrong = [] if found.name == self.called else [f"wrong: {name} is called {found.name!r}, not {self.called!r}"]
+        wrong += [f"wrong: {name}: {one}" for one in differences(self.networks, found, body["spec"])]
+        guest = self.ids.get((MACHINE, GUEST))
+        inside = [one.networks for one in self.bed.person.machines() if one.id == guest]
+        return wrong + [
+            f"wrong: the machine is in {one}, not in {found.word}" for one in inside if one != (found.word,)
+        ]
 
 
 class Lay(Step[NetworkLife]):
@@ -151,11 +59,12 @@ class Lay(Step[NetworkLife]):
     name = "lay"
 
     def begin(self, life: NetworkLife) -> None:
-        life.employ()
-        life.apply({**life.networks.rich(), "lifecycle": {"disruption": "Allow"}, "tags": {"team": "shop"}})
+        wanted = {**life.networks.rich(), "lifecycle": {"disruption": "Allow"}, "tags": {"team": "shop"}}
+        guest = life.machine(GUEST, networks=[{"name": "nic0", "networkRef": {"name": NAME}}])
+        life.apply(guest, life.network(wanted))
 
 
-class Mend(Step[NetworkLife]):
+class Mend(Settling[NetworkLife]):
     """What a person takes from it or gives it another value, and its name, are put back."""
 
     name = "mend"
@@ -164,9 +73,6 @@ class Mend(Step[NetworkLife]):
     def begin(self, life: NetworkLife) -> None:
         life.networks.spoil(life.id)
         life.networks.rename(life.id, f"by-hand-{life.namespace}")
-
-    def done(self, life: NetworkLife) -> bool:
-        return life.settled() and not life.present()
 
 
 class Retune(Step[NetworkLife]):
@@ -191,22 +97,13 @@ class Waken(Step[NetworkLife]):
         life.bed.operator.operator.start()
 
 
-class Tear(Step[NetworkLife]):
+class Tear(End):
     """The end of the network and of the machine in it, at once."""
 
     name = "tear"
 
-    def begin(self, life: NetworkLife) -> None:
-        life.delete()
 
-    def done(self, life: NetworkLife) -> bool:
-        return life.over()
-
-    def wrong(self, life: NetworkLife) -> list[str]:
-        return life.gone()
-
-
-class Annex(Step[NetworkLife]):
+class Annex(TakeOver[NetworkLife]):
     """A network that a person made is taken over."""
 
     name = "annex"
@@ -215,30 +112,17 @@ class Annex(Step[NetworkLife]):
         life.handmade = life.networks.make(f"by-hand-{life.namespace}")
 
     def begin(self, life: NetworkLife) -> None:
-        life.apply({"lifecycle": {"import": {"id": life.handmade}, "onDelete": "Detach"}})
-
-    def wrong(self, life: NetworkLife) -> list[str]:
-        found = life.present()
-        return found if life.id == life.handmade else [*found, f"wrong: {life.id} was taken, not {life.handmade}"]
+        life.apply(life.network({"lifecycle": {"import": {"id": life.handmade}, "onDelete": "Detach"}}))
 
 
-class Cede(Step[NetworkLife]):
+class Cede(LetGo):
     """The object goes, and the network stays."""
 
     name = "cede"
 
-    def begin(self, life: NetworkLife) -> None:
-        life.delete()
-
-    def done(self, life: NetworkLife) -> bool:
-        return life.over()
-
-    def wrong(self, life: NetworkLife) -> list[str]:
-        return life.let_go()
-
 
 #: Each tells a whole life.
-STORIES: Mapping[str, Sequence[Step[NetworkLife]]] = {
+STORIES: Mapping[str, Sequence[Step[Any]]] = {
     "network made": (Lay(), Mend(), Retune(), Waken(), Tear()),
     "network taken": (Annex(), Cede()),
 }

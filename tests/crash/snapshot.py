@@ -9,8 +9,9 @@ from typing import Any
 from lab import manifests
 from lab.process import LabError
 from tests.crash.bed import CrashBed
+from tests.crash.household import End, Household, LetGo, TakeOver
 from tests.crash.life import KIND as MACHINE
-from tests.crash.step import FINALIZER, Step, Subject
+from tests.crash.step import Step
 from tests.integration.operator.people_snapshots import clear_away, snapshot_person
 from tests.integration.operator.people_volumes import volume_person
 from tests.operator_bed import condition_of
@@ -23,132 +24,61 @@ GUEST, NAME, LATER = "db", "before", "after"
 DISK, POINT, COPY = "data", "point", "copy"
 
 
-class SnapshotLife(Subject):
-    """Snapshots in a namespace of their own, and what they are taken of."""
+class SnapshotLife(Household):
+    """Snapshots, and what they are taken of."""
+
+    kind, name, kinds = KIND, NAME, (KIND, VOLUME)
 
     def __init__(self, bed: CrashBed) -> None:
-        super().__init__(bed)
-        self.namespace = bed.operator.namespace()
         self.points = snapshot_person(bed.person.simulated)
         self.disks = volume_person(bed.person.simulated)
-        self.strangers = {machine.id for machine in bed.person.machines()}
-        self.foreign = {one.id for one in self.points.all()} | {one.id for one in self.disks.all()}
-        self.litter = bed.leftovers()
-        #: The ids of all objects there are, by kind and name, once they are known.
-        self.ids: dict[tuple[str, str], str] = {}
         #: Snapshots whose time is over.
         self.expired: set[str] = set()
-        #: A machine and a snapshot of it that a person made; the snapshot shall be taken over and let go.
-        self.host, self.handmade = "", ""
-
-    def apply(self, *made: Mapping[str, Any]) -> None:
-        """Applies objects."""
-        for one in made:
-            self.bed.operator.api.apply(one)
-            self.ids.setdefault((one["kind"].lower(), one["metadata"]["name"]), "")
+        #: The machine of the snapshot that a person made.
+        self.host = ""
+        super().__init__(bed)
 
     def take(self, name: str, kind: str, source: str, **spec: object) -> dict[str, Any]:
         """A Snapshot of something."""
         words = {"sourceRef": {"kind": kind, "name": source}, **spec}
         return manifests.snapshot(name, self.bed.cloud, self.namespace, **words)
 
-    def change(self, name: str, **spec: object) -> None:
-        """Changes fields of a Snapshot's spec."""
-        self.bed.operator.patch(KIND, name, {"spec": spec}, self.namespace)
+    def facts(self, kind: str) -> Sequence[Any]:
+        return self.points.all() if kind == KIND else self.disks.all()
 
-    def delete(self) -> None:
-        """Asks for the deletion of everything at once, of what is used first."""
-        for kind, name in self.ids:
-            self.bed.operator.delete(kind, name, namespace=self.namespace)
+    def parts(self) -> set[str]:
+        volumes = {one.id for one in self.disks.all()} - self.foreign
+        return volumes | {part for one in self.points.all() if one.id not in self.foreign for part in one.parts}
 
-    def body(self) -> dict[str, Any] | None:
-        return self.one(KIND, NAME)
-
-    def one(self, kind: str, name: str) -> dict[str, Any] | None:
-        """An object."""
-        return self.bed.operator.get(kind, name, self.namespace)
-
-    def settled(self) -> bool:
-        bodies = [self.one(kind, name) for kind, name in self.ids if name not in self.expired]
-        return all(condition_of(body, kind).get("status") == "True" for body in bodies for kind in ("Ready", "Synced"))
-
-    def over(self) -> bool:
-        """Whether no object is left."""
-        return all(self.one(kind, name) is None for kind, name in self.ids)
-
-    def bury(self) -> None:
-        bed, people = self.bed.operator, self.bed.person
-        self.delete()
-        for kind, name in self.ids:
-            with contextlib.suppress(AssertionError):
-                bed.wait_gone(f"{kind}s", name, namespace=self.namespace, timeout=30)
-            if self.one(kind, name) is not None:
-                bed.patch(kind, name, {"metadata": {"finalizers": []}}, self.namespace)
-        for one in {one.id for one in self.points.all()} - self.foreign:
-            clear_away(self.points, one)
-        for machine in {one.id for one in people.machines()} - self.strangers:
+    def clear(self, thing_id: str) -> None:
+        clear_away(self.points, thing_id)
+        if any(one.id == thing_id for one in self.disks.all()):
             with contextlib.suppress(LabError):
-                people.destroy(machine)
-        for volume in {one.id for one in self.disks.all()} - self.foreign:
-            with contextlib.suppress(LabError):
-                self.disks.destroy(volume)
+                self.disks.destroy(thing_id)
 
-    # ------------------------------------------------------------------- truth
+    def excused(self) -> set[str]:
+        return {*super().excused(), self.host}
 
-    def alone(self) -> list[str]:
-        known = {*self.ids.values(), self.host, self.handmade}
-        machines = {machine.id for machine in self.bed.person.machines()} - self.strangers
-        volumes = {volume.id for volume in self.disks.all()} - self.foreign
-        points = [one for one in self.points.all() if one.id not in self.foreign]
-        surplus = (machines | volumes | {one.id for one in points}) - known
-        litter = self.bed.leftovers() - self.litter - volumes - {part for one in points for part in one.parts}
-        return [f"duplicate: {one}" for one in sorted(surplus)] + [f"leak: {one}" for one in sorted(litter)]
+    def awaited(self) -> list[tuple[str, str]]:
+        return [(kind, name) for kind, name in self.ids if name not in self.expired]
 
-    def present(self) -> list[str]:
-        return [one for kind, name in list(self.ids) for one in self._present(kind, name)] + self.alone()
+    def standing(self, kind: str, name: str) -> list[str]:
+        body = self.one(kind, name)
+        if name not in self.expired or body is None:
+            return super().standing(kind, name)
+        self.ids[kind, name] = ""
+        found = self.owned(kind, body["metadata"]["uid"])
+        return [f"wrong: {one.id} should be gone, its time is over" for one in found]
+
+    def differences(self, kind: str, name: str, found: Any, body: Mapping[str, Any]) -> list[str]:
+        if kind != KIND:
+            return []
+        wrong = [f"wrong: {name}: {one}" for one in differences(self.points, found, body["spec"])]
+        return wrong if body["status"].get("takenAt") else [*wrong, f"wrong: {name} does not tell when it was taken"]
 
     def gone(self) -> list[str]:
-        """What is left of what should be gone, in words."""
-        self.ids.clear()
         self.expired.clear()
-        return self.alone()
-
-    def let_go(self) -> list[str]:
-        """What is wrong with a snapshot that should be as people made it, in words."""
-        self.ids.clear()
-        found = self.points.get(self.handmade)
-        if found is None:
-            return ["wrong: the snapshot that should stay is gone", *self.alone()]
-        return ([f"wrong: it still carries the marker {found.owner}"] if found.owner else []) + self.alone()
-
-    def _present(self, kind: str, name: str) -> list[str]:
-        body = self.one(kind, name)
-        if body is None:
-            return [f"wrong: there is no object {kind} {name}"]
-        uid, told = body["metadata"]["uid"], str(body["status"].get("id", ""))
-        wrong = [] if FINALIZER in body["metadata"].get("finalizers", []) else [f"wrong: {name} has no finalizer"]
-        things: Mapping[str, list[Any]] = {
-            MACHINE: self.bed.person.machines() if kind == MACHINE else [],
-            VOLUME: self.disks.all() if kind == VOLUME else [],
-            KIND: self.points.all() if kind == KIND else [],
-        }
-        found = [one for one in things[kind] if one.owner.partition("/")[2] == uid]
-        if name in self.expired:
-            self.ids[kind, name] = ""
-            return wrong + [f"wrong: {one.id} should be gone, its time is over" for one in found]
-        if len(found) != 1:
-            return [*wrong, f"{'duplicate' if found else 'wrong'}: {len(found)} carry the marker of {kind} {name}"]
-        known = self.ids[kind, name]
-        if found[0].id != told or told != (known or told):
-            wrong.append(f"wrong: {name} is {found[0].id}, the status says {told}, and it was {known or 'none'}")
-        self.ids[kind, name] = told
-        if kind == MACHINE and not found[0].running:
-            wrong.append("wrong: the machine does not run")
-        if kind == KIND:
-            wrong += [f"wrong: {name}: {one}" for one in differences(self.points, found[0], body["spec"])]
-            if not body["status"].get("takenAt"):
-                wrong.append(f"wrong: {name} does not tell when it was taken")
-        return wrong
+        return super().gone()
 
 
 class Capture(Step[SnapshotLife]):
@@ -168,7 +98,7 @@ class Refile(Step[SnapshotLife]):
     optional = True
 
     def begin(self, life: SnapshotLife) -> None:
-        life.change(NAME, expiresAfter="48h", tags={"team": "bakery"})
+        life.change(expiresAfter="48h", tags={"team": "bakery"})
 
 
 class GoBack(Step[SnapshotLife]):
@@ -217,7 +147,7 @@ class Resume(Step[SnapshotLife]):
 
     def begin(self, life: SnapshotLife) -> None:
         life.bed.operator.operator.kill()
-        life.change(NAME, expiresAfter="72h", tags={"team": "harbour"})
+        life.change(expiresAfter="72h", tags={"team": "harbour"})
         life.bed.operator.operator.start()
 
 
@@ -229,7 +159,7 @@ class Expire(Step[SnapshotLife]):
     long = True
 
     def begin(self, life: SnapshotLife) -> None:
-        life.change(NAME, expiresAfter="1m")
+        life.change(expiresAfter="1m")
         life.expired.add(NAME)
 
     def done(self, life: SnapshotLife) -> bool:
@@ -237,22 +167,13 @@ class Expire(Step[SnapshotLife]):
         return bool(body["status"].get("expired")) and condition_of(body, "Stalled").get("reason") == "Expired"
 
 
-class Forget(Step[SnapshotLife]):
+class Forget(End):
     """The end of all objects at once."""
 
     name = "forget"
 
-    def begin(self, life: SnapshotLife) -> None:
-        life.delete()
 
-    def done(self, life: SnapshotLife) -> bool:
-        return life.over()
-
-    def wrong(self, life: SnapshotLife) -> list[str]:
-        return life.gone()
-
-
-class Collect(Step[SnapshotLife]):
+class Collect(TakeOver[SnapshotLife]):
     """A snapshot that a person took is taken over."""
 
     name = "collect"
@@ -265,29 +186,15 @@ class Collect(Step[SnapshotLife]):
         lifecycle = {"import": {"id": life.handmade}, "onDelete": "Detach"}
         life.apply(manifests.snapshot(NAME, life.bed.cloud, life.namespace, lifecycle=lifecycle))
 
-    def wrong(self, life: SnapshotLife) -> list[str]:
-        found = life.present()
-        taken = life.ids[KIND, NAME]
-        return found if taken == life.handmade else [*found, f"wrong: {taken} was taken, not {life.handmade}"]
 
-
-class Return(Step[SnapshotLife]):
+class Return(LetGo):
     """The object goes, and the snapshot stays."""
 
     name = "return"
 
-    def begin(self, life: SnapshotLife) -> None:
-        life.delete()
-
-    def done(self, life: SnapshotLife) -> bool:
-        return life.over()
-
-    def wrong(self, life: SnapshotLife) -> list[str]:
-        return life.let_go()
-
 
 #: Each tells a whole life.
-STORIES: Mapping[str, Sequence[Step[SnapshotLife]]] = {
+STORIES: Mapping[str, Sequence[Step[Any]]] = {
     "snapshot taken of a machine": (Capture(), Refile(), GoBack(), Duplicate(), Resume(), Expire(), Forget()),
     "snapshot taken over": (Collect(), Return()),
 }
