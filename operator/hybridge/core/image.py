@@ -94,11 +94,6 @@ class Image(ManagedObject):
     machines: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
-    @property
-    def whole(self) -> bool:
-        """See the base."""
-        return not self.missing
-
 
 @dataclass(frozen=True, slots=True)
 class ImageTraits(Guarantees):

