@@ -8,7 +8,6 @@ that took, and the process waits until its standard input ends.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 import typer
 import uvloop
 
+from hybridge.cli import memory
 from hybridge.engine.bulkhead import Breaker, Bulkhead, TokenBucket
 from hybridge.engine.keys import Key
 from hybridge.engine.outcome import Done, Outcome
@@ -104,9 +104,7 @@ def main(value: str, objects: int = 1000, workers: int = 10, work: float = 0.01)
     logging.basicConfig(level=logging.WARNING)
     if loaded := [name for name in _SDKS if name in sys.modules]:
         raise RuntimeError(f"the engine alone needs no SDK, but these are loaded: {', '.join(loaded)}")
-    # As `hybridge run` does.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    memory.prepare()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_work(value, objects, workers, work))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from kubernetes.aio.config import ConfigException
 
 from hybridge.api.kinds import KINDS
+from hybridge.cli import memory
 from hybridge.engine.cluster import Body, ClusterUnavailable, Conflict
 from hybridge.engine.machines.kind import MachineKind
 from hybridge.engine.natures import plain_kinds
@@ -163,6 +164,7 @@ class _Operator:
                     group.create_task(self._audit.run(), name="audit of the watch"),
                     group.create_task(reconciler.run(), name="reconciler"),
                     group.create_task(world.chronicle.run(), name="Events"),
+                    group.create_task(memory.tidy(), name="memory"),
                 ]
                 # kopf ends its watch by itself on SIGTERM and SIGINT, whose handlers it takes over.
                 await watch.run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import socket
 import sys
@@ -15,6 +14,7 @@ from uuid import uuid4
 import typer
 import uvloop
 
+from hybridge.cli import memory
 from hybridge.cli.process import Options, Trouble, operate
 from hybridge.kube.audit import INTERVAL
 from hybridge.telemetry import logs
@@ -76,11 +76,7 @@ def run(
         visibility=visibility_grace,
         audit=audit_interval,
     )
-    # What was imported stays; and objects are many and live long, so the collector need not look at them so often. Whoever
-    # lives through its two first rounds is looked at with the next: the interpreter itself waits until a quarter is new,
-    # and clients of clouds, which are cycles, would stay for hours.
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 1)
+    memory.prepare()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = 1
