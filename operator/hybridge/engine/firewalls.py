@@ -106,7 +106,8 @@ class FirewallNature(Nature[Firewall, core.FirewallSpec, core.Firewall]):
         known = case.memo.id
         found = case.shelf.inventory.get(known) if known else None
         if isinstance(case.memo, Memo):
-            case.memo.owners = selected.owners(world, case.link, found.members) if found is not None else {}
+            members = selected.owners(world, case.link, found.members) if found is not None else {}
+            case.memo.owners = {known_id: owner.in_words for known_id, owner in members.items()}
         return None
 
     def look(

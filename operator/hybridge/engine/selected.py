@@ -66,13 +66,13 @@ def peers(world: World, told: Firewall) -> Mapping[str, Collection[str]]:
     }
 
 
-def owners(world: World, link: Link, ids: Collection[str]) -> Mapping[str, str]:
-    """In words, whose machines these are, by id, as far as they are this cluster's.
+def owners(world: World, link: Link, ids: Collection[str]) -> Mapping[str, Key]:
+    """Whose machines these are, by id, as far as they are this cluster's.
 
     By what is on record or by their markers: a machine may not have had its turn since the operator started.
     """
     found = ((known_id, link.machines.owners.get(known_id) or _marked(world, link, known_id)) for known_id in ids)
-    return {known_id: key.in_words for known_id, key in found if key is not None}
+    return {known_id: key for known_id, key in found if key is not None}
 
 
 def _marked(world: World, link: Link, known_id: str) -> Key | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -21,7 +22,9 @@ from hybridge.core.snapshot import Snapshot, SourceKind
 from hybridge.core.units import format_bytes
 from hybridge.core.volume_plan import Situation
 from hybridge.drivers.base import Driver, VolumeDriver
+from hybridge.engine import selected
 from hybridge.engine.keys import Key
+from hybridge.engine.objects import memo
 from hybridge.engine.objects.case import Case
 from hybridge.engine.objects.plain import Nature
 from hybridge.engine.references import circle, error
@@ -32,12 +35,29 @@ _MIB = 1 << 20
 _MOST_PLACE, _MOST_ATTACHED, _MOST_ID, _MOST_DEVICE = 255, 64, 128, 64
 
 
+@dataclass(slots=True)
+class Memo(memo.Memo[Volume, core.Volume]):
+    """``machines``: the objects of the machines that have it, by their ids."""
+
+    machines: Mapping[str, Key] = field(default_factory=dict)
+
+    def tell(self, status: VolumeStatus) -> VolumeStatus:
+        """See the base."""
+        names = {known_id: f"{key.namespace}/{key.name}" for known_id, key in self.machines.items()}
+        told = tuple(
+            msgspec.structs.replace(one, virtual_machine=names.get(one.id, one.virtual_machine))
+            for one in status.attachments
+        )
+        return msgspec.structs.replace(status, attachments=told)
+
+
 class VolumeNature(Nature[Volume, core.VolumeSpec, core.Volume]):
     """See the base."""
 
     kind = CloudKind.VOLUME
     model = Volume
     situation = Situation
+    memory = Memo
 
     def driver(self, driver: Driver) -> VolumeDriver | None:
         """See the base."""
@@ -59,6 +79,14 @@ class VolumeNature(Nature[Volume, core.VolumeSpec, core.Volume]):
             raise error(found)
         if found is not None and case.spec.snapshot != found.id:
             raise error(Wait(Reason.DEPENDENCY_NOT_READY, f"snapshot {found.id} has only just come"))
+
+    async def prepare(self, world: World, case: Case[Volume, core.VolumeSpec, core.Volume]) -> float | None:
+        """See the base."""
+        found = case.shelf.inventory.get(case.memo.id) if case.memo.id else None
+        if isinstance(case.memo, Memo):
+            holders = [one.machine_id for one in found.attachments] if found is not None else []
+            case.memo.machines = selected.owners(world, case.link, holders)
+        return None
 
     def plan(self, situation: Situation) -> Plan:
         """See the base."""
@@ -117,9 +145,9 @@ def beyond(spec: VolumeSpec, provider: ProviderSpec) -> str | None:
         # On EC2 the class is a type of volume; elsewhere it names a storage, or a policy that leads to storages.
         ("class", None if provider.aws else spec.class_, restrict.storages),
     )
-    for field, value, allowed in named:
+    for path, value, allowed in named:
         if value is not None and allowed is not None and value not in allowed:
-            return f"spec.{field} {value!r}"
+            return f"spec.{path} {value!r}"
     return None
 
 

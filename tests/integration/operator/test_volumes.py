@@ -54,7 +54,7 @@ class TestByHand:
         scene.wait("db", "Synced", "True")
         assert volumes.thing("data").id == volume.id
         attached = volumes.until(lambda: volumes.status("data").get("attachments"), "the attachment to be told")
-        assert [one["id"] for one in attached] == [machine.id]
+        assert [(one["id"], one["virtualMachine"]) for one in attached] == [(machine.id, f"{scene.namespace}/db")]
 
     def test_retagged_it_gets_its_tags_back(self, volumes: Scene, person: VolumePerson) -> None:
         if not person.tags:

@@ -17,6 +17,7 @@ from hybridge.core.volume import Volume
 from hybridge.engine.keys import Key
 from tests.unit.engine.disk_cloud import DiskCloud
 from tests.unit.engine.estate import Estate, estate
+from tests.unit.engine.segment_stories import status
 from tests.unit.engine.virtual_threads import ThreadedLoop, run
 
 CLOUD, SOON = "proxmox", 120.0
@@ -173,6 +174,23 @@ def test_a_volume_moves_to_another_machine() -> None:
 
     cloud = live(story)
     assert [one for one in cloud.calls if one in {"attach", "detach"}] == ["attach", "detach", "attach"]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_volume_tells_whose_machine_has_it(*, restarted: bool) -> None:
+    async def story(made: Estate, cloud: DiskCloud) -> None:
+        made.make_volume("data", CLOUD)
+        made.make("db", CLOUD, volumes=DATA)
+        await made.settle(CLOUD, SOON)
+        if restarted:
+            await made.restart()
+            await made.settle(CLOUD, SOON)
+        await made.rest()
+        volume = next(iter(cloud.volumes.there.values()))
+        (attached,) = status(made, "data", "Volume")["attachments"]
+        assert (attached["id"], attached["virtualMachine"]) == (volume.attachments[0].machine_id, "shop/db")
+
+    live(story)
 
 
 def test_two_that_want_the_same_volume_are_both_named_and_neither_gets_it() -> None:
