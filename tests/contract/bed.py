@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -86,10 +86,11 @@ class Calls:
 
 
 class Requests:
-    """What a driver told of its requests."""
+    """What a driver told of its requests. ``after`` is called when one has ended."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.after: Callable[[], None] = lambda: None
         self.acquired = 0
         self.metered: list[tuple[str, str, float]] = []
 
@@ -102,6 +103,7 @@ class Requests:
         """Keeps a request that has ended."""
         with self._lock:
             self.metered.append((operation, code, seconds))
+        self.after()
 
 
 class Bed(ABC):

@@ -92,14 +92,26 @@ def test_it_allows_what_its_rules_say_and_nothing_else(walls: Walls, eye: WallEy
     assert eye.part.get(firewall.id) == firewall
 
 
-def test_rules_change_and_what_stays_is_never_cut_off(bed: Bed, walls: Walls, eye: WallEye) -> None:
+def test_rules_change_and_what_stays_is_never_cut_off(bed: Bed, walls: Walls, eye: WallEye, requests: Requests) -> None:
+    """Looked at after each request: nothing goes before all that is new is there."""
     spec = walls.spec(rules=EVERY)
     firewall = made(eye, walls, spec)
     other = Rule("ssh", Direction.INGRESS, Protocol.TCP, ("10.0.0.0/8",), (Ports(22, 22),))
+    old, new, seen = set(firewall.entries), entries(INGRESS, other), list[set[Entry]]()
 
-    firewall = complete(eye, replace(spec, rules=(INGRESS, other)), firewall)
+    with bed.connected() as another:
 
-    assert set(firewall.entries) == entries(INGRESS, other)
+        def look() -> None:
+            assert another.firewalls is not None
+            shown = another.firewalls.get(firewall.id)
+            seen.append(set(shown.entries) if shown is not None else set())
+
+        requests.after = look
+        changed = complete(eye, replace(spec, rules=(INGRESS, other)), firewall)
+
+    assert set(changed.entries) == seen[-1] == new
+    assert [shown for shown in seen if not shown >= old and not shown >= new] == []
+    assert any(shown >= old | new for shown in seen)
 
 
 def test_what_is_normal_stays_so(walls: Walls, firewalls: FirewallDriver) -> None:

@@ -67,12 +67,11 @@ class FirewallLife(Household):
     def differences(self, kind: str, name: str, found: Any, body: Mapping[str, Any]) -> list[str]:
         if kind != KIND:
             return []
-        wrong = [f"wrong: {name}: {one}" for one in differences(self.firewalls, found, body["spec"])]
+        wrong = self.renamed(found)
+        wrong += [f"wrong: {name}: {one}" for one in differences(self.firewalls, found, body["spec"])]
         guarded = {self.ids[MACHINE, name] for name in self.guarded}
         if found.machines != guarded:
             wrong.append(f"wrong: it protects {sorted(found.machines)}, not {sorted(guarded)}")
-        if self.firewalls.renames and found.name != body["status"].get("name", found.name):
-            wrong.append(f"wrong: its name is {found.name!r}")
         return wrong
 
     def gone(self) -> list[str]:

@@ -32,6 +32,8 @@ class Household(Subject):
         self.litter = bed.leftovers()
         #: The ids of all objects there are, by kind and name, once they are known.
         self.ids: dict[tuple[str, str], str] = {}
+        #: What the cloud called the one that the story is about when it was first seen to be well.
+        self.called = ""
         #: A thing that a person made, which shall be taken over and let go.
         self.handmade = ""
 
@@ -48,6 +50,11 @@ class Household(Subject):
     @abstractmethod
     def differences(self, kind: str, name: str, found: Any, body: Mapping[str, Any]) -> list[str]:
         """How a thing, or a machine that runs, is not as it should be, in words that begin with ``wrong:``."""
+
+    def renamed(self, found: Any) -> list[str]:
+        """Whether the one that the story is about has lost its name, in such words."""
+        self.called = self.called or found.name
+        return [] if found.name == self.called else [f"wrong: it is called {found.name!r}, not {self.called!r}"]
 
     #: The kinds that ``facts`` knows.
     kinds: ClassVar[Collection[str]] = ()

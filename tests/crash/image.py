@@ -29,8 +29,6 @@ class ImageLife(Household):
     def __init__(self, bed: CrashBed) -> None:
         self.images = image_person(bed.person.simulated)
         self.points = snapshot_person(bed.person.simulated)
-        #: What people call the Image in the cloud.
-        self.called = ""
         super().__init__(bed)
 
     def image(self, name: str, **spec: object) -> dict[str, Any]:
@@ -53,10 +51,7 @@ class ImageLife(Household):
         wrong = [f"wrong: {name}: {one}" for one in differences(found, body["spec"])]
         if "making" in found.text:
             wrong.append(f"wrong: {name} is not whole: {found.text}")
-        if name == NAME:
-            self.called = self.called or found.name
-            wrong += [] if found.name == self.called else [f"wrong: {name} is called {found.name}"]
-        return wrong
+        return wrong + (self.renamed(found) if name == NAME else [])
 
 
 class Cast(Step[ImageLife]):

@@ -25,8 +25,6 @@ class NetworkLife(Household):
 
     def __init__(self, bed: CrashBed) -> None:
         self.networks = network_person(bed.person.simulated)
-        #: What people call it in the cloud.
-        self.called = ""
         super().__init__(bed)
 
     def network(self, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,8 +41,7 @@ class NetworkLife(Household):
     def differences(self, kind: str, name: str, found: Any, body: Mapping[str, Any]) -> list[str]:
         if kind != KIND:
             return []
-        self.called = self.called or found.name
-        wrong = [] if found.name == self.called else [f"wrong: {name} is called {found.name!r}, not {self.called!r}"]
+        wrong = self.renamed(found)
         wrong += [f"wrong: {name}: {one}" for one in differences(self.networks, found, body["spec"])]
         guest = self.ids.get((MACHINE, GUEST))
         inside = [one.networks for one in self.bed.person.machines() if one.id == guest]
