@@ -77,6 +77,21 @@ class TestReferences:
         images.gone("base")
         assert person.get(image.id) is None
 
+    def test_a_machine_and_an_image_that_need_each_other_say_so_and_can_go(self, scene: Scene, images: Scene) -> None:
+        scene.apply("web", image=start())
+        images.apply("base", source={"virtualMachineRef": {"name": "web"}})
+
+        machine, image = f"VirtualMachine {scene.namespace}/web", f"Image {scene.namespace}/base"
+        told = scene.wait("web", "Stalled", "True", "InvalidSpec")["message"]
+        assert told.startswith(f"{machine} needs {image}, which cannot be made without")
+        told = images.wait("base", "Stalled", "True", "InvalidSpec")["message"]
+        assert told.startswith(f"{image} needs {machine}, which cannot be made without")
+        assert scene.mine("web") == []
+        images.delete("base")
+        scene.delete("web")
+        images.gone("base")
+        scene.gone("web")
+
     def test_in_another_namespace_machines_start_from_it_as_long_as_that_is_granted(
         self, scene: Scene, elsewhere: Scene, person: ImagePerson
     ) -> None:
