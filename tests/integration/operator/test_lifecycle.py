@@ -1,4 +1,4 @@
-"""What all kinds that machines use have in common with machines, in every cloud: paused, protected, observed."""
+"""What all kinds have in common, in every cloud: paused, protected, observed, deleted."""
 
 from __future__ import annotations
 
@@ -85,3 +85,17 @@ def test_who_observes_one_sees_it_and_never_writes_it(wares: Scene) -> None:
 
     assert marked(wares) == [made]
     assert wares.things.differs(wares.person, wares.thing(NAME), wares.body(NAME)["spec"]) == []
+
+
+@pytest.mark.parametrize("cloud", ["aws"])
+@pytest.mark.parametrize("wares", THINGS, indirect=True)
+def test_with_a_spec_that_its_cloud_refuses_it_can_still_go(wares: Scene) -> None:
+    wares.make(NAME)
+    uid = wares.uid(NAME)
+
+    wares.change(NAME, tags={"Name": "of EC2 alone"})
+    wares.wait(NAME, "Synced", "False", "InvalidSpec")
+    wares.delete(NAME)
+    wares.gone(NAME)
+
+    assert [one for one in wares.things.seen(wares.person) if one.is_of(uid)] == []

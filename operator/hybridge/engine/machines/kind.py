@@ -24,6 +24,7 @@ from hybridge.engine.machines.reverting import reversion
 from hybridge.engine.machines.steps import MachineSteps
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.objects import sight
+from hybridge.engine.objects.case import normal
 from hybridge.engine.objects.kind import ObjectKind
 from hybridge.engine.restrictions import beyond, outside, within
 from hybridge.engine.world import World
@@ -44,13 +45,15 @@ class MachineKind(ObjectKind[Case]):
         """See the base."""
         driver = link.driver.machines
         named = references.Named()
-        if told.metadata.deletion_timestamp is None:
+        deleting = told.metadata.deletion_timestamp is not None
+        if not deleting:
             references.check(told, provider)
             named = await references.resolve(self._world, told)
         back = await reversion(self._world, told)
         attached = volumes.ids(self._world, told)
         wanted = machine_spec(told, provider.type, volumes=attached, networks=named.networks, image=named.image)
-        spec = driver.normalize(volumes.near(replace(back.named(wanted), within=within(provider)), link))
+        wanted = volumes.near(replace(back.named(wanted), within=within(provider)), link)
+        spec = normal(driver, wanted, deleting=deleting)
         case = Case(key, told, memo, provider, link, link.machines, driver, spec, marker, named, back)
         if sight.is_to_be_made(case):
             named.require_image()

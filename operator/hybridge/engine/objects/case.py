@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from hybridge.api.managed import ManagedObject
 from hybridge.api.provider import ProviderSpec
 from hybridge.core.cloudobject import CloudObject, Wanted
+from hybridge.core.errors import Refused
 from hybridge.core.identity import Marker
 from hybridge.drivers.base import ObjectDriver
 from hybridge.engine.keys import Key
@@ -50,3 +51,15 @@ class Case(Generic[M, W, C]):
 
 #: Of whatever kind.
 AnyCase: TypeAlias = Case[Any, Any, Any]
+
+
+def normal(driver: ObjectDriver[W, C], wanted: W, *, deleting: bool) -> W:
+    """What the cloud would show back of it. Raises Refused for what the cloud cannot do, unless the object is on its way
+    out: what its spec asks for does not matter any more.
+    """
+    try:
+        return driver.normalize(wanted)
+    except Refused:
+        if not deleting:
+            raise
+        return wanted

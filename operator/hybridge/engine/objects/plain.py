@@ -29,7 +29,7 @@ from hybridge.engine.keys import Key
 from hybridge.engine.link import Link
 from hybridge.engine.meter import MachineMeter
 from hybridge.engine.objects import sight
-from hybridge.engine.objects.case import Case, M, W
+from hybridge.engine.objects.case import Case, M, W, normal
 from hybridge.engine.objects.kind import ObjectKind
 from hybridge.engine.objects.memo import AnyMemo, Memo
 from hybridge.engine.objects.report import ObjectReporter
@@ -128,7 +128,7 @@ class PlainKind(ObjectKind[Case[M, W, P]], Generic[M, W, P]):
         if driver is None:
             raise Refused(Reason.UNSUPPORTED, self._nature.lacking(provider.type))
         wanted = await self._nature.resolved(self._world, told, self._nature.wanted(told, provider.type))
-        spec = driver.normalize(wanted)
+        spec = normal(driver, wanted, deleting=told.metadata.deletion_timestamp is not None)
         case = Case(key, told, memo, provider, link, link.shelf(self._nature.kind), driver, spec, marker)
         if sight.is_to_be_made(case):
             await self._nature.await_others(self._world, case)
