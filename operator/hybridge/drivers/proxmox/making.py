@@ -25,6 +25,7 @@ DISK, TEMPLATE, REST = "disk", "template", "rest"
 #: volume id of its file, or ``clone`` and what of its disks is not to be in it.
 _NOTE = "hybridge.io/making: "
 _CLONE = "clone"
+_PREFIX = "hybridge-"
 #: Endings of files that PVE imports, and as what. Cloud images of the ending img are qcow2 almost everywhere.
 _FORMATS = {"qcow2": "qcow2", "img": "qcow2", "raw": "raw", "vmdk": "vmdk"}
 #: Where the disk of a downloaded image is.
@@ -87,6 +88,16 @@ def format_of(source: Download) -> str:
         words = f"spec.source.url: Proxmox VE imports files that end with {', '.join(sorted(_FORMATS))}, not {ending!r}"
         raise Refused(Reason.UNSUPPORTED, f"{words}; it unpacks none")
     return _FORMATS[ending]
+
+
+def file_name(vmid: str, source: Download) -> str:
+    """What the file is called that is downloaded for a guest."""
+    return f"{_PREFIX}{vmid}-{source.checksum.partition(':')[2][:8]}.{format_of(source)}"
+
+
+def is_file_of(vmid: str, file: str) -> bool:
+    """Whether a volume id is that of a file that was downloaded for a guest."""
+    return file.partition(":")[2].startswith(f"import/{_PREFIX}{vmid}-")
 
 
 def imported(storage: str, file: str) -> Values:

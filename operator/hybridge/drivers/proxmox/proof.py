@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hybridge.core.cloudobject import CloudObject
-from hybridge.core.errors import Busy, CloudError, Disposition, IdTaken, NotProven
+from hybridge.core.errors import Busy, CloudError, Disposition, NotProven
 from hybridge.core.identity import Marker, read_notes
 from hybridge.core.reasons import Reason
 from hybridge.drivers.marked import same_owner
@@ -32,7 +32,7 @@ def read_meant(estate: Estate, vmid: str) -> tuple[str, Configuration]:
         raise NotProven(missing.message) from missing
 
 
-def claimed(estate: Estate, vmid: str, marker: Marker, taken: IdTaken) -> tuple[str, Configuration]:
+def claimed(estate: Estate, vmid: str, marker: Marker, taken: CloudError) -> tuple[str, Configuration]:
     """What has the VMID that a create wanted, if that was our own earlier call, and its node.
 
     Raises ``taken`` where it is a stranger or gone again, and Busy while it is under way.

@@ -12,7 +12,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, IdTaken, NotProven, Refused
+from hybridge.core.errors import Busy, CloudError, IdTaken, NotProven, Refused
 from hybridge.core.identity import Marker, write_notes
 from hybridge.core.image import Copy, Download, Find, Image, ImageSpec, ImageTraits, Published, Taken
 from hybridge.core.names import fits, not_found
@@ -26,10 +26,11 @@ from hybridge.drivers.proxmox.answers import Resource
 from hybridge.drivers.proxmox.errors import Missing, NoStorage
 from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.gallery import Gallery
-from hybridge.drivers.proxmox.guest import Configuration, Values, Words, drives
+from hybridge.drivers.proxmox.guest import Configuration, Values
 from hybridge.drivers.proxmox.images import FILES
 from hybridge.drivers.proxmox.limits import check_words
 from hybridge.drivers.proxmox.making import DISK, TEMPLATE, Making
+from hybridge.drivers.proxmox.origins import Origins
 from hybridge.drivers.proxmox.picture import Picture, Storage
 from hybridge.drivers.proxmox.proof import (
     claimed,
@@ -54,6 +55,7 @@ class Templates:
         self._estate = estate
         self._client = estate.client
         self._gallery = gallery
+        self._origins = Origins(estate)
         self._defaults = settings.defaults
         self._age = 2 * settings.sweep_interval
 
@@ -86,21 +88,29 @@ class Templates:
         parameters, node = (
             self._downloading(spec, spec.source, picture)
             if isinstance(spec.source, Download)
-            else self._cloning(spec, picture)
+            else self._origins.choose(spec, picture)
         )
         vmid = str(self._estate.vmids.take(picture.used, taken))
         if isinstance(spec.source, Download):
-            name = f"hybridge-{vmid}-{spec.source.checksum.partition(':')[2][:8]}.{making.format_of(spec.source)}"
-            parameters["file"] = f"{parameters['files']}:import/{name}"
+            parameters["file"] = f"{parameters['files']}:import/{making.file_name(vmid, spec.source)}"
         return Prepared(parameters, vmid, Placed(node))
 
     def create(self, intent: Intent, spec: ImageSpec, marker: Marker) -> Started[Image]:
-        """See the port. What it makes says in its notes what is left to do."""
+        """See the port. What it makes says in its notes what is left to do.
+
+        Raises Busy (UPDATING) when a volume was lent to the guest that it clones since the intent was prepared.
+        """
         words, vmid = intent.parameters, str(intent.id)
         node, dropped = str(words["node"]), words.get("dropped")
         file = str(words["file"]) if "file" in words else None
         begins = Making(file, tuple(map(str, dropped)) if isinstance(dropped, list | tuple) else ())
         notes = f"{write_notes(marker)}\n{begins.note}"
+        if file is None:
+            try:
+                self._origins.confirm(intent)
+            except (Refused, Busy) as changed:
+                # What was made before stays what it is.
+                return self._claimed(vmid, marker, changed)
         try:
             if file is not None:
                 labels = tags.merge((), spec.tags)
@@ -210,8 +220,8 @@ class Templates:
         if clones:
             raise Refused(Reason.HAS_DEPENDANTS, f"guest {', '.join(sorted(clones))} is a linked clone of {found.id}")
         begins = making.noted(configuration.upcoming.get("description", ""))
-        if begins is not None and begins.file is not None:
-            self._remove(node, begins.file)
+        if begins is not None:
+            self._remove(node, begins, found)
         options = {"purge": 1, "destroy-unreferenced-disks": 0}
         upid = self._client.delete("Delete", "nodes", node, "qemu", found.id, **options)
         self._gallery.forget(found.id)
@@ -242,8 +252,7 @@ class Templates:
             upid = self._client.post("MakeTemplate", *guest, "template")
             self._gallery.forget(found.id)
             return Started(found.id, replace(found, missing=(making.REST,)), begun(upid, "MakeTemplate"), again=True)
-        if begins.file is not None:
-            self._remove(node, begins.file)
+        self._remove(node, begins, found)
         notes = making.forgotten(configuration.upcoming.get("description", ""))
         return self._put(found, node, configuration, {"description": notes})
 
@@ -260,6 +269,8 @@ class Templates:
         source = spec.source
         if begins.file is None or not isinstance(source, Download):
             raise Refused(Reason.REJECTED, f"guest {found.id} was begun from a file, and spec.source.url names none")
+        if not making.is_file_of(found.id, begins.file):
+            raise Refused(Reason.REJECTED, f"the notes of guest {found.id} name a file that is none of its own")
         files, _, name = begins.file.partition(":import/")
         path = (*guest[:2], "storage", files)
         rows = self._client.get("Files", list[ImageRow], *path, "content", content="import")
@@ -276,8 +287,11 @@ class Templates:
         upid = self._client.post("Download", *path, "download-url", **file, **sums)
         return Started(found.id, task=begun(upid, "Download"), again=True)
 
-    def _remove(self, node: str, file: str) -> None:
-        """Removes what was downloaded. Raises CloudError."""
+    def _remove(self, node: str, begins: Making, found: Image) -> None:
+        """Removes what was downloaded for it. Another file that its notes name stays. Raises CloudError."""
+        file = begins.file
+        if file is None or not making.is_file_of(found.id, file):
+            return
         path = ("nodes", node, "storage", file.partition(":")[0], "content", quote(file, safe=""))
         try:
             upid = self._client.delete("DeleteFile", *path, delay=_PATIENCE)
@@ -303,7 +317,7 @@ class Templates:
         known = self._estate.book.get(vmid)
         return known is None or known.details.lock is not None or same_owner(known.details.marker, marker)
 
-    def _claimed(self, vmid: str, marker: Marker, taken: IdTaken) -> Started[Image]:
+    def _claimed(self, vmid: str, marker: Marker, taken: CloudError) -> Started[Image]:
         """See ``proof.claimed``."""
         node, configuration = claimed(self._estate, vmid, marker, taken)
         return Started(vmid, self._gallery.learn(vmid, node, configuration))
@@ -335,51 +349,6 @@ class Templates:
                     found: dict[str, object] = {"node": node, "storage": disks.name, "files": source_.name}
                     return {**found, "url": source.url, "checksum": source.checksum}, node
         raise Refused(Reason.CAPACITY, "no node that is up has both a storage for images and one for downloaded files")
-
-    def _cloning(self, spec: ImageSpec, picture: Picture) -> tuple[dict[str, object], str]:
-        source = spec.source
-        machine = source.machine_id if isinstance(source, Published | Taken) else None
-        vmid = source.id if isinstance(source, Copy) else machine
-        if vmid is None:
-            raise Refused(Reason.DEPENDENCY_NOT_READY, "spec.source: what it is made from has no id yet")
-        row = picture.guests.get(vmid)
-        if isinstance(source, Copy) and (row is None or not row.template):
-            known = [known for known, one in picture.guests.items() if one.template]
-            raise Refused(Reason.IMAGE_NOT_FOUND, not_found("spec.source.copy.id: the template", vmid, known))
-        try:
-            node, configuration = self._estate.read(vmid)
-        except Missing as missing:
-            raise Refused(Reason.NOT_FOUND, f"spec.source: {missing.message}") from missing
-        storage = spec.placement.get("storage") or None
-        if storage is not None and "images" not in getattr(picture.storages.get(storage), "content", ()):
-            able = [name for name, one in picture.storages.items() if "images" in one.content]
-            raise Refused(Reason.NOT_FOUND, not_found("spec.placement.storage: the storage for images", storage, able))
-        target = spec.placement.get("node") or node
-        if target not in picture.nodes and target != node:
-            raise Refused(Reason.NOT_FOUND, not_found("spec.placement.node: the node", target, picture.nodes))
-        snapshot = self._snapshot(source) if isinstance(source, Taken) else None
-        words = self._at(node, vmid, snapshot) if snapshot else configuration.current
-        dropped = [drive.key for drive in drives(words) if drive.lent]
-        found: dict[str, object] = {"source": vmid, "home": node, "node": target, "dropped": dropped}
-        more = {"storage": storage, "snapshot": snapshot}
-        return {**found, **{key: text for key, text in more.items() if text}}, target
-
-    @staticmethod
-    def _snapshot(source: Taken) -> str:
-        """The name of a snapshot, whose id is that of its guest with it."""
-        vmid, _, name = (source.snapshot_id or "").partition("/")
-        if vmid != source.machine_id or not name:
-            raise Refused(Reason.NOT_FOUND, f"spec.source.snapshotRef: {source.snapshot_id} is no snapshot of a guest")
-        return name
-
-    def _at(self, node: str, vmid: str, snapshot: str) -> Words:
-        """The configuration of a guest when a snapshot of it was taken."""
-        path = ("nodes", node, "qemu", vmid, "snapshot", snapshot, "config")
-        try:
-            then = self._client.get("SnapshotConfig", dict[str, object], *path)
-        except Missing as missing:
-            raise Refused(Reason.NOT_FOUND, f"spec.source.snapshotRef: {missing.message}") from missing
-        return {key: str(text) for key, text in then.items() if isinstance(text, str | int | float)}
 
 
 def _roomy(storage: Storage) -> tuple[bool, int, str]:

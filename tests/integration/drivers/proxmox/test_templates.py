@@ -205,6 +205,61 @@ def test_an_image_of_a_snapshot_is_as_the_machine_was_then(lab: Lab, bench: Benc
         assert refusal.value.reason is Reason.NOT_FOUND
 
 
+@pytest.mark.parametrize("snapshot", [None, "before"])
+def test_what_was_lent_to_the_machine_meanwhile_does_not_come_into_the_image(
+    lab: Lab, bench: Bench, snapshot: str | None
+) -> None:
+    machine, _ = bench.make(bench.spec(), marker())
+    guest = lab.guest(machine.id)
+    guest.snapshots["before"] = {**guest.config, "snaptime": 1}
+    source = Taken("before", f"{machine.id}/before", machine.id) if snapshot else Published("web", machine.id)
+    made = intent(bench, replace(SPEC, source=source))
+    words = guest.snapshots["before"] if snapshot else guest.config
+    words["scsi7"] = "ceph:vm-999999999-data_x,size=1G"
+
+    with pytest.raises(Busy, match="scsi7") as late:
+        bench.driver.images.create(made, SPEC, owner())
+
+    assert late.value.reason is Reason.UPDATING
+    assert seen(bench).get(str(made.id)) is None
+
+
+def test_a_machine_whose_vmid_a_stranger_has_by_now_is_nothing_to_make_an_image_of(lab: Lab, bench: Bench) -> None:
+    machine, _ = bench.make(bench.spec(), marker())
+    made = intent(bench, replace(SPEC, source=Published("web", machine.id)))
+    lab.guest(machine.id).config["smbios1"] = f"uuid={uuid4()}"
+
+    with pytest.raises(Refused, match="not the one any more"):
+        bench.driver.images.create(made, SPEC, owner())
+
+    assert seen(bench).get(str(made.id)) is None
+
+
+def test_what_was_made_before_the_machine_was_lent_something_is_found(lab: Lab, bench: Bench) -> None:
+    machine, _ = bench.make(bench.spec(), marker())
+    made, whose = intent(bench, replace(SPEC, source=Published("web", machine.id))), owner()
+    end(bench, bench.driver.images.create(made, SPEC, whose))
+    lab.guest(machine.id).config["scsi7"] = "ceph:vm-999999999-data_x,size=1G"
+
+    again = bench.driver.images.create(made, SPEC, whose)
+
+    assert (again.id, again.task) == (made.id, None)
+
+
+@pytest.mark.parametrize("file", ["nfs:105/vm-105-disk-0.qcow2", "nfs:import/hybridge-105-abababab.qcow2"])
+def test_a_file_that_notes_name_and_that_is_none_of_its_own_stays(lab: Lab, bench: Bench, file: str) -> None:
+    image, _ = make(bench)
+    lab.pve.storages["nfs"]["volumes"][file.partition(":")[2]] = {
+        "content": "images", "format": "qcow2", "size": GIB, "vmid": 105, "ctime": 0
+    }  # fmt: skip
+    config = lab.guest(image.id).config
+    config["description"] = f"{config['description']}\nhybridge.io/making: {file}\n"
+
+    end(bench, bench.driver.images.delete(seen(bench, image.id)[image.id]))
+
+    assert file.partition(":")[2] in lab.pve.storages["nfs"]["volumes"]
+
+
 def test_an_image_is_copied(lab: Lab, bench: Bench) -> None:
     image, whose = make(bench, replace(SPEC, source=Copy("9000"), placement={"storage": "nfs"}))
 
