@@ -49,10 +49,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """An image that is made from a machine, by its id in the cloud; None: it has none yet."""
+    """An image that is made from a machine, by its id in the cloud; None: it has none yet. ``owner``: whom its marker names,
+    where it has one.
+    """
 
     machine: str
     machine_id: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from hybridge.engine.keys import Key
 from hybridge.engine.objects import memo
 from hybridge.engine.objects.case import Case
 from hybridge.engine.objects.plain import Nature
-from hybridge.engine.references import circle, error, reach, read_grants, unready, users
+from hybridge.engine.references import circle, error, own, owner_of, reach, read_grants, unready, users
 from hybridge.engine.snapshots import usable
 from hybridge.engine.world import World
 
@@ -93,7 +93,7 @@ class ImageNature(Nature[Image, core.ImageSpec, core.Image]):
         if source is None or source.virtual_machine_ref is None:
             return wanted
         machine = world.decode(_machine(told, source.virtual_machine_ref), VirtualMachine)
-        return image_spec(told, machine.status.id if machine else None)
+        return image_spec(told, machine.status.id, owner=owner_of(world, machine)) if machine else wanted
 
     async def await_others(self, world: World, case: Case[Image, core.ImageSpec, core.Image]) -> None:
         """See the base: the machine that it is made from is whole, and stays."""
@@ -240,7 +240,8 @@ async def _hold(world: World, case: Case[Image, core.ImageSpec, core.Image]) -> 
     meant = case.spec.source
     if step is None and isinstance(meant, core.Published) and meant.machine_id != machine.status.id:
         raise Conflict
-    return step
+    found = own(world, machine, key) if step is None else None
+    return found if isinstance(found, Wait) else step
 
 
 async def _hold_taken(world: World, case: Case[Image, core.ImageSpec, core.Image]) -> Wait | Refuse | None:

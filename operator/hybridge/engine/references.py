@@ -13,8 +13,10 @@ import msgspec
 
 from hybridge.api.managed import ManagedObject
 from hybridge.api.selectors import NamespaceGrant
+from hybridge.api.shared import Management
 from hybridge.core.conditions import Type
 from hybridge.core.errors import CloudError, Disposition
+from hybridge.core.kinds import CloudKind
 from hybridge.core.plan import Refuse, Wait
 from hybridge.core.reasons import Reason
 from hybridge.engine import conditions
@@ -68,6 +70,25 @@ def unready(target: ManagedObject, key: Key) -> Wait | None:
         why = f" ({reason})" if reason else ""
         return Wait(Reason.DEPENDENCY_NOT_READY, f"{key.in_words} is not ready{why}", patient=True)
     return None
+
+
+def owner_of(world: World, target: ManagedObject) -> str | None:
+    """Whom the marker of its cloud object names; None where it only observes one."""
+    observed = target.spec.lifecycle.management is Management.OBSERVED
+    return None if observed else f"{world.cluster_id}/{target.metadata.uid}"
+
+
+def own(world: World, target: ManagedObject, key: Key) -> Any:
+    """What an object has on record, as its cloud shows it, where its marker proves that it is its own (what is only
+    observed has none); else a Wait.
+    """
+    link, known_id = world.link(target.spec.provider_ref.name), target.status.id
+    shown = link.shelf(CloudKind(key.kind)).inventory if link is not None else None
+    found = shown.get(known_id) if shown is not None and known_id else None
+    owner = owner_of(world, target)
+    if found is not None and (owner is None or (found.marker is not None and found.marker.owner == owner)):
+        return found
+    return Wait(Reason.DEPENDENCY_NOT_READY, f"{key.in_words} ({known_id}) is not provably its own")
 
 
 def circle(world: World, key: Key, first: Key) -> Refuse | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import msgspec
 
@@ -16,7 +16,6 @@ from hybridge.api.virtualmachine import VirtualMachine
 from hybridge.api.volume import Volume
 from hybridge.core import snapshot as core
 from hybridge.core import snapshot_plan
-from hybridge.core.cloudobject import CloudObject
 from hybridge.core.kinds import CloudKind
 from hybridge.core.managed import Phase, State
 from hybridge.core.managed_status import Story
@@ -27,11 +26,10 @@ from hybridge.core.snapshot_plan import Record, Situation
 from hybridge.core.units import format_bytes, format_time, parse_time
 from hybridge.drivers.base import Driver, SnapshotDriver
 from hybridge.engine.keys import Key
-from hybridge.engine.link import Link
 from hybridge.engine.objects import memo
 from hybridge.engine.objects.case import Case
 from hybridge.engine.objects.plain import Nature
-from hybridge.engine.references import circle, error, reach
+from hybridge.engine.references import circle, error, own, reach
 from hybridge.engine.world import World
 
 _MOST_ID, _MOST_PARTS = 128, 64
@@ -187,11 +185,9 @@ async def usable(
     if leaving or target.status.id is None or target.status.created_at is None:
         words = "is being deleted" if leaving else "is not there yet"
         return Wait(Reason.DEPENDENCY_NOT_READY, f"{key.in_words} {words}", patient=True)
-    link = world.link(target.spec.provider_ref.name)
-    found: core.Snapshot | None = _shown(link, CloudKind.SNAPSHOT, target) if link is not None else None
-    observed = target.spec.lifecycle.management is Management.OBSERVED
-    if found is None or not (observed or _is_its_own(world, target, found)):
-        return Wait(Reason.DEPENDENCY_NOT_READY, f"{key.in_words} ({target.status.id}) is not provably its own")
+    found: core.Snapshot | Wait = own(world, target, key)
+    if isinstance(found, Wait):
+        return found
     if found.state is not State.READY:
         words = f"{key.in_words} ({found.id}) is {found.state.value.lower()}"
         return Wait(Reason.DEPENDENCY_NOT_READY, words, patient=True)
@@ -217,21 +213,10 @@ async def _hold(world: World, case: Case[Snapshot, core.SnapshotSpec, core.Snaps
     if target.status.id is None or target.status.created_at is None or source is None or source.id is None:
         words = f"{key.in_words} is not there yet"
         return circle(world, case.key, key) or Wait(Reason.DEPENDENCY_NOT_READY, words, patient=True)
-    found = _shown(case.link, CloudKind(kind.value), target)
-    if found is None or not _is_its_own(world, target, found):
-        return Wait(Reason.DEPENDENCY_NOT_READY, f"{key.in_words} ({target.status.id}) is not provably its own")
-    return None
+    found = own(world, target, key)
+    return found if isinstance(found, Wait) else None
 
 
 def _source(told: Snapshot) -> Key | None:
     reference = told.spec.source_ref
     return None if reference is None else Key(reference.kind.value, told.metadata.namespace, reference.name)
-
-
-def _shown(link: Link, kind: CloudKind, target: ManagedObject) -> Any:
-    """What an object has on record, as its cloud shows it."""
-    return link.shelf(kind).inventory.get(target.status.id) if target.status.id else None
-
-
-def _is_its_own(world: World, target: ManagedObject, found: CloudObject) -> bool:
-    return found.marker is not None and found.marker.owner == f"{world.cluster_id}/{target.metadata.uid}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import Busy, Refused
-from hybridge.core.image import Copy, ImageSpec, Published, Taken
+from hybridge.core.image import Copy, ImageSpec, Published, Source, Taken
 from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
 from hybridge.drivers.proxmox.errors import Missing
 from hybridge.drivers.proxmox.estate import Estate
 from hybridge.drivers.proxmox.guest import Configuration, Words, drives, smbios_uuid
 from hybridge.drivers.proxmox.picture import Picture
+from hybridge.drivers.proxmox.proof import marker_of
 
 
 class Origins:
@@ -23,6 +24,7 @@ class Origins:
         """What a clone has to be asked for, and the node of the image. Raises CloudError."""
         vmid = _vmid(spec, picture)
         node, configuration = self._read(vmid)
+        _prove(spec.source, configuration)
         storage = spec.placement.get("storage") or None
         if storage is not None and "images" not in getattr(picture.storages.get(storage), "content", ()):
             able = [name for name, one in picture.storages.items() if "images" in one.content]
@@ -85,6 +87,16 @@ def _vmid(spec: ImageSpec, picture: Picture) -> str:
         known = [known for known, one in picture.guests.items() if one.template]
         raise Refused(Reason.IMAGE_NOT_FOUND, not_found("spec.source.copy.id: the template", vmid, known))
     return vmid
+
+
+def _prove(source: Source | None, configuration: Configuration) -> None:
+    """VMIDs are used again: the guest has to carry the marker that the machine has."""
+    carried = marker_of(configuration)
+    if not isinstance(source, Published) or source.owner in {None, carried.owner if carried else ""}:
+        return
+    whose = carried.owner if carried else "nobody"
+    words = f"spec.source: guest {source.machine_id} is {whose}'s, not that of {source.machine} any more"
+    raise Refused(Reason.NOT_FOUND, words)
 
 
 def _snapshot(source: Taken) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import Busy, IdTaken, NotProven, Refused
-from hybridge.core.identity import Marker, read_notes
+from hybridge.core.identity import Marker, read_notes, write_notes
 from hybridge.core.image import Copy, Download, Find, Image, ImageSpec, Published, Stored, Taken, newest
 from hybridge.core.image_plan import differences
 from hybridge.core.kinds import CloudKind
@@ -233,6 +233,20 @@ def test_a_machine_whose_vmid_a_stranger_has_by_now_is_nothing_to_make_an_image_
         bench.driver.images.create(made, SPEC, owner())
 
     assert seen(bench).get(str(made.id)) is None
+
+
+@pytest.mark.parametrize("whose", [None, marker()])
+def test_a_guest_that_is_not_the_machine_is_nothing_to_make_an_image_of(
+    lab: Lab, bench: Bench, whose: Marker | None
+) -> None:
+    mine = marker()
+    machine, _ = bench.make(bench.spec(), mine)
+    spec = replace(SPEC, source=Published("web", machine.id, mine.owner))
+    assert intent(bench, spec).parameters["source"] == machine.id
+    lab.guest(machine.id).config["description"] = write_notes(whose) if whose else "a stranger's"
+
+    with pytest.raises(Refused, match="not that of web any more"):
+        intent(bench, spec)
 
 
 def test_what_was_made_before_the_machine_was_lent_something_is_found(lab: Lab, bench: Bench) -> None:
