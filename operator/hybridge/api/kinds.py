@@ -67,7 +67,8 @@ SNAPSHOT = Kind(
     "Snapshot", "snapshots", "hsnap", True, Snapshot, SnapshotSpec, SnapshotStatus,
     (Column("PHASE", ".status.phase"), Column("SOURCE", ".spec.sourceRef.name"), _PROVIDER, _ID,
      Column("CONSISTENCY", ".status.consistency", wide=True), Column("EXPIRES", ".status.expiresAt", wide=True),
-     Column("DEPTH", ".status.depth", wide=True, type="integer")),
+     Column("DEPTH", ".status.depth", wide=True, type="integer"),
+     Column("TAKEN", ".status.takenAt", wide=True, type="date")),
 )  # fmt: skip
 
 KINDS = (

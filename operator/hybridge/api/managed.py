@@ -100,7 +100,8 @@ class ManagedSpec(Model, frozen=True, kw_only=True):
     tags: Annotated[
         Mapping[str, Annotated[str, text("The value of the tag.", 256, least=0)]],
         pairs(
-            "Tags that it has in the cloud; others are left as they are.",
+            "Tags that it has in the cloud; others are left as they are. Nothing but machines and images keeps tags on "
+            "Proxmox VE, and snapshots do not on vSphere: there they are without effect.",
             40,
             Rule(
                 "self.all(key, !key.startsWith('hybridge.io/') && !key.startsWith('aws:'))",

@@ -85,7 +85,10 @@ class Reason(StrEnum):
     SECRET_NOT_FOUND = "SecretNotFound", "Create the Secret that is named, with the keys that are named."
     TLS_NOT_VERIFIED = "TLSNotVerified", "Give the CA in spec.tls.caBundle or the certificate in spec.tls.fingerprint."
     INVALID_SPEC = "InvalidSpec", "Correct the field that is named."
-    IMAGE_NOT_FOUND = "ImageNotFound", "Correct spec.image; the names that come nearest are listed."
+    IMAGE_NOT_FOUND = (
+        "ImageNotFound",
+        "Correct spec.image, or spec.source of an Image; the names that come nearest are listed.",
+    )
     NOT_FOUND = "NotFound", "Correct the name or id that the cloud does not know."
     NAME_TAKEN = (
         "NameTaken",

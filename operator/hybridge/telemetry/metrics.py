@@ -67,7 +67,9 @@ class Metrics:
             "tls_verification_disabled", "Whether the endpoint's certificate is not verified.", "provider"
         )
         self._missing = self._gauge(
-            "provider_missing_permissions", "Rights that the account lacks for the life of machines.", "provider"
+            "provider_missing_permissions",
+            "Rights that the account lacks for what is managed.",
+            "provider",
         )
         self._capacity_cpus = self._gauge("capacity_cpus", "Virtual CPUs of the cloud.", "provider")
         self._capacity_memory = self._gauge("capacity_memory_bytes", "Memory of the cloud.", "provider")

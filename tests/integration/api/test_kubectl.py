@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
+from hybridge.api.kinds import KINDS, Kind
 from lab.controlplane import ControlPlane
-from tests.integration.api.bodies import aws, machine
+from tests.integration.api.bodies import LEAST, aws, machine
 from tests.integration.api.conftest import CRDS, Api
 
 
@@ -19,12 +21,24 @@ def test_applying_the_crds_again_changes_nothing(plane: ControlPlane) -> None:
 
 
 def test_one_category_lists_every_kind(api: Api, name: str, tmp_path: Path) -> None:
-    api.create(aws(name))
-    api.create(machine(name))
+    for least in LEAST.values():
+        api.create(least(name))
     # A discovery cache from before the CRDs does not know the category, and kubectl does not refresh it for one.
     listed = api.plane.kube("get", "hybridge", "--output=name", f"--cache-dir={tmp_path}").splitlines()
-    assert f"provider.hybridge.io/{name}" in listed
-    assert f"virtualmachine.hybridge.io/{name}" in listed
+    assert {f"{kind.kind.lower()}.hybridge.io/{name}" for kind in KINDS} <= set(listed)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_the_columns_of_each_kind(api: Api, name: str, kind: Kind) -> None:
+    api.create(LEAST[kind.kind](name))
+    narrow, wide = ([column.name for column in kind.columns if column.wide is is_wide] for is_wide in (False, True))
+
+    heading, row = api.plane.kube("get", kind.short, name, "--output=wide").splitlines()
+    assert sorted(heading.split()) == sorted(["NAME", "READY", "SYNCED", *narrow, *wide, "AGE", "REASON", "MESSAGE"])
+    assert row.startswith(name)
+    assert row.endswith("Waiting for the operator")
+    heading, _ = api.plane.kube("get", kind.short, name).splitlines()
+    assert heading.split() == ["NAME", "READY", "SYNCED", *narrow, "AGE"]
 
 
 def test_the_columns_of_a_machine(api: Api, name: str) -> None:
