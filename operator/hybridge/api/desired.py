@@ -133,7 +133,12 @@ def _power(spec: VirtualMachineSpec) -> Power | None:
 
 
 def _nic(network: NetworkInterface, named: Segment | None) -> Nic:
-    mac = network.mac.lower() if network.mac else None
-    if named is not None:
-        return Nic(network.name, named.network, mac, network.addresses, named.vlan)
-    return Nic(network.name, network.id or "", mac, network.addresses)
+    return Nic(
+        network.name,
+        named.network if named is not None else network.id or "",
+        network.mac.lower() if network.mac else None,
+        network.addresses,
+        named.vlan if named is not None else None,
+        network.gateways,
+        network.nameservers,
+    )

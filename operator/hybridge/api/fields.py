@@ -71,6 +71,7 @@ MAC = Rule(
     "self.matches('^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$')",
     "must be the MAC address of one interface, such as 52:54:00:12:34:56",
 )
+IP = Rule("isIP(self)", "must be an IP address such as 10.0.0.1 or fd00::1")
 CIDR = Rule("isCIDR(self)", "must be an address with the length of its network, such as 10.0.0.5/24")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 from hybridge.api.fields import (
     CIDR,
     HOSTNAME,
+    IP,
     LABEL,
     MAC,
     NAME,
@@ -75,6 +76,10 @@ class NetworkInterface(Model, frozen=True, kw_only=True):
 
     RULES: ClassVar[tuple[Rule, ...]] = (
         exactly_one("id", "networkRef", message="exactly one of id and networkRef must be set"),
+        Rule(
+            "(!has(self.gateways) && !has(self.nameservers)) || has(self.addresses)",
+            "gateways and nameservers need addresses: without these the network assigns all of them",
+        ),
     )
 
     name: Annotated[str, text("A name for this entry, unique in the machine.", 63, LABEL)]
@@ -87,6 +92,14 @@ class NetworkInterface(Model, frozen=True, kw_only=True):
     addresses: Annotated[
         tuple[Annotated[str, text("An address with the length of its network, such as 10.0.0.5/24.", 64, CIDR)], ...],
         atomic("Fixed addresses. Default: the network assigns them.", 16),
+    ] = ()
+    gateways: Annotated[
+        tuple[Annotated[str, text("The IP address of a router, such as 10.0.0.1.", 45, IP)], ...],
+        atomic("The routers of what is not in the network, one of IPv4 and one of IPv6. EC2 has its own.", 2),
+    ] = ()
+    nameservers: Annotated[
+        tuple[Annotated[str, text("The IP address of a name server.", 45, IP)], ...],
+        atomic("The name servers of the machine. EC2 has its own.", 8),
     ] = ()
 
 

@@ -11,7 +11,7 @@ from email.message import Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
-from hybridge.core.machine import CloudInit
+from hybridge.core.machine import CloudInit, Nic
 
 #: First lines by which cloud-init tells kinds of user data, the longer before their own beginnings (cloud-init docs,
 #: "User data formats"; ``cloudinit/handlers/__init__.py``). It looks itself into what is called plain.
@@ -43,6 +43,18 @@ def described(wanted: CloudInit) -> Mapping[str, str]:
     if wanted.source is not None:
         words[USER_DATA] = wanted.source
     return words
+
+
+def guest_addresses(nic: Nic) -> dict[str, object]:
+    """The addresses of an interface in version 2 of cloud-init's network configuration."""
+    if not nic.addresses:
+        return {"dhcp4": True}
+    routes = [{"to": "::/0" if ":" in router else "0.0.0.0/0", "via": router} for router in nic.gateways]
+    return {
+        "addresses": list(nic.addresses),
+        **({"routes": routes} if routes else {}),
+        **({"nameservers": {"addresses": list(nic.nameservers)}} if nic.nameservers else {}),
+    }
 
 
 @dataclass(frozen=True, slots=True)

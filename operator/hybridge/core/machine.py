@@ -34,8 +34,9 @@ class PowerOff(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A wanted network interface. ``addresses`` are CIDRs; empty means that the network assigns one. ``vlan``: the tag that
-    it has to have in its network, empty where none; None: this does not say.
+    """A wanted network interface. ``addresses`` are CIDRs; empty means that the network assigns one, and the rest with it.
+    ``gateways``: routers, at most one of each family; ``nameservers``: IP addresses. ``vlan``: the tag that it has to have
+    in its network, empty where none; None: this does not say.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Nic:
     mac: str | None = None
     addresses: tuple[str, ...] = ()
     vlan: str | None = None
+    gateways: tuple[str, ...] = ()
+    nameservers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

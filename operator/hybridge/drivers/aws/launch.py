@@ -48,6 +48,9 @@ def check(spec: MachineSpec) -> None:
             raise Refused(Reason.UNSUPPORTED, f"spec.networks[{nic.name}].addresses: only one can be chosen on EC2")
         for address in nic.addresses:
             _private(nic.name, address)
+        if nic.gateways or nic.nameservers:
+            field = "gateways" if nic.gateways else "nameservers"
+            raise Refused(Reason.UNSUPPORTED, f"spec.networks[{nic.name}].{field}: EC2 tells machines its own")
     user_data(spec, spec.name, spec.name)
 
 

@@ -31,7 +31,7 @@ from hybridge.drivers.proxmox.guest import (
     smbios_uuid,
     with_smbios_uuid,
 )
-from hybridge.drivers.proxmox.interfaces import addresses, interfaces, tagged
+from hybridge.drivers.proxmox.interfaces import addresses, interfaces, name_servers, tagged
 from hybridge.drivers.proxmox.settings import (
     AGENT,
     BIOS,
@@ -212,6 +212,8 @@ def _cloud_init(spec: MachineSpec, intent: Intent, words: Words) -> Values:
     if spec.cloud_init.ssh_keys:
         values["sshkeys"] = _quoted(spec.cloud_init.ssh_keys)
     _add(values, addresses(spec.networks, words, fresh=True))
+    if servers := name_servers(spec.networks):
+        values["nameserver"] = servers
     return values
 
 

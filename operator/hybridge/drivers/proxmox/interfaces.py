@@ -52,7 +52,7 @@ def addresses(networks: Sequence[Nic], words: Words, *, fresh: bool) -> Values:
     for index, nic in enumerate(networks):
         number = (keys[index] if index < len(keys) else _next_key(keys, index)).removeprefix("net")
         open_ = index < len(keys) and not nic.addresses and not fresh
-        wanted = _ipconfig(nic.addresses)
+        wanted = _ipconfig(nic)
         if not open_ and words.get(f"ipconfig{number}") != wanted:
             values[f"ipconfig{number}"] = wanted
     gone = [f"ipconfig{key.removeprefix('net')}" for key in keys[len(networks) :]] if networks else []
@@ -62,13 +62,22 @@ def addresses(networks: Sequence[Nic], words: Words, *, fresh: bool) -> Values:
     return values
 
 
-def _ipconfig(addresses: Sequence[str]) -> str:
-    """The first address of each family; without any, the network assigns one."""
-    if not addresses:
+def name_servers(networks: Sequence[Nic]) -> str:
+    """PVE keeps one list for the whole guest."""
+    return " ".join(dict.fromkeys(server for nic in networks for server in nic.nameservers))
+
+
+def _ipconfig(nic: Nic) -> str:
+    """The first address of each family and its router; without any, the network assigns one."""
+    if not nic.addresses:
         return "ip=dhcp"
-    four = next((address for address in addresses if ":" not in address), None)
-    six = next((address for address in addresses if ":" in address), None)
-    return ",".join([*([f"ip={four}"] if four else []), *([f"ip6={six}"] if six else [])])
+    named = {"ip": _first(nic.addresses, 4), "gw": _first(nic.gateways, 4)}
+    named |= {"ip6": _first(nic.addresses, 6), "gw6": _first(nic.gateways, 6)}
+    return ",".join(f"{key}={address}" for key, address in named.items() if address)
+
+
+def _first(addresses: Sequence[str], family: int) -> str | None:
+    return next((address for address in addresses if (":" in address) is (family == 6)), None)
 
 
 def _made_up_mac(uuid: str, index: int) -> str:

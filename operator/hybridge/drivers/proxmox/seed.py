@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from pycdlib import PyCdlib
 
-from hybridge.core.cloudinit import render
+from hybridge.core.cloudinit import guest_addresses, render
 from hybridge.core.errors import Refused
 from hybridge.core.machine import MachineSpec, Nic
 from hybridge.core.reasons import Reason
@@ -133,8 +133,7 @@ def network_config(networks: Sequence[Nic], words: Words) -> dict[str, object]:
     for wanted, key in zip(networks, nics(words), strict=False):
         address = wanted.mac or net(words[key]).mac
         if address:
-            fixed = {"addresses": list(wanted.addresses)} if wanted.addresses else {"dhcp4": True}
-            ethernets[wanted.name] = {"match": {"macaddress": address.lower()}, **fixed}
+            ethernets[wanted.name] = {"match": {"macaddress": address.lower()}, **guest_addresses(wanted)}
     return {"version": 2, "ethernets": ethernets}
 
 

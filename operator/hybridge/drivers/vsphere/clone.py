@@ -11,6 +11,7 @@ from math import gcd
 from typing import Any, Final
 
 from hybridge.core.attempt import Intent
+from hybridge.core.cloudinit import guest_addresses
 from hybridge.core.errors import Refused
 from hybridge.core.identity import Marker, read_notes, replace_notes
 from hybridge.core.machine import CloudInit, MachineSpec, Nic, Power
@@ -178,7 +179,7 @@ def _guest_networks(networks: Sequence[Nic]) -> dict[str, object]:
     return {
         nic.name: {
             "match": {"macaddress": nic.mac} if nic.mac else {"name": "e*"},
-            **({"addresses": list(nic.addresses)} if nic.addresses else {"dhcp4": True}),
+            **guest_addresses(nic),
         }
         for nic in networks
     }

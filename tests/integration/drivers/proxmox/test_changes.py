@@ -54,3 +54,12 @@ def test_interfaces_keep_what_the_spec_says_nothing_of(lab: Lab, bench: Bench) -
     assert nets["net0"] == "e1000=BC:24:11:AA:00:01,bridge=vmbr1,firewall=1,tag=9"
     assert nets["net3"] == "virtio=BC:24:11:AA:00:02,bridge=vmbr0"
     assert list(nets) == ["net0", "net3", "net4"]
+
+
+def test_a_machine_is_given_its_addresses_its_router_and_its_name_servers(lab: Lab, bench: Bench) -> None:
+    nic = Nic("nic0", "vmbr0", addresses=("10.0.0.5/24",), gateways=("10.0.0.1",), nameservers=("10.0.0.2", "9.9.9.9"))
+
+    machine, _ = bench.make(bench.spec(networks=(nic,)), marker())
+
+    config = lab.guest(machine.id).config
+    assert (config["ipconfig0"], config["nameserver"]) == ("ip=10.0.0.5/24,gw=10.0.0.1", "10.0.0.2 9.9.9.9")

@@ -130,6 +130,11 @@ def test_no_cloud_init_means_no_user_data() -> None:
     [
         ({"options": {"bios": "ovmf"}}, Reason.UNSUPPORTED, "spec.aws.bios"),
         ({"placement": {"node": "pve1"}}, Reason.UNSUPPORTED, "spec.placement.node"),
+        (
+            {"networks": (Nic("a", "s", addresses=("10.0.0.5/24",), gateways=("10.0.0.1",)),)},
+            Reason.UNSUPPORTED,
+            "spec.networks[a].gateways",
+        ),
         ({"networks": (Nic("a", "s", mac="02:00:00:00:00:01"),)}, Reason.UNSUPPORTED, "spec.networks[a].mac"),
         ({"networks": (Nic("a", "s", addresses=("1.2.3.4", "1.2.3.5")),)}, Reason.UNSUPPORTED, "only one"),
         ({"networks": (Nic("a", "s", addresses=("2001:db8::1/64",)),)}, Reason.UNSUPPORTED, "no IPv4 address"),

@@ -96,6 +96,19 @@ def test_keys_and_addresses_go_through_the_drive_of_pve() -> None:
     assert values["ipconfig1"] == "ip=dhcp"
 
 
+def test_routers_and_name_servers_go_with_fixed_addresses() -> None:
+    both = Nic(
+        "a", "x", addresses=("fd00::5/64", "10.0.0.5/24"), gateways=("fd00::1", "10.0.0.1"), nameservers=("9.9.9.9",)
+    )
+    four = Nic("b", "x", addresses=("10.1.0.5/24",), nameservers=("10.1.0.2", "9.9.9.9"))
+
+    values = changes.first(MachineSpec("web", networks=(both, four)), intent(bridges=["x", "x"]), WORDS, seeded=False)
+
+    assert values["ipconfig0"] == "ip=10.0.0.5/24,gw=10.0.0.1,ip6=fd00::5/64,gw6=fd00::1"
+    assert values["ipconfig1"] == "ip=10.1.0.5/24"
+    assert values["nameserver"] == "9.9.9.9 10.1.0.2"
+
+
 def test_a_template_without_that_drive_is_given_one() -> None:
     words = {key: value for key, value in WORDS.items() if key != "ide2"}
     spec = MachineSpec("web", cloud_init=CloudInit(ssh_keys=("ssh-ed25519 AAA",)))

@@ -152,14 +152,19 @@ def test_without_networks_the_providers_default_counts() -> None:
 
 def test_cloud_init_reads_both_documents() -> None:
     cloud_init = CloudInit("web", ("ssh-ed25519 AAAA me",), "#cloud-config\nruncmd: []\n")
-    networks = (Nic("nic0", "frontend", addresses=("10.0.0.5/24",)),)
+    networks = (Nic("nic0", "frontend", addresses=("10.0.0.5/24",), gateways=("10.0.0.1",), nameservers=("9.9.9.9",)),)
 
     found = options(spec_of(parameters(MachineSpec("web-1", networks=networks)), cloud_init))
 
     meta = json.loads(base64.b64decode(found["guestinfo.metadata"]))
     assert meta["instance-id"] == "the-uuid"
     assert (meta["local-hostname"], meta["public-keys"]) == ("web", ["ssh-ed25519 AAAA me"])
-    assert meta["network"]["ethernets"]["nic0"] == {"match": {"name": "e*"}, "addresses": ["10.0.0.5/24"]}
+    assert meta["network"]["ethernets"]["nic0"] == {
+        "match": {"name": "e*"},
+        "addresses": ["10.0.0.5/24"],
+        "routes": [{"to": "0.0.0.0/0", "via": "10.0.0.1"}],
+        "nameservers": {"addresses": ["9.9.9.9"]},
+    }
     assert b"runcmd: []" in base64.b64decode(found["guestinfo.userdata"])
     assert found["guestinfo.metadata.encoding"] == found["guestinfo.userdata.encoding"] == "base64"
 
