@@ -205,8 +205,9 @@ After the storm all objects come to be Ready and Synced, each has one machine th
 there besides; what people made is untouched. Then for a whole minute no request is sent that may change something, to no
 cloud and, Leases excepted, not to the API server. What the process takes is read twice, each time when all has come to
 rest in this way: after half of the storm, of which it has lived through a sixth by then, and after all of it. Resident
-memory may have grown by less than 5 % in between; asyncio tasks, threads and open files not at all. Each is the least of
-twelve looks within as many seconds.""",
+memory may have grown by less than 5 % in between; asyncio tasks and open files not at all, and threads to no more than
+all pools may have (38 on two cores), which fill as they are needed. Each is the least of twelve looks within as many
+seconds.""",
     )
     DECEIT = Words(
         "deceit about what is whose",

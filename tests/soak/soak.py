@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -25,6 +26,9 @@ from tests.soak.weather import Climate, Weather, of_cloud, of_kubernetes
 #: An operator that is killed keeps its name in the Lease, as a container does that is restarted in its pod.
 OPTIONS = ("--identity", "soak", "--visibility-grace", "5")
 LIMITS = {"requestsPerSecond": 200, "burst": 200, "concurrentTasks": 8}
+#: What all pools of threads may have: tasks and a sweep of each Provider, readers of Proxmox VE, and those of asyncio (as
+#: ``ThreadPoolExecutor`` has them by default); and the main thread.
+MOST_THREADS = len(CLOUDS) * (LIMITS["concurrentTasks"] + 1) + 4 + min(32, (os.cpu_count() or 1) + 4) + 1
 #: Of the time of the storm: while the operator is killed now and then, and until the first look at the one that stays.
 KILLING, WARMING = 1 / 3, 1 / 6
 #: Seconds that a machine terminated in EC2 is still shown, so that they do not become ever more.
@@ -119,7 +123,7 @@ class Soak:
         self._lull("in the end")
         outcome.late = vitals.at_rest(self._bed.operator, self._course.looks)
         self._say(f"at rest: {outcome.late}")
-        outcome.found += vitals.grown(outcome.early, outcome.late)
+        outcome.found += vitals.grown(outcome.early, outcome.late, MOST_THREADS)
         outcome.found += truth.wrong(self._bed, self._crowd, self._litter)
         outcome.found += _bugs(self._bed.log())
         outcome.spells = sum(weather.spells for weather in self._weathers)

@@ -42,14 +42,17 @@ def at_rest(operator: Operator, looks: int) -> Vitals:
     return Vitals(*(min(values) for values in zip(*map(astuple, seen), strict=True)))
 
 
-def grown(before: Vitals, after: Vitals) -> list[str]:
-    """What has grown from one rest of a process to another one, in words."""
+def grown(before: Vitals, after: Vitals, most_threads: int) -> list[str]:
+    """What has grown from one rest of a process to another one, in words. Pools of threads fill as they are needed:
+    ``most_threads`` are all that they may have.
+    """
     found = []
     if after.rss > before.rss * (1 + MOST_GROWTH):
         found.append(f"leak: resident memory grew from {before.rss} to {after.rss} bytes")
-    for name in ("tasks", "threads", "files"):
+    bounds = {"tasks": before.tasks, "threads": max(before.threads, most_threads), "files": before.files}
+    for name, most in bounds.items():
         was, is_now = getattr(before, name), getattr(after, name)
-        if is_now > was:
+        if is_now > most:
             found.append(f"leak: {name} grew from {was} to {is_now}")
     return found
 
