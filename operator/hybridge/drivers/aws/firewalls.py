@@ -78,7 +78,7 @@ class Firewalls:
                 "CreateSecurityGroup",
                 **words,
                 GroupName=intent.name,
-                Description=f"Firewall {marker.namespace}/{marker.name}",
+                Description=mapping.description(marker),
                 TagSpecifications=[{"ResourceType": "security-group", "Tags": marks}],
             )
         except Refused as refused:

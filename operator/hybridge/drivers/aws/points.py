@@ -83,7 +83,7 @@ def request(intent: Intent, marker: Marker) -> tuple[str, dict[str, Any]]:
     assert isinstance(given, Mapping)
     assert isinstance(besides, Mapping)
     tags = {**given, NAME: intent.name, **besides, SET: intent.token, **marker.pairs()}
-    made["Description"] = f"Snapshot {marker.namespace}/{marker.name}"
+    made["Description"] = mapping.description(marker)
     made["TagSpecifications"] = [{"ResourceType": "snapshot", "Tags": mapping.words(tags)}]
     return call, made
 
