@@ -1,9 +1,9 @@
 """AMIs of the lab's EC2, in what moto leaves out.
 
 Making takes its time and can be told to fail, names are had once, tags come with the call, what is imported is named by its
-task and has no tags, what was deregistered is not listed, lists have pages, and what is new may not be shown yet. Requests
-are served one at a time. Source: EC2 API Reference, CopyImage, CreateImage, DeregisterImage, ImportImage,
-RegisterImage.
+task and has no tags, what was deregistered is not listed, what is disabled on request alone, lists have pages, and what is
+new may not be shown yet. Requests are served one at a time. Source: EC2 API Reference, CopyImage, CreateImage,
+DeregisterImage, DescribeImages, ImportImage, RegisterImage.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from lab.aws_wrap import around, install
 
 _PAGE = 1000
 _MISSING, _GONE = "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"
+#: State of an image that is only shown on request.
+_DISABLED = "disabled"
 #: A filter of DescribeImages that moto does not have.
 _OF = "block-device-mapping.snapshot-id"
 #: An object of this key is no image.
@@ -67,7 +69,11 @@ class Images:
     def install(self) -> None:
         """Wrap moto's methods, and add those that it lacks."""
         install(self)
-        for name, method in (("import_image", self._import), ("describe_import_image_tasks", self._tasks)):
+        for name, method in (
+            ("import_image", self._import),
+            ("describe_import_image_tasks", self._tasks),
+            ("disable_image", _disable),
+        ):
             mock.patch.object(AmisResponse, name, _answering(method), create=True).start()
 
     def settle(self, backend: Any) -> None:
@@ -105,7 +111,12 @@ class Images:
         needed = {part for one in filters if one["Name"] == _OF for part in one["Values"]}
         response.params["Filters"] = [one for one in filters if one["Name"] != _OF]
         answer: Any = original(response).result
-        found = [one for one in answer["Images"] if not self._hidden(one.id) and _needs(one, needed)]
+        disabled = str(response.params.get("IncludeDisabled", "")).lower() == "true"
+        found = [
+            one
+            for one in answer["Images"]
+            if not self._hidden(one.id) and _needs(one, needed) and (disabled or one.state != _DISABLED)
+        ]
         start = int(response.params.get("NextToken") or 0)
         end = start + min(int(response.params.get("MaxResults") or _PAGE), _PAGE)
         page: dict[str, Any] = {"Images": found[start:end]}
@@ -238,6 +249,11 @@ def _answering(method: Callable[[Any], ActionResult]) -> Callable[[Any], ActionR
         return method(response)
 
     return answer
+
+
+def _disable(response: AmisResponse) -> ActionResult:
+    response.ec2_backend.amis[response.params["ImageId"]].state = _DISABLED
+    return ActionResult({"Return": True})
 
 
 def _needs(image: LabImage, snapshots: Collection[str]) -> bool:

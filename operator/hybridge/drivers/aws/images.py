@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unreachable
+from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.image import Copy, Find, Image, ImageSpec, ImageTraits, Taken
 from hybridge.core.managed import State
@@ -241,7 +241,9 @@ class Images:
             raise Busy(told, reason=Reason.UPDATING)
 
     def _own(self, **words: Any) -> list[dict[str, Any]]:
-        pages = self._client.pages("DescribeImages", "Images", size=PAGE, Owners=[ami.SELF], **words)
+        pages = self._client.pages(
+            "DescribeImages", "Images", size=PAGE, Owners=[ami.SELF], IncludeDisabled=True, **words
+        )
         return [one for page in pages for one in page]
 
     def _images(self, found: Iterable[Mapping[str, Any]]) -> list[Image]:
@@ -276,7 +278,7 @@ class Images:
 
     def _describe(self, known_id: str) -> Mapping[str, Any] | None:
         try:
-            answer = self._client.call("DescribeImages", ImageIds=[known_id])
+            answer = self._client.call("DescribeImages", ImageIds=[known_id], IncludeDisabled=True)
             found: Mapping[str, Any] | None = next(
                 (one for one in answer["Images"] if one["ImageId"] == known_id), None
             )
@@ -288,7 +290,7 @@ class Images:
                 return None
             raise
         if found is None:
-            raise Unreachable(f"DescribeImages: the answer does not tell of {known_id}")
+            raise Unclear(f"DescribeImages: the answer does not tell of {known_id}")
         return found
 
     def _ours(self, image: Image) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, Refused, Unreachable
+from hybridge.core.errors import Busy, Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.machine import Change
 from hybridge.core.managed import State
@@ -261,7 +261,7 @@ class Networks:
         found = next((one for one in answer[key] if one[name] == network_id), None)
         if found is None:
             # Of what does not exist EC2 says just that: an answer without it proves nothing.
-            raise Unreachable(f"{operation}: the answer does not tell of {network_id}")
+            raise Unclear(f"{operation}: the answer does not tell of {network_id}")
         within = found["VpcId"]
         inside = [{"Name": "vpc-id", "Values": [within]}]
         subnets = self._all("DescribeSubnets", "Subnets", inside) if whole else [found]

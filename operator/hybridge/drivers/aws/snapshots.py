@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unreachable
+from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
@@ -62,7 +62,7 @@ class Snapshots:
         instances = (one for group in answer["Reservations"] for one in group["Instances"])
         found = next((one for one in instances if one["InstanceId"] == source.id), None)
         if found is None:
-            raise Unreachable(f"DescribeInstances: the answer does not tell of {source.id}")
+            raise Unclear(f"DescribeInstances: the answer does not tell of {source.id}")
         further = len(found.get("BlockDeviceMappings", [])) > 1
         lent = attachments.lent(self._client, source.id) if further else []
         return Prepared(points.of_machine(found, spec, lent))
@@ -78,7 +78,7 @@ class Snapshots:
         answer = self._client.call(call, **words)
         made = answer["Snapshots"] if call == points.ALL else [answer]
         if not made:
-            raise Unreachable(f"{call}: the answer names no snapshot", took_effect_possible=True)
+            raise Unclear(f"{call}: the answer names no snapshot", took_effect_possible=True)
         marks = words["TagSpecifications"][0]["Tags"]
         (point,) = points.points([{**one, "Tags": marks} for one in made], time.time()).values()
         return Started(point.snapshot.id, point.snapshot)
@@ -166,14 +166,19 @@ class Snapshots:
         found = next((one for one in answer["Snapshots"] if one["SnapshotId"] == known_id), None)
         if found is None:
             # Of a snapshot that does not exist EC2 says just that: an answer without it proves nothing.
-            raise Unreachable(f"DescribeSnapshots: the answer does not tell of {known_id}")
+            raise Unclear(f"DescribeSnapshots: the answer does not tell of {known_id}")
         same = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}.get(points.SET)
         if same is None:
             return points.points([found], time.time()).get(known_id)
         together = self._points(Filters=[{"Name": f"tag:{points.SET}", "Values": [same]}])
+        whole = next((one.snapshot.id for one in together.values() if known_id in one.ids[:-1]), None)
+        if whole is not None:
+            raise Refused(
+                Reason.INVALID_SPEC, f"{known_id} is one part of the snapshot {whole} of a machine: name that"
+            )
         if known_id not in together:
-            # The list is older than the answer, or it is no snapshot of its own but one of a set.
-            raise Unreachable(f"DescribeSnapshots: the list of its set does not tell of {known_id}")
+            # The list is older than the answer.
+            raise Unclear(f"DescribeSnapshots: the list of its set does not tell of {known_id}")
         return together[known_id]
 
     def _look(self, known_id: str) -> Point:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Refused, Unreachable
+from hybridge.core.errors import Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.machine import Change
 from hybridge.core.managed import State
@@ -85,7 +85,7 @@ class Volumes:
         found = next((one for one in answer["Volumes"] if one["VolumeId"] == volume_id), None)
         if found is None:
             # Of a volume that does not exist EC2 says just that: an answer without it proves nothing.
-            raise Unreachable(f"DescribeVolumes: the answer does not tell of {volume_id}")
+            raise Unclear(f"DescribeVolumes: the answer does not tell of {volume_id}")
         return ebs.volume(found)
 
     def configure(

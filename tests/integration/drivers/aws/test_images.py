@@ -12,7 +12,7 @@ import pytest
 from hybridge.core.attempt import Intent
 from hybridge.core.errors import Busy
 from hybridge.core.identity import OWNER, Marker, token
-from hybridge.core.image import Image, ImageSpec, Source, Stored
+from hybridge.core.image import Copy, Image, ImageSpec, Source, Stored
 from hybridge.core.reasons import Reason
 from lab.aws import AwsCloud
 from tests.integration.drivers.aws.bench import Bench, wait_until
@@ -115,3 +115,29 @@ def test_what_was_imported_and_is_another_objects_by_now_is_none_of_this_one(ben
 
     assert bench.driver.images.find(mark, asked) == []
     assert [one.id for one in bench.driver.images.find(other, None)] == [image.id]
+
+
+def copied(bench: Bench, cloud: AwsCloud) -> Image:
+    """A copy that is there."""
+    mark, images = marker(), bench.driver.images
+    source = Copy(cloud.images["debian-12"])
+    made = images.create(intent(bench, mark, source), ImageSpec(name=f"debian-{mark.uid}", source=source), mark)
+    assert made.id
+    found = images.get(made.id)
+    assert found
+    return found
+
+
+def test_one_that_somebody_has_disabled_is_seen_and_can_go(bench: Bench, tuned: AwsCloud) -> None:
+    image, images = copied(bench, tuned), bench.driver.images
+    assert image.marker is not None
+    tuned.client().disable_image(ImageId=image.id)
+
+    shown = images.get(image.id)
+
+    assert shown is not None
+    assert (shown.marker, shown.unfit) == (image.marker, "it is disabled in EC2")
+    assert images.find(image.marker, None) == [shown]
+    assert images.all({}, ())[image.id] == shown
+    images.delete(shown)
+    assert (images.get(image.id), marks(tuned.client(), image.marker)) == (None, set())

@@ -233,3 +233,16 @@ def test_what_is_new_is_not_shown_at_once(ec2: Any, cloud: AwsCloud) -> None:
     made = copy(ec2, cloud)
     assert code(lambda: ec2.describe_images(ImageIds=[made])) == "InvalidAMIID.NotFound"
     eventually(lambda: made in {one["ImageId"] for one in ec2.describe_images(Owners=["self"])["Images"]})
+
+
+def test_what_is_disabled_is_shown_on_request_alone(ec2: Any, cloud: AwsCloud) -> None:
+    made = copy(ec2, cloud)
+    eventually(lambda: image(ec2, made)["State"] == "available")
+    ec2.disable_image(ImageId=made)
+    for words in ({"ImageIds": [made]}, {"Owners": ["self"]}):
+        assert made not in {one["ImageId"] for one in ec2.describe_images(**words)["Images"]}
+        (found,) = [
+            one for one in ec2.describe_images(**words, IncludeDisabled=True)["Images"] if one["ImageId"] == made
+        ]
+        assert found["State"] == "disabled"
+    ec2.deregister_image(ImageId=made)
