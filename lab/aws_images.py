@@ -230,18 +230,23 @@ class Images:
             raise Refusal("InvalidSnapshot.InUse", f"The snapshot {snapshot_id} is currently in use by {user}")
         return original(backend, snapshot_id)
 
-    @staticmethod
     @around(AmisResponse, "deregister_image")
-    def _deregister(original: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
+    def _deregister(self, original: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
         backend, known = response.ec2_backend, response.params["ImageId"]
         image = backend.amis.get(known)
         result = original(response)
-        if image is not None and str(response.params.get("DeleteAssociatedSnapshots", "")).lower() == "true":
-            kept = {part.id for one in backend.amis.values() for part in one.parts.values()}
-            for part in image.parts.values():
-                if part.id not in kept:
-                    backend.snapshots.pop(part.id, None)
-        return result
+        if image is None or str(response.params.get("DeleteAssociatedSnapshots", "")).lower() != "true":
+            return result
+        used = {part.id for one in backend.amis.values() for part in one.parts.values()}
+        codes = {
+            part.id: "skipped" if part.id in used else self._tuning.snapshots_kept or "success"
+            for part in image.parts.values()
+        }
+        for part, code in codes.items():
+            if code == "success":
+                backend.snapshots.pop(part, None)
+        told = [{"SnapshotId": part, "ReturnCode": code} for part, code in codes.items()]
+        return ActionResult({"Return": True, "DeleteSnapshotResults": told})
 
 
 def _answering(method: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:

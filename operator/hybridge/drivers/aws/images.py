@@ -21,8 +21,9 @@ from hybridge.core.image import Copy, Find, Image, ImageSpec, ImageTraits, Taken
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.aws import ami, attachments, importing, launch, mapping, registering, tags
+from hybridge.drivers.aws import ami, attachments, importing, launch, mapping, registering, remains, tags
 from hybridge.drivers.aws.client import FILTER_VALUES, Client
+from hybridge.drivers.aws.remains import Remains
 from hybridge.drivers.aws.snapshots import Snapshots
 from hybridge.drivers.base import Prepared, Started
 from hybridge.drivers.marked import prove, prove_for, same_owner
@@ -33,11 +34,12 @@ PAGE = 1000
 class Images:
     """The ImageDriver of EC2. Ids are never used again there, so acting by id is acting on what was proven."""
 
-    traits = ImageTraits(visibility=300.0, lag=300.0, token_lifetime=24 * 3600.0)
+    traits = ImageTraits(visibility=300.0, lag=300.0, token_lifetime=24 * 3600.0, remains=True)
 
     def __init__(self, client: Client, snapshots: Snapshots) -> None:
         self._client = client
         self._snapshots = snapshots
+        self._remains = Remains(client)
         self._lock = threading.Lock()
         #: What others own and objects look at, and when it was read, in monotonic seconds.
         self._foreign: dict[str, tuple[float, Image | None]] = {}
@@ -88,19 +90,25 @@ class Images:
 
     def find(self, marker: Marker, intent: Intent | None) -> list[Image]:
         """By the marker's tag, which comes with the create. What an import has made gets it here, unless a repetition of
-        the create was faster: in a deletion there is none.
+        the create was faster: in a deletion there is none. Where there is no image, what is left of one is found.
 
         Raises Busy (CREATING) while it is being imported.
         """
         filters = [{"Name": f"tag:{OWNER}", "Values": [marker.owner]}]
         found = self._images(self._own(Filters=filters))
-        if not found and intent is not None and intent.parameters.get(ami.CALL) == ami.IMPORT:
+        if found:
+            return found
+        if intent is not None and intent.parameters.get(ami.CALL) == ami.IMPORT:
             made = self._imported(intent, marker)
-            return [made] if made is not None and same_owner(made.marker, marker) else []
-        return found
+            if made is not None and same_owner(made.marker, marker):
+                return [made]
+        left = self._remains.of(marker)
+        return [] if left is None else [left]
 
     def get(self, known_id: str) -> Image | None:
         """DescribeImages by id; of one that was deregistered lately EC2 says nothing, so that it is asked in another way."""
+        if self._remains.has(known_id):
+            return self._remains.get(known_id)
         found = self._describe(known_id)
         return None if found is None else self._with_progress(self._images([found]), [found])[0]
 
@@ -131,7 +139,11 @@ class Images:
     def delete(self, image: Image) -> Started[Image]:
         """DeregisterImage with the snapshots of the image; those that another image uses EC2 keeps, and those that it was
         registered of, or that carry another marker, are kept here. Instances that were made from it do without.
+
+        What that leaves, or somebody who has deregistered it, is deleted as what is left of it (see ``remains``).
         """
+        if image.remains:
+            return self._remains.delete(image)
         found = self._describe(image.id)
         now = self._images([found])[0] if found else None
         if found is None or now is None or now.gone:
@@ -140,11 +152,12 @@ class Images:
         parts, every = self._parts(found, image.marker), ami.snapshots(found)
         whole = {*parts} == {*every}
         try:
-            self._client.call("DeregisterImage", ImageId=image.id, DeleteAssociatedSnapshots=whole)
+            answer = self._client.call("DeregisterImage", ImageId=image.id, DeleteAssociatedSnapshots=whole)
         except Refused as refused:
             if refused.reason is not Reason.IMAGE_NOT_FOUND:
                 raise
-        for one in () if whole else parts:
+            answer = {}
+        for one in remains.kept(answer) if whole else parts:
             self._delete_snapshot(one)
         return Started(image.id, replace(now, state=State.DELETING))
 
@@ -244,7 +257,7 @@ class Images:
         pages = self._client.pages(
             "DescribeImages", "Images", size=PAGE, Owners=[ami.SELF], IncludeDisabled=True, **words
         )
-        return [one for page in pages for one in page]
+        return [one for page in pages for one in page if ami.exists(one)]
 
     def _images(self, found: Iterable[Mapping[str, Any]]) -> list[Image]:
         account = self._client.account
@@ -291,7 +304,7 @@ class Images:
             raise
         if found is None:
             raise Unclear(f"DescribeImages: the answer does not tell of {known_id}")
-        return found
+        return found if ami.exists(found) else None
 
     def _ours(self, image: Image) -> Mapping[str, Any]:
         found = self._describe(image.id)

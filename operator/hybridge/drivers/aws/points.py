@@ -1,7 +1,7 @@
 """EBS snapshots: what EC2 shows as the core's snapshots, and what a spec means in EC2's words. Pure.
 
 A snapshot of a machine is a set: one snapshot of each of its volumes, all of the same moment, which CreateSnapshots marks
-and tags alike. It has the id of the one of the disk that the machine boots from.
+and tags alike. It has the id of the one of the disk that the machine boots from; where that is gone, the others remain.
 Source: EC2 API Reference, CreateSnapshot, CreateSnapshots, DescribeSnapshots.
 """
 
@@ -65,7 +65,7 @@ def points(found: Iterable[Mapping[str, Any]], now: float) -> dict[str, Point]:
             alone.append(one)
         else:
             parts[one.get("VolumeId", "")] = one
-    shown = [_point([one], now) for one in alone] + [_point([*parts.values()], now) for parts in sets.values()]
+    shown = [_alone(_point([one], now)) for one in alone] + [_point([*parts.values()], now) for parts in sets.values()]
     return {point.snapshot.id: point for point in shown}
 
 
@@ -136,10 +136,15 @@ def _point(parts: Sequence[Mapping[str, Any]], now: float) -> Point:
             progress=sum(one.progress or 0 for one in each) // len(each) if state is State.PENDING else None,
             size=sum(size for size in sizes if size is not None) if None not in sizes else None,
             parts=by_volume,
+            remains=root not in by_volume,
         ),
         ids,
         _own(tags, by_volume),
     )
+
+
+def _alone(point: Point) -> Point:
+    return replace(point, snapshot=replace(point.snapshot, remains=False))
 
 
 def _own(tags: Mapping[str, str], by_volume: Mapping[str, str]) -> dict[str, str]:

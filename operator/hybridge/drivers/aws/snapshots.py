@@ -18,7 +18,7 @@ from hybridge.core.identity import OWNER, Marker
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.snapshot import Snapshot, SnapshotSpec, SnapshotTraits, SourceKind
-from hybridge.drivers.aws import attachments, points, tags
+from hybridge.drivers.aws import attachments, points, remains, tags
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.points import Point
 from hybridge.drivers.base import Prepared, Started
@@ -30,7 +30,7 @@ PAGE = 1000
 class Snapshots:
     """The SnapshotDriver of EC2. Ids are never used again there, so acting by id is acting on what was proven."""
 
-    traits = SnapshotTraits(visibility=300.0, lag=300.0, outlives=frozenset(SourceKind))
+    traits = SnapshotTraits(visibility=300.0, lag=300.0, remains=True, outlives=frozenset(SourceKind))
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -144,9 +144,7 @@ class Snapshots:
 
     def _be_in_no_image(self, point: Point) -> None:
         """EC2 itself would keep those that one needs, and the rest would be gone by then."""
-        filters = [{"Name": "block-device-mapping.snapshot-id", "Values": [*point.ids]}]
-        answer = self._client.call("DescribeImages", Owners=["self"], Filters=filters, IncludeDisabled=True)
-        users = [f"{one['ImageId']} ({one.get('Name', '')})" for one in answer["Images"]]
+        users = [f"{one['ImageId']} ({one.get('Name', '')})" for one in remains.users(self._client, point.ids)]
         if users:
             told = f"{point.snapshot.id} is part of the image {', '.join(users[:8])}, and stays as long as that does"
             raise Busy(told, reason=Reason.HAS_DEPENDANTS)

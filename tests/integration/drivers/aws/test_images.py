@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy
+from hybridge.core.errors import Busy, NotProven
 from hybridge.core.identity import OWNER, Marker, token
 from hybridge.core.image import Copy, Image, ImageSpec, Source, Stored
 from hybridge.core.reasons import Reason
@@ -22,7 +23,7 @@ from tests.integration.drivers.aws.bench import Bench, wait_until
 def tuned(cloud: AwsCloud) -> Iterator[AwsCloud]:
     """The cloud, whose ways are turned back in the end."""
     yield cloud
-    cloud.tune(transition_seconds=0.0)
+    cloud.tune(transition_seconds=0.0, snapshots_kept="")
 
 
 def marker() -> Marker:
@@ -141,3 +142,65 @@ def test_one_that_somebody_has_disabled_is_seen_and_can_go(bench: Bench, tuned: 
     assert images.all({}, ())[image.id] == shown
     images.delete(shown)
     assert (images.get(image.id), marks(tuned.client(), image.marker)) == (None, set())
+
+
+def remains(bench: Bench, mark: Marker) -> Image:
+    """What is found of an image that is gone."""
+    (left,) = bench.driver.images.find(mark, None)
+    assert left.remains
+    assert bench.driver.images.get(left.id) == left
+    return left
+
+
+@pytest.mark.parametrize("code", ["internal-error", "missing-permissions", "client-error"])
+def test_snapshots_that_ec2_did_not_delete_with_their_image_are_deleted(
+    bench: Bench, tuned: AwsCloud, code: str
+) -> None:
+    image = copied(bench, tuned)
+    assert image.marker is not None
+    tuned.tune(snapshots_kept=code)
+    bench.driver.images.delete(image)
+    assert marks(tuned.client(), image.marker) == set()
+
+
+def test_what_is_left_of_an_image_is_found_and_goes(bench: Bench, tuned: AwsCloud) -> None:
+    """As where the operator ended after DeregisterImage, or a person deregistered it and kept its snapshots."""
+    ec2, image, images = tuned.client(), copied(bench, tuned), bench.driver.images
+    assert image.marker is not None
+    ec2.deregister_image(ImageId=image.id)
+    assert images.get(image.id) is None
+
+    left = remains(bench, image.marker)
+    images.delete(left)
+
+    assert marks(ec2, image.marker) == set()
+    assert (images.get(left.id), images.find(image.marker, None)) == (None, [])
+    assert images.delete(left).found is None
+
+
+def test_what_another_image_consists_of_is_not_left(bench: Bench, tuned: AwsCloud) -> None:
+    ec2, image, images = tuned.client(), copied(bench, tuned), bench.driver.images
+    assert image.marker is not None
+    (disk,) = ec2.describe_images(ImageIds=[image.id])["Images"][0]["BlockDeviceMappings"]
+    root = {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": disk["Ebs"]["SnapshotId"]}}
+    words = {"Name": f"of-{image.id}", "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": [root]}
+    other = ec2.register_image(**words)["ImageId"]
+    images.delete(image)
+    assert images.find(image.marker, None) == []
+    ec2.disable_image(ImageId=other)
+    assert images.find(image.marker, None) == []
+    assert images.get(disk["Ebs"]["SnapshotId"]) is None
+
+    ec2.deregister_image(ImageId=other)
+    images.delete(remains(bench, image.marker))
+    assert marks(ec2, image.marker) == set()
+
+
+def test_what_is_left_and_carries_another_marker_is_not_touched(bench: Bench, tuned: AwsCloud) -> None:
+    ec2, image = tuned.client(), copied(bench, tuned)
+    assert image.marker is not None
+    ec2.deregister_image(ImageId=image.id)
+    left = remains(bench, image.marker)
+    with pytest.raises(NotProven):
+        bench.driver.images.delete(replace(left, marker=marker()))
+    assert left.id in marks(ec2, image.marker)

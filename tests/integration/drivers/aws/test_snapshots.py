@@ -54,3 +54,19 @@ def test_a_part_of_a_set_is_no_snapshot_by_itself(bench: Bench, cloud: AwsCloud)
 
     assert refused.value.reason is Reason.INVALID_SPEC
     bench.driver.snapshots.delete(snapshot)
+
+
+def test_the_rest_of_a_set_whose_first_part_somebody_deleted_is_found_and_goes(bench: Bench, cloud: AwsCloud) -> None:
+    ec2, snapshot, snapshots = cloud.client(), taken(bench, cloud), bench.driver.snapshots
+    assert snapshot.marker is not None
+    assert not snapshot.remains
+    ec2.delete_snapshot(SnapshotId=snapshot.id)
+    assert snapshots.get(snapshot.id) is None
+
+    (left,) = snapshots.find(snapshot.marker, None)
+
+    assert (left.id, left.remains) == (other(snapshot), True)
+    assert snapshots.all()[left.id].remains
+    snapshots.delete(left)
+    assert not shown(ec2) & {*snapshot.parts.values()}
+    assert snapshots.find(snapshot.marker, None) == []
