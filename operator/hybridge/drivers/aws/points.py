@@ -36,6 +36,8 @@ _STATES = {
 }
 #: How snapshots are described that EC2 itself takes for images.
 _OF_IMAGES = ("Created by CreateImage(", "Copied for DestinationAmi ", "Auto-created snapshot for AMI ", "AWS-VMImport")
+#: The volume of every copy of a snapshot: there is none. Source: EC2 API Reference, CopySnapshot.
+_OF_A_COPY = "vol-ffffffff"
 #: Characters of the longest value of a tag.
 _LONGEST = 256
 #: Seconds after which all snapshots of a set are shown that there are.
@@ -60,12 +62,14 @@ def points(found: Iterable[Mapping[str, Any]], now: float) -> dict[str, Point]:
     for one in sorted(found, key=_age):
         tags = mapping.pairs(one.get("Tags", []))
         parts = sets.setdefault((tags[SET], tags.get(OWNER, "")), {}) if ROOT in tags and SET in tags else None
+        volume = one.get("VolumeId", "")
         # What carries the same tags and is not of the set, such as a copy, stands for itself.
-        if parts is None or one.get("VolumeId", "") in parts:
+        if parts is None or volume in parts or volume == _OF_A_COPY:
             alone.append(one)
         else:
-            parts[one.get("VolumeId", "")] = one
-    shown = [_alone(_point([one], now)) for one in alone] + [_point([*parts.values()], now) for parts in sets.values()]
+            parts[volume] = one
+    whole = [_point([*parts.values()], now) for parts in sets.values() if parts]
+    shown = [_alone(_point([one], now)) for one in alone] + whole
     return {point.snapshot.id: point for point in shown}
 
 
