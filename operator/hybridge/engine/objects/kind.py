@@ -312,7 +312,8 @@ class ObjectKind(ABC, Generic[K]):
         if not (case.driver.traits.remains and intended) or case.spec.observed or case.spec.detach:
             return False
         await self._search(case)
-        return any(one.remains and not one.gone for one in case.shelf.inventory.owned_by(case.marker.owner))
+        found = [one for one in case.shelf.inventory.owned_by(case.marker.owner) if not one.gone]
+        return any(one.remains or case.memo.id is None for one in found)
 
     async def _search(self, case: K) -> None:
         link, began = case.link, self._world.clock()
