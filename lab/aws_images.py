@@ -1,9 +1,9 @@
 """AMIs of the lab's EC2, in what moto leaves out.
 
 Making takes its time and can be told to fail, names are had once, tags come with the call, what is imported is named by its
-task and has no tags, what was deregistered is not listed, lists have pages, and what is new may not be shown yet. Requests
-are served one at a time. Source: EC2 API Reference, CopyImage, CreateImage, DeregisterImage, ImportImage,
-RegisterImage.
+task and has no tags, what was deregistered is not listed, what is disabled on request alone, lists have pages, and what is
+new may not be shown yet. Requests are served one at a time. Source: EC2 API Reference, CopyImage, CreateImage,
+DeregisterImage, DescribeImages, ImportImage, RegisterImage.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from lab.aws_wrap import around, install
 
 _PAGE = 1000
 _MISSING, _GONE = "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"
+#: State of an image that is only shown on request.
+_DISABLED = "disabled"
 #: A filter of DescribeImages that moto does not have.
 _OF = "block-device-mapping.snapshot-id"
 #: An object of this key is no image.
@@ -67,7 +69,11 @@ class Images:
     def install(self) -> None:
         """Wrap moto's methods, and add those that it lacks."""
         install(self)
-        for name, method in (("import_image", self._import), ("describe_import_image_tasks", self._tasks)):
+        for name, method in (
+            ("import_image", self._import),
+            ("describe_import_image_tasks", self._tasks),
+            ("disable_image", _disable),
+        ):
             mock.patch.object(AmisResponse, name, _answering(method), create=True).start()
 
     def settle(self, backend: Any) -> None:
@@ -105,7 +111,12 @@ class Images:
         needed = {part for one in filters if one["Name"] == _OF for part in one["Values"]}
         response.params["Filters"] = [one for one in filters if one["Name"] != _OF]
         answer: Any = original(response).result
-        found = [one for one in answer["Images"] if not self._hidden(one.id) and _needs(one, needed)]
+        disabled = str(response.params.get("IncludeDisabled", "")).lower() == "true"
+        found = [
+            one
+            for one in answer["Images"]
+            if not self._hidden(one.id) and _needs(one, needed) and (disabled or one.state != _DISABLED)
+        ]
         start = int(response.params.get("NextToken") or 0)
         end = start + min(int(response.params.get("MaxResults") or _PAGE), _PAGE)
         page: dict[str, Any] = {"Images": found[start:end]}
@@ -219,18 +230,23 @@ class Images:
             raise Refusal("InvalidSnapshot.InUse", f"The snapshot {snapshot_id} is currently in use by {user}")
         return original(backend, snapshot_id)
 
-    @staticmethod
     @around(AmisResponse, "deregister_image")
-    def _deregister(original: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
+    def _deregister(self, original: Callable[..., ActionResult], response: AmisResponse) -> ActionResult:
         backend, known = response.ec2_backend, response.params["ImageId"]
         image = backend.amis.get(known)
         result = original(response)
-        if image is not None and str(response.params.get("DeleteAssociatedSnapshots", "")).lower() == "true":
-            kept = {part.id for one in backend.amis.values() for part in one.parts.values()}
-            for part in image.parts.values():
-                if part.id not in kept:
-                    backend.snapshots.pop(part.id, None)
-        return result
+        if image is None or str(response.params.get("DeleteAssociatedSnapshots", "")).lower() != "true":
+            return result
+        used = {part.id for one in backend.amis.values() for part in one.parts.values()}
+        codes = {
+            part.id: "skipped" if part.id in used else self._tuning.snapshots_kept or "success"
+            for part in image.parts.values()
+        }
+        for part, code in codes.items():
+            if code == "success":
+                backend.snapshots.pop(part, None)
+        told = [{"SnapshotId": part, "ReturnCode": code} for part, code in codes.items()]
+        return ActionResult({"Return": True, "DeleteSnapshotResults": told})
 
 
 def _answering(method: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
@@ -238,6 +254,11 @@ def _answering(method: Callable[[Any], ActionResult]) -> Callable[[Any], ActionR
         return method(response)
 
     return answer
+
+
+def _disable(response: AmisResponse) -> ActionResult:
+    response.ec2_backend.amis[response.params["ImageId"]].state = _DISABLED
+    return ActionResult({"Return": True})
 
 
 def _needs(image: LabImage, snapshots: Collection[str]) -> bool:

@@ -49,6 +49,8 @@ class Tuning:
     vcpu_limit: int | None = None
     #: For how long a volume that was changed is not changed again; EC2's own is six hours.
     modification_seconds: float = 0.0
+    #: What EC2 says of the snapshots of an image that it was to delete with it, and could not; nothing: it can.
+    snapshots_kept: str = ""
     #: Whether the account has all new volumes encrypted.
     encrypt_volumes: bool = False
     #: Policies of accounts, by name, in place of those that they had at first.

@@ -32,6 +32,7 @@ from moto.sts.responses import TokenResponse
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Response
 
+from lab import aws_words
 from lab.aws_access import Access
 from lab.aws_ec2 import Extensions
 from lab.aws_estate import furnish, launch
@@ -110,6 +111,7 @@ class Account:
                     if not action.startswith("Describe") and (code := self._extensions.denied(value)):
                         raise Refusal(code, f"The ID '{value}' does not exist.")
                 if service == "ec2":
+                    aws_words.check(form)
                     self._access.permit(user, form)
                 handler = EC2Response if service == "ec2" else TokenResponse
                 status, headers, answer = handler.dispatch(request)

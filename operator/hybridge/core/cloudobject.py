@@ -102,6 +102,11 @@ class CloudObject(Protocol):
         ...
 
     @property
+    def remains(self) -> bool:
+        """It is what is left of one whose own part, which had its id, is gone: nothing by itself, and it goes with that."""
+        ...
+
+    @property
     def gone(self) -> bool:
         """The cloud says that it is deleted for good."""
         ...

@@ -13,6 +13,7 @@ from hybridge.core.proof import (
     W,
     adoption,
     doing,
+    left_over,
     locate,
     search_denied,
     search_until_visible,
@@ -63,14 +64,14 @@ def _without(situation: AnySituation, found: Absent | Nowhere) -> Plan:
 def _release(situation: AnySituation, found: Absent | Nowhere) -> Step:
     intent, sight = situation.intent, situation.sight
     if isinstance(found, Absent):
-        return search_denied(situation) or Release()
+        return search_denied(situation) or left_over(situation) or Release()
     if not sight.settled:
         return Wait(Reason.SEARCHING, "the first sweep of the cloud has not ended")
     if intent is None:
         return Release()
     if running(sight.task):
         return Wait(Reason.CREATING, "its creation is still running in the cloud")
-    return search_until_visible(situation, intent) or Release()
+    return search_until_visible(situation, intent) or left_over(situation) or Release()
 
 
 def _plan_creation(situation: AnySituation, found: Absent | Nowhere, create: Action) -> Plan:

@@ -39,9 +39,11 @@ class Guarantees:
     ``lag``: seconds after the request of a create for which the cloud may deny a cloud object, even by its id, that it has
     answered for before (eventual consistency).
     ``token_lifetime``: seconds for which repeating a create with its token is certain to give the same; 0: never.
+    ``remains``: something may be left of one that is gone, which a search finds (``CloudObject.remains``).
     """
 
     chooses_uuid: bool = True
     visibility: float = 300.0
     lag: float = 0.0
     token_lifetime: float = 0.0
+    remains: bool = field(default=False, kw_only=True)

@@ -208,6 +208,11 @@ class Machine:
     detailed: bool = True
 
     @property
+    def remains(self) -> bool:
+        """See ``CloudObject``."""
+        return False
+
+    @property
     def gone(self) -> bool:
         """The cloud says that it is deleted for good."""
         return self.power is Power.GONE

@@ -60,7 +60,7 @@ class ManagedObject:
     ``lock`` names a task that holds it. ``protection``: why the cloud itself forbids to delete it. ``ended``: what the
     cloud says of how it failed or ended, ``unfit``: why nobody can take it over; both for people. ``progress``: how much of
     it is made, in percent. ``created_at`` in Unix seconds. ``detailed`` is False while only a bulk list has been read:
-    marker and tags are then unknown.
+    marker and tags are then unknown. ``remains``: see ``CloudObject``.
     """
 
     id: str
@@ -76,6 +76,7 @@ class ManagedObject:
     progress: int | None = field(default=None, kw_only=True)
     created_at: float | None = field(default=None, kw_only=True)
     detailed: bool = field(default=True, kw_only=True)
+    remains: bool = field(default=False, kw_only=True)
 
     @property
     def gone(self) -> bool:

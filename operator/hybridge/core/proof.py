@@ -173,7 +173,7 @@ def _is_adopting(intent: Intent | None, situation: AnySituation, found: CloudObj
 
 
 def _locate_carrier(situation: AnySituation) -> Nowhere | Step:
-    carriers = [one for one in situation.sight.carriers if not one.gone]
+    carriers = [one for one in situation.sight.carriers if not (one.gone or one.remains)]
     if len(carriers) > 1:
         ids = ", ".join(sorted(one.id for one in carriers)[:8])
         return Refuse(Reason.IDENTITY_AMBIGUOUS, f"{len(carriers)} {situation.noun}s carry this object's marker: {ids}")
@@ -182,6 +182,14 @@ def _locate_carrier(situation: AnySituation) -> Nowhere | Step:
     if not situation.sight.settled:
         return Wait(Reason.SEARCHING, "the first sweep of the cloud has not ended")
     return locked(carriers[0]) if carriers[0].lock else Bind(carriers[0].id)
+
+
+def left_over(situation: AnySituation) -> Step | None:
+    """The step to what is left of one that is gone; None where there is nothing, or it is to be left as it is."""
+    if situation.spec.detach:
+        return None
+    known = min((one.id for one in situation.sight.carriers if one.remains and not one.gone), default=None)
+    return None if known is None else Bind(known)
 
 
 def search_denied(situation: AnySituation) -> Step | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hybridge.core.attempt import Intent
-from hybridge.core.plan import Do, Refuse, Rest, Step, Verb, Wait
+from hybridge.core.plan import Bind, Do, Refuse, Release, Rest, Step, Verb, Wait
 from hybridge.core.reasons import Reason
 from hybridge.core.situation import Sight
 from hybridge.core.snapshot import Snapshot, SnapshotSpec, SnapshotTraits
@@ -82,3 +82,38 @@ def test_an_expired_snapshot_waits_for_what_is_made_from_it() -> None:
 def test_somebody_elses_snapshot_is_not_deleted_because_ours_has_expired() -> None:
     theirs = replace(FOUND, marker=replace(SNAPSHOT.marker(), uid="uid-9"))
     assert isinstance(plan(situation(EXPIRING, found=theirs)).step, Refuse)
+
+
+LEFT = Snapshot("snap-2", "before", marker=SNAPSHOT.marker(), remains=True)
+GOING = replace(RECORD, deleting=True)
+
+
+def remaining(spec: SnapshotSpec, record: Record, recorded: Snapshot | None = None) -> Situation:
+    """What had the id is gone, and something is left of it."""
+    made = situation(spec, record, recorded)
+    return replace(made, sight=replace(made.sight, carriers=(LEFT,)))
+
+
+def test_what_is_left_of_one_that_is_gone_goes_before_its_object() -> None:
+    spec = SnapshotSpec("before")
+    assert plan(remaining(spec, GOING)).step == Bind("snap-2")
+    bound = remaining(spec, replace(GOING, id="snap-2"), LEFT)
+    assert verb(plan(bound).step) is Verb.DELETE
+    assert plan(remaining(replace(spec, detach=True), GOING)).step == Release()
+
+
+def test_what_is_left_is_looked_for_before_that_and_not_believed_at_once() -> None:
+    unsearched = remaining(SnapshotSpec("before"), GOING)
+    late = replace(unsearched, traits=SnapshotTraits(lag=60.0), sight=replace(unsearched.sight, denied_since=NOW - 1))
+    assert isinstance(plan(late).step, Wait)
+
+
+def test_what_is_left_is_nothing_that_was_made() -> None:
+    """Neither of another attempt, nor of one whose id nobody knows."""
+    unknown = replace(RECORD, id=None, created=False, taken_at=None)
+    step = plan(remaining(SnapshotSpec("before"), unknown)).step
+    assert verb(step) is Verb.CREATE
+    assert plan(remaining(SnapshotSpec("before"), replace(unknown, deleting=True))).step == Bind("snap-2")
+    lost = plan(remaining(SnapshotSpec("before"), RECORD)).step
+    assert isinstance(lost, Refuse)
+    assert lost.reason is Reason.LOST

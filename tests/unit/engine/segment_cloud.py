@@ -98,8 +98,8 @@ class Things(Generic[W, P]):
         return self._answer(Started(found.id))
 
     def seen(self) -> Portion[Any]:
-        """What a sweep shows."""
-        return Portion(dict(self.there), full=True)
+        """What a sweep shows: what is left of one that is gone is only found."""
+        return Portion({known_id: one for known_id, one in self.there.items() if not one.remains}, full=True)
 
     def change(self, known_id: str, **words: Any) -> None:
         """What a person does in the cloud, or the cloud by itself."""
@@ -180,7 +180,7 @@ class Images(Things[ImageSpec, Image]):
     each that is made, in order.
     """
 
-    traits = ImageTraits(visibility=1.0)
+    traits = ImageTraits(visibility=1.0, remains=True)
 
     def __init__(self, cloud: SegmentCloud, prefix: str) -> None:
         super().__init__(cloud, prefix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -104,6 +105,27 @@ def test_an_image_that_is_half_made_can_be_deleted() -> None:
         assert cloud.images.there == {}
 
     live(story)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_is_left_of_an_image_goes_with_its_object(restarted: bool) -> None:
+    """As where its cloud deletes it in two calls, and the operator ended between them."""
+
+    async def story(made: Estate, cloud: SegmentCloud) -> None:
+        image(made)
+        await made.settle(CLOUD, SOON)
+        gone = cloud.images.there.pop("img-1")
+        cloud.images.there["img-left"] = replace(gone, id="img-left", state=State.FAILED, remains=True)
+        if restarted:
+            await made.restart()
+        await made.rest()
+        assert told(made, "golden", "Image")[0] == "Lost"
+        assert list(cloud.images.there) == ["img-left"]
+        made.delete("golden", "Image")
+        await made.gone(SOON)
+        assert cloud.images.there == {}
+
+    assert live(story).images.calls == ["create", "delete"]
 
 
 def test_an_image_tells_how_far_its_making_is_and_who_starts_from_it_waits() -> None:

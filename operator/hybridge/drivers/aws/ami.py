@@ -76,6 +76,11 @@ def image(found: Mapping[str, Any], account: str) -> Image:
     )
 
 
+def exists(found: Mapping[str, Any]) -> bool:
+    """Whether it is one: EC2 may show for a while what was deregistered."""
+    return _STATES.get(found["State"]) is not State.GONE
+
+
 def snapshots(found: Mapping[str, Any]) -> list[str]:
     """The ids of the snapshots of which an image consists."""
     return [known for known, _ in _volumes(found) if known]

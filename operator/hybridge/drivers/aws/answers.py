@@ -36,6 +36,7 @@ _ESSENTIAL: Mapping[str, tuple[str, ...]] = {
     "CreateSubnetResult": ("Subnet",),
     "CreateVpcResult": ("Vpc",),
     "Credentials": ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"),
+    "DeleteSnapshotReturnCode": ("ReturnCode", "SnapshotId"),
     "DescribeAvailabilityZonesResult": ("AvailabilityZones",),
     "DescribeIamInstanceProfileAssociationsResult": ("IamInstanceProfileAssociations",),
     "DescribeImagesResult": ("Images",),

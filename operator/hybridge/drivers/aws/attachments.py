@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from hybridge.core.errors import Busy, Refused, Unreachable
+from hybridge.core.errors import Busy, Refused, Unclear
 from hybridge.core.identity import KIND, OWNER
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Disk, Machine, Power
@@ -101,12 +101,12 @@ def lent(client: Client, machine_id: str) -> list[str]:
 
 
 def places(volumes: Iterable[Mapping[str, Any]], machine_id: str) -> list[str]:
-    """Under which device names an instance has these volumes, which others may have as well. Raises Unreachable where one
+    """Under which device names an instance has these volumes, which others may have as well. Raises Unclear where one
     has none: it could not be left out.
     """
     here = [at for one in volumes for at in one.get("Attachments", []) if at.get("InstanceId") == machine_id]
     if not all(at.get("Device") for at in here):
-        raise Unreachable(f"DescribeVolumes: the answer does not tell under which names {machine_id} has its volumes")
+        raise Unclear(f"DescribeVolumes: the answer does not tell under which names {machine_id} has its volumes")
     return sorted({at["Device"] for at in here})
 
 

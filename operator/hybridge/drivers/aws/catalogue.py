@@ -12,7 +12,7 @@ from hybridge.core.names import not_found
 from hybridge.core.reasons import Reason
 from hybridge.core.units import format_bytes
 from hybridge.drivers.aws import offers
-from hybridge.drivers.aws.client import Client
+from hybridge.drivers.aws.client import FILTER_VALUES, Client
 from hybridge.drivers.aws.offers import Image, InstanceType
 from hybridge.drivers.aws.remembered import Remembered
 
@@ -26,9 +26,6 @@ _AMI = re.compile(r"ami-[0-9a-f]{8,17}")
 #: Owners that may stand before the name of somebody else's image: ``136693071363/debian-12-amd64``.
 _OWNER = re.compile(r"(\d{12}|amazon|aws-marketplace)/(.+)")
 _WILDCARD = re.compile(r"([*?\\])")
-
-#: Most values of one filter.
-_FILTER_VALUES = 200
 
 
 class Catalogue:
@@ -107,8 +104,8 @@ class Catalogue:
         now = time.monotonic()
         asked = {name for name, since in list(self._asked.items()) if now - since < TYPE_AGE}
         missing = sorted(set(names) - self._types.keys() - asked)
-        for start in range(0, len(missing), _FILTER_VALUES):
-            some = missing[start : start + _FILTER_VALUES]
+        for start in range(0, len(missing), FILTER_VALUES):
+            some = missing[start : start + FILTER_VALUES]
             self._read_types(some)
             self._asked.update(dict.fromkeys(some, now))
         return self._types

@@ -11,7 +11,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 from xml.etree.ElementTree import ParseError
 
@@ -37,6 +37,9 @@ from hybridge.drivers.base import Settings
 
 CONNECT_TIMEOUT = 3.0
 READ_TIMEOUT = 20.0
+
+#: Most values of one filter.
+FILTER_VALUES = 200
 
 _OK = 200
 _ACCOUNT = re.compile(r"\d{12}")
@@ -109,6 +112,17 @@ class Client:
             if token == following.get("NextToken"):
                 raise Unreachable(f"{operation}: a page leads to itself")
             following = {"NextToken": token}
+
+    def among(
+        self, operation: str, key: str, name: str, values: Iterable[str], *, size: int, **words: Any
+    ) -> list[dict[str, Any]]:
+        """All of a list call for which the filter ``name`` has one of these values: a request for each 200 of them."""
+        wanted, found = [*values], list[dict[str, Any]]()
+        for start in range(0, len(wanted), FILTER_VALUES):
+            filters = [{"Name": name, "Values": wanted[start : start + FILTER_VALUES]}]
+            for page in self.pages(operation, key, size=size, Filters=filters, **words):
+                found += page
+        return found
 
     def unread(self, operation: str, **words: Any) -> bytes:
         """One request to EC2 and its answer as it came. Every failure is a CloudError."""

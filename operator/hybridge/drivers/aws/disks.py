@@ -15,9 +15,6 @@ from hybridge.drivers.aws.offers import InstanceType
 
 PAGE = 500
 
-#: Most values of one filter.
-_FILTER_VALUES = 200
-
 
 class Disks:
     """Disks by volume id, as last read, and by instance id for instances that were launched since."""
@@ -47,10 +44,8 @@ class Disks:
 
     def read(self, volume_ids: Collection[str]) -> Mapping[str, Disk]:
         """These volumes, read now: a request for each 200 of them."""
-        wanted, found, started = list(volume_ids), dict[str, Disk](), time.monotonic()
-        for start in range(0, len(wanted), _FILTER_VALUES):
-            filters = [{"Name": "volume-id", "Values": wanted[start : start + _FILTER_VALUES]}]
-            found.update(_disks(self._client.call("DescribeVolumes", Filters=filters).get("Volumes", [])))
+        started = time.monotonic()
+        found = _disks(self._client.among("DescribeVolumes", "Volumes", "volume-id", volume_ids, size=PAGE))
         with self._lock:
             self._read.update(found)
             self._read_since.update(dict.fromkeys(found, started))

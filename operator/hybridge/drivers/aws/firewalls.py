@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, CloudError, Refused, Unreachable
+from hybridge.core.errors import Busy, CloudError, Refused, Unclear
 from hybridge.core.firewall import (
     Direction,
     Entry,
@@ -78,7 +78,7 @@ class Firewalls:
                 "CreateSecurityGroup",
                 **words,
                 GroupName=intent.name,
-                Description=f"Firewall {marker.namespace}/{marker.name}",
+                Description=mapping.description(marker),
                 TagSpecifications=[{"ResourceType": "security-group", "Tags": marks}],
             )
         except Refused as refused:
@@ -237,7 +237,7 @@ class Firewalls:
         )
         if found is None:
             # Of a group that does not exist EC2 says just that: an answer without it proves nothing.
-            raise Unreachable(f"DescribeSecurityGroups: the answer does not tell of {known_id}")
+            raise Unclear(f"DescribeSecurityGroups: the answer does not tell of {known_id}")
         return found
 
     def _look(self, known_id: str) -> Mapping[str, Any]:

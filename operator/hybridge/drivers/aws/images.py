@@ -2,7 +2,8 @@
 
 CopyImage and ImportImage have a token, and an AMI's name can be had only once, so that CreateImage and RegisterImage cannot
 be repeated: each of them, asked again, leads to what it has made. ImportImage marks its task alone; the AMI gets its marker
-by a call of its own once the task is done, with the repetition of the create. AMIs of others are only looked at.
+by a call of its own once the task is done, with the repetition of the create or a search. AMIs of others are only looked
+at.
 """
 
 from __future__ import annotations
@@ -14,34 +15,31 @@ from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unreachable
+from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.image import Copy, Find, Image, ImageSpec, ImageTraits, Taken
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.task import Task, TaskState
-from hybridge.drivers.aws import ami, attachments, mapping, registering, tags
-from hybridge.drivers.aws.client import Client
+from hybridge.drivers.aws import ami, attachments, importing, launch, mapping, registering, remains, tags
+from hybridge.drivers.aws.client import FILTER_VALUES, Client
+from hybridge.drivers.aws.remains import Remains
 from hybridge.drivers.aws.snapshots import Snapshots
 from hybridge.drivers.base import Prepared, Started
-from hybridge.drivers.marked import prove, prove_for
+from hybridge.drivers.marked import prove, prove_for, same_owner
 
 PAGE = 1000
-_TASKS = 100
-#: Most values of one filter.
-_FILTER_VALUES = 200
-#: States of an import that has ended without an image.
-_ENDED = frozenset({"deleting", "deleted"})
 
 
 class Images:
     """The ImageDriver of EC2. Ids are never used again there, so acting by id is acting on what was proven."""
 
-    traits = ImageTraits(visibility=300.0, lag=300.0, token_lifetime=24 * 3600.0)
+    traits = ImageTraits(visibility=300.0, lag=300.0, token_lifetime=24 * 3600.0, remains=True)
 
     def __init__(self, client: Client, snapshots: Snapshots) -> None:
         self._client = client
         self._snapshots = snapshots
+        self._remains = Remains(client)
         self._lock = threading.Lock()
         #: What others own and objects look at, and when it was read, in monotonic seconds.
         self._foreign: dict[str, tuple[float, Image | None]] = {}
@@ -91,13 +89,26 @@ class Images:
         return Started(known, ami.made(known, intent, marker))
 
     def find(self, marker: Marker, intent: Intent | None) -> list[Image]:
-        """By the marker's tag, which comes with the create, but for an import."""
-        del intent
+        """By the marker's tag, which comes with the create. What an import has made gets it here, unless a repetition of
+        the create was faster: in a deletion there is none. Where there is no image, what is left of one is found.
+
+        Raises Busy (CREATING) while it is being imported.
+        """
         filters = [{"Name": f"tag:{OWNER}", "Values": [marker.owner]}]
-        return self._images(self._own(Filters=filters))
+        found = self._images(self._own(Filters=filters))
+        if found:
+            return found
+        if intent is not None and intent.parameters.get(ami.CALL) == ami.IMPORT:
+            made = self._imported(intent, marker)
+            if made is not None and same_owner(made.marker, marker):
+                return [made]
+        left = self._remains.of(marker)
+        return [] if left is None else [left]
 
     def get(self, known_id: str) -> Image | None:
         """DescribeImages by id; of one that was deregistered lately EC2 says nothing, so that it is asked in another way."""
+        if self._remains.has(known_id):
+            return self._remains.get(known_id)
         found = self._describe(known_id)
         return None if found is None else self._with_progress(self._images([found]), [found])[0]
 
@@ -128,7 +139,11 @@ class Images:
     def delete(self, image: Image) -> Started[Image]:
         """DeregisterImage with the snapshots of the image; those that another image uses EC2 keeps, and those that it was
         registered of, or that carry another marker, are kept here. Instances that were made from it do without.
+
+        What that leaves, or somebody who has deregistered it, is deleted as what is left of it (see ``remains``).
         """
+        if image.remains:
+            return self._remains.delete(image)
         found = self._describe(image.id)
         now = self._images([found])[0] if found else None
         if found is None or now is None or now.gone:
@@ -137,11 +152,12 @@ class Images:
         parts, every = self._parts(found, image.marker), ami.snapshots(found)
         whole = {*parts} == {*every}
         try:
-            self._client.call("DeregisterImage", ImageId=image.id, DeleteAssociatedSnapshots=whole)
+            answer = self._client.call("DeregisterImage", ImageId=image.id, DeleteAssociatedSnapshots=whole)
         except Refused as refused:
             if refused.reason is not Reason.IMAGE_NOT_FOUND:
                 raise
-        for one in () if whole else parts:
+            answer = {}
+        for one in remains.kept(answer) if whole else parts:
             self._delete_snapshot(one)
         return Started(image.id, replace(now, state=State.DELETING))
 
@@ -161,8 +177,8 @@ class Images:
         mine = {task.id.partition(":")[2]: task for task in tasks if task.id.startswith(f"{ami.IMPORT}:")}
         if not mine:
             return {}
-        found = {one["ImportTaskId"]: one for one in self._imports()}
-        return {task.id: _judged(task, found.get(known)) for known, task in mine.items()}
+        found = {one["ImportTaskId"]: one for one in importing.tasks(self._client)}
+        return {task.id: importing.judged(task, found.get(known)) for known, task in mine.items()}
 
     def _of_others(
         self, wanted: Collection[str], ages: Mapping[str, float], refresh: Collection[str]
@@ -171,11 +187,9 @@ class Images:
         with self._lock:
             kept = {one: seen for one, seen in self._foreign.items() if one in wanted}
         due = [one for one in wanted if one in refresh or one not in kept or now - kept[one][0] > ages[one]]
-        for start in range(0, len(due), _FILTER_VALUES):
-            some = due[start : start + _FILTER_VALUES]
-            answer = self._client.call("DescribeImages", Filters=[{"Name": "image-id", "Values": some}])
-            read = {one.id: one for one in self._images(answer["Images"])}
-            kept.update({one: (now, read.get(one)) for one in some})
+        found = self._client.among("DescribeImages", "Images", "image-id", due, size=PAGE)
+        read = {one.id: one for one in self._images(found)}
+        kept.update({one: (now, read.get(one)) for one in due})
         with self._lock:
             self._foreign = kept
         return {known: one for known, (_, one) in kept.items() if one is not None}
@@ -184,31 +198,41 @@ class Images:
 
     def _import(self, intent: Intent, words: Mapping[str, Any], marker: Marker) -> Started[Image]:
         """ImportImage, and once its task is done the marker on what it made."""
-        task = next((one for one in self._imports() if one.get("Description") == intent.token), None)
-        if task is None:
-            task = self._client.call(ami.IMPORT, **words)
-        begun = Task(f"{ami.IMPORT}:{task['ImportTaskId']}", ami.IMPORT, time.time())
-        now = _judged(begun, task)
+        task = importing.of(self._client, intent.token) or self._client.call(ami.IMPORT, **words)
+        now = importing.read(task)
         if now.state is TaskState.FAILED:
             raise Refused(Reason.TASK_FAILED, now.error)
         if now.state is not TaskState.SUCCEEDED:
             return Started(task=now)
         known = str(task["ImageId"])
-        found = self._describe(known)
-        if found is None:
+        shown = self._take_in(known, intent, marker)
+        if shown is None:
             raise Refused(Reason.IMAGE_NOT_FOUND, f"the image {known} that was imported does not exist any more")
-        shown = self._images([found])[0]
-        if shown.marker is None:
-            given = intent.parameters.get("Tags", {})
-            assert isinstance(given, Mapping)
-            resources = [known, *self._parts(found, None, also_unmarked=True)]
-            self._client.call("CreateTags", Resources=resources, Tags=ami.marks(intent, given, marker))
-            shown = replace(shown, marker=marker, name=intent.name, tags=dict(given))
         return Started(known, shown)
 
-    def _imports(self) -> list[dict[str, Any]]:
-        pages = self._client.pages("DescribeImportImageTasks", "ImportImageTasks", size=_TASKS)
-        return [one for page in pages for one in page]
+    def _imported(self, intent: Intent, marker: Marker) -> Image | None:
+        """What ImportImage has made of this intent, which nobody may have marked yet. Raises Busy while it makes it."""
+        task = importing.of(self._client, intent.token)
+        if task is None:
+            return None
+        now = importing.read(task)
+        if now.state is TaskState.RUNNING:
+            raise Busy(f"{now.id} is running in the cloud: what it makes is not known yet", reason=Reason.CREATING)
+        return self._take_in(str(task["ImageId"]), intent, marker) if now.state is TaskState.SUCCEEDED else None
+
+    def _take_in(self, known: str, intent: Intent, marker: Marker) -> Image | None:
+        """What was imported, with the marker unless it carries one already; None when it is gone."""
+        found = self._describe(known)
+        if found is None:
+            return None
+        (shown,) = self._images([found])
+        if shown.marker is not None:
+            return shown
+        given = intent.parameters.get(launch.TAGS, {})
+        assert isinstance(given, Mapping)
+        resources = [known, *self._parts(found, None, also_unmarked=True)]
+        self._client.call("CreateTags", Resources=resources, Tags=ami.marks(intent, given, marker))
+        return replace(shown, marker=marker, name=intent.name, tags=dict(given))
 
     # ------------------------------------------------------------------- parts
 
@@ -230,8 +254,10 @@ class Images:
             raise Busy(told, reason=Reason.UPDATING)
 
     def _own(self, **words: Any) -> list[dict[str, Any]]:
-        pages = self._client.pages("DescribeImages", "Images", size=PAGE, Owners=[ami.SELF], **words)
-        return [one for page in pages for one in page]
+        pages = self._client.pages(
+            "DescribeImages", "Images", size=PAGE, Owners=[ami.SELF], IncludeDisabled=True, **words
+        )
+        return [one for page in pages for one in page if ami.exists(one)]
 
     def _images(self, found: Iterable[Mapping[str, Any]]) -> list[Image]:
         account = self._client.account
@@ -240,7 +266,7 @@ class Images:
     def _with_progress(self, shown: Sequence[Image], found: Sequence[Mapping[str, Any]]) -> list[Image]:
         """Those that are being made with how far they are."""
         parts = {one.id: ami.snapshots(it) for one, it in zip(shown, found, strict=True) if one.state is State.PENDING}
-        wanted = [known for some in parts.values() for known in some][:_FILTER_VALUES]
+        wanted = [known for some in parts.values() for known in some][:FILTER_VALUES]
         if not wanted:
             return [*shown]
         try:
@@ -265,7 +291,7 @@ class Images:
 
     def _describe(self, known_id: str) -> Mapping[str, Any] | None:
         try:
-            answer = self._client.call("DescribeImages", ImageIds=[known_id])
+            answer = self._client.call("DescribeImages", ImageIds=[known_id], IncludeDisabled=True)
             found: Mapping[str, Any] | None = next(
                 (one for one in answer["Images"] if one["ImageId"] == known_id), None
             )
@@ -277,8 +303,8 @@ class Images:
                 return None
             raise
         if found is None:
-            raise Unreachable(f"DescribeImages: the answer does not tell of {known_id}")
-        return found
+            raise Unclear(f"DescribeImages: the answer does not tell of {known_id}")
+        return found if ami.exists(found) else None
 
     def _ours(self, image: Image) -> Mapping[str, Any]:
         found = self._describe(image.id)
@@ -300,14 +326,3 @@ class Images:
         except CloudError as error:
             if error.reason not in {Reason.NOT_FOUND, Reason.LOCKED, Reason.HAS_DEPENDANTS}:
                 raise
-
-
-def _judged(task: Task, found: Mapping[str, Any] | None) -> Task:
-    if found is None:
-        return task
-    state, words = found.get("Status", ""), found.get("StatusMessage", "")
-    if state in _ENDED:
-        return replace(task, state=TaskState.FAILED, error=words or "EC2 could not import it, and does not say why")
-    if state == "completed" and found.get("ImageId"):
-        return replace(task, state=TaskState.SUCCEEDED)
-    return replace(task, progress=ami.percent(found.get("Progress", "")))

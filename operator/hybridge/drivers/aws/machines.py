@@ -8,7 +8,7 @@ from typing import Any
 
 from hybridge.core.attempt import Intent
 from hybridge.core.cloudinit import HOSTNAME, USER_DATA
-from hybridge.core.errors import CloudError, Refused, Unreachable
+from hybridge.core.errors import CloudError, Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.machine import Change, Machine, MachineSpec, Power, PowerOff, Traits
 from hybridge.core.place import Placed
@@ -107,7 +107,7 @@ class Machines:
             raise
         made = [mapping.seen(instance) for instance in answer.get("Instances", [])]
         if not made:
-            raise Unreachable("RunInstances: the answer names no instance", took_effect_possible=True)
+            raise Unclear("RunInstances: the answer names no instance", took_effect_possible=True)
         if asked := launch.root_disk(words):
             self._disks.launched(made[0].machine.id, asked)
         # Nothing more is asked: an error from here on would look like a create that failed.
@@ -242,7 +242,7 @@ class Machines:
         found = next((seen for seen in instances(answer["Reservations"]) if seen.machine.id == machine_id), None)
         if found is None:
             # Of an instance that does not exist EC2 says just that: an answer without it proves nothing.
-            raise Unreachable(f"DescribeInstances: the answer does not tell of {machine_id}")
+            raise Unclear(f"DescribeInstances: the answer does not tell of {machine_id}")
         return found
 
     def _look(self, machine_id: str) -> Seen:

@@ -19,6 +19,9 @@ NAME = "Name"
 #: Start of the tags that AWS itself sets and nobody can change.
 RESERVED = "aws:"
 
+#: Characters of the longest description.
+_LONGEST = 255
+
 #: Tag of an instance whose interfaces are being changed (``interfaces`` says how it is used).
 JOURNAL = f"{PREFIX}interfaces"
 
@@ -180,6 +183,11 @@ def pairs(tags: list[dict[str, str]]) -> dict[str, str]:
 def words(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """A mapping as EC2's list of tags."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def description(marker: Marker) -> str:
+    """Whose something is, for people, as far as EC2 takes it: at most 255 characters."""
+    return f"{marker.kind} {marker.namespace}/{marker.name}"[:_LONGEST]
 
 
 #: States from which an instance does not come back.

@@ -17,8 +17,6 @@ PAGE = 1000
 
 #: Groups of an interface, as accounts have it at first.
 _MOST = 5
-#: Most values of one filter.
-_FILTER_VALUES = 200
 _FOR_PODS = "aws-K8S-"
 
 
@@ -60,9 +58,9 @@ class Membership:
         wanted = [*dict.fromkeys(ids)]
         unknown = [one for one in wanted if one not in self._ours and one not in self._others]
         if unknown:
-            filters = [{"Name": "group-id", "Values": unknown}]
             try:
-                self.read(self._client.call("DescribeSecurityGroups", Filters=filters)["SecurityGroups"], whole=False)
+                found = self._client.among("DescribeSecurityGroups", "SecurityGroups", "group-id", unknown, size=PAGE)
+                self.read(found, whole=False)
             except Refused as refused:
                 # Who may not look at groups has made no Firewall.
                 if refused.reason is not Reason.NOT_PERMITTED:
@@ -161,14 +159,7 @@ class Membership:
         return str(found[0]["GroupId"])
 
     def _interfaces(self, name: str, values: Collection[str]) -> list[dict[str, Any]]:
-        wanted, found = [*values], list[dict[str, Any]]()
-        for start in range(0, len(wanted), _FILTER_VALUES):
-            filters = [{"Name": name, "Values": wanted[start : start + _FILTER_VALUES]}]
-            for page in self._client.pages(
-                "DescribeNetworkInterfaces", "NetworkInterfaces", size=PAGE, Filters=filters
-            ):
-                found += page
-        return found
+        return self._client.among("DescribeNetworkInterfaces", "NetworkInterfaces", name, values, size=PAGE)
 
 
 def _is_first(attachment: Mapping[str, Any]) -> bool:

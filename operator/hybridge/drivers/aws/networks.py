@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, Refused, Unreachable
+from hybridge.core.errors import Busy, Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.machine import Change
 from hybridge.core.managed import State
@@ -101,8 +101,7 @@ class Networks:
         vpcs = self._all("DescribeVpcs", "Vpcs", _owned(marker))
         subnets = self._all("DescribeSubnets", "Subnets", _owned(marker))
         within = {one["VpcId"] for one in (*vpcs, *subnets)}
-        tables = self._tables(within) if within else []
-        return [*Layout(vpcs, subnets, tables).networks(self._machines(subnets)).values()]
+        return [*Layout(vpcs, subnets, self._tables(within)).networks(self._machines(subnets)).values()]
 
     def get(self, network_id: str) -> Network | None:
         """DescribeSubnets or DescribeVpcs by id, and what belongs to it."""
@@ -262,7 +261,7 @@ class Networks:
         found = next((one for one in answer[key] if one[name] == network_id), None)
         if found is None:
             # Of what does not exist EC2 says just that: an answer without it proves nothing.
-            raise Unreachable(f"{operation}: the answer does not tell of {network_id}")
+            raise Unclear(f"{operation}: the answer does not tell of {network_id}")
         within = found["VpcId"]
         inside = [{"Name": "vpc-id", "Values": [within]}]
         subnets = self._all("DescribeSubnets", "Subnets", inside) if whole else [found]
@@ -272,8 +271,7 @@ class Networks:
         return Site(network, within, layout)
 
     def _tables(self, vpcs: Iterable[str]) -> list[dict[str, Any]]:
-        inside = [{"Name": "vpc-id", "Values": sorted(vpcs)}]
-        return self._all("DescribeRouteTables", "RouteTables", inside, size=100)
+        return self._client.among("DescribeRouteTables", "RouteTables", "vpc-id", sorted(vpcs), size=100)
 
     def _machines(self, subnets: Sequence[Mapping[str, Any]]) -> dict[str, set[str]]:
         """The ids of the instances in these subnets."""
@@ -285,11 +283,7 @@ class Networks:
 
     def _interfaces(self, subnets: Sequence[str]) -> list[dict[str, Any]]:
         """All network interfaces in these subnets, of whatever has them."""
-        if not subnets:
-            return []
-        return self._all(
-            "DescribeNetworkInterfaces", "NetworkInterfaces", [{"Name": "subnet-id", "Values": [*subnets]}]
-        )
+        return self._client.among("DescribeNetworkInterfaces", "NetworkInterfaces", "subnet-id", subnets, size=PAGE)
 
     def _all(
         self, operation: str, key: str, filters: Sequence[Mapping[str, Any]] = (), *, size: int = PAGE

@@ -1,7 +1,7 @@
 """EBS snapshots: what EC2 shows as the core's snapshots, and what a spec means in EC2's words. Pure.
 
 A snapshot of a machine is a set: one snapshot of each of its volumes, all of the same moment, which CreateSnapshots marks
-and tags alike. It has the id of the one of the disk that the machine boots from.
+and tags alike. It has the id of the one of the disk that the machine boots from; where that is gone, the others remain.
 Source: EC2 API Reference, CreateSnapshot, CreateSnapshots, DescribeSnapshots.
 """
 
@@ -36,6 +36,8 @@ _STATES = {
 }
 #: How snapshots are described that EC2 itself takes for images.
 _OF_IMAGES = ("Created by CreateImage(", "Copied for DestinationAmi ", "Auto-created snapshot for AMI ", "AWS-VMImport")
+#: The volume of every copy of a snapshot: there is none. Source: EC2 API Reference, CopySnapshot.
+_OF_A_COPY = "vol-ffffffff"
 #: Characters of the longest value of a tag.
 _LONGEST = 256
 #: Seconds after which all snapshots of a set are shown that there are.
@@ -60,12 +62,14 @@ def points(found: Iterable[Mapping[str, Any]], now: float) -> dict[str, Point]:
     for one in sorted(found, key=_age):
         tags = mapping.pairs(one.get("Tags", []))
         parts = sets.setdefault((tags[SET], tags.get(OWNER, "")), {}) if ROOT in tags and SET in tags else None
+        volume = one.get("VolumeId", "")
         # What carries the same tags and is not of the set, such as a copy, stands for itself.
-        if parts is None or one.get("VolumeId", "") in parts:
+        if parts is None or volume in parts or volume == _OF_A_COPY:
             alone.append(one)
         else:
-            parts[one.get("VolumeId", "")] = one
-    shown = [_point([one], now) for one in alone] + [_point([*parts.values()], now) for parts in sets.values()]
+            parts[volume] = one
+    whole = [_point([*parts.values()], now) for parts in sets.values() if parts]
+    shown = [_alone(_point([one], now)) for one in alone] + whole
     return {point.snapshot.id: point for point in shown}
 
 
@@ -83,7 +87,7 @@ def request(intent: Intent, marker: Marker) -> tuple[str, dict[str, Any]]:
     assert isinstance(given, Mapping)
     assert isinstance(besides, Mapping)
     tags = {**given, NAME: intent.name, **besides, SET: intent.token, **marker.pairs()}
-    made["Description"] = f"Snapshot {marker.namespace}/{marker.name}"
+    made["Description"] = mapping.description(marker)
     made["TagSpecifications"] = [{"ResourceType": "snapshot", "Tags": mapping.words(tags)}]
     return call, made
 
@@ -136,10 +140,15 @@ def _point(parts: Sequence[Mapping[str, Any]], now: float) -> Point:
             progress=sum(one.progress or 0 for one in each) // len(each) if state is State.PENDING else None,
             size=sum(size for size in sizes if size is not None) if None not in sizes else None,
             parts=by_volume,
+            remains=root not in by_volume,
         ),
         ids,
         _own(tags, by_volume),
     )
+
+
+def _alone(point: Point) -> Point:
+    return replace(point, snapshot=replace(point.snapshot, remains=False))
 
 
 def _own(tags: Mapping[str, str], by_volume: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hybridge.core.errors import CloudError, Disposition, Refused, Unreachable
+from hybridge.core.errors import CloudError, Disposition, Refused, Unclear
 from hybridge.core.image import Taken
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
@@ -95,7 +95,7 @@ def _instance(client: Client, known_id: str) -> Mapping[str, Any]:
     shown: list[Mapping[str, Any]] = [one for group in answer["Reservations"] for one in group["Instances"]]
     found = next((one for one in shown if one["InstanceId"] == known_id), None)
     if found is None:
-        raise Unreachable(f"DescribeInstances: the answer does not tell of {known_id}")
+        raise Unclear(f"DescribeInstances: the answer does not tell of {known_id}")
     return found
 
 

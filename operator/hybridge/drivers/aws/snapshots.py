@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unreachable
+from hybridge.core.errors import Busy, CloudError, Disposition, Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.managed import State
 from hybridge.core.reasons import Reason
 from hybridge.core.snapshot import Snapshot, SnapshotSpec, SnapshotTraits, SourceKind
-from hybridge.drivers.aws import attachments, points, tags
+from hybridge.drivers.aws import attachments, points, remains, tags
 from hybridge.drivers.aws.client import Client
 from hybridge.drivers.aws.points import Point
 from hybridge.drivers.base import Prepared, Started
@@ -30,7 +30,7 @@ PAGE = 1000
 class Snapshots:
     """The SnapshotDriver of EC2. Ids are never used again there, so acting by id is acting on what was proven."""
 
-    traits = SnapshotTraits(visibility=300.0, lag=300.0, outlives=frozenset(SourceKind))
+    traits = SnapshotTraits(visibility=300.0, lag=300.0, remains=True, outlives=frozenset(SourceKind))
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -62,7 +62,7 @@ class Snapshots:
         instances = (one for group in answer["Reservations"] for one in group["Instances"])
         found = next((one for one in instances if one["InstanceId"] == source.id), None)
         if found is None:
-            raise Unreachable(f"DescribeInstances: the answer does not tell of {source.id}")
+            raise Unclear(f"DescribeInstances: the answer does not tell of {source.id}")
         further = len(found.get("BlockDeviceMappings", [])) > 1
         lent = attachments.lent(self._client, source.id) if further else []
         return Prepared(points.of_machine(found, spec, lent))
@@ -78,7 +78,7 @@ class Snapshots:
         answer = self._client.call(call, **words)
         made = answer["Snapshots"] if call == points.ALL else [answer]
         if not made:
-            raise Unreachable(f"{call}: the answer names no snapshot", took_effect_possible=True)
+            raise Unclear(f"{call}: the answer names no snapshot", took_effect_possible=True)
         marks = words["TagSpecifications"][0]["Tags"]
         (point,) = points.points([{**one, "Tags": marks} for one in made], time.time()).values()
         return Started(point.snapshot.id, point.snapshot)
@@ -144,9 +144,7 @@ class Snapshots:
 
     def _be_in_no_image(self, point: Point) -> None:
         """EC2 itself would keep those that one needs, and the rest would be gone by then."""
-        filters = [{"Name": "block-device-mapping.snapshot-id", "Values": [*point.ids]}]
-        answer = self._client.call("DescribeImages", Owners=["self"], Filters=filters, IncludeDisabled=True)
-        users = [f"{one['ImageId']} ({one.get('Name', '')})" for one in answer["Images"]]
+        users = [f"{one['ImageId']} ({one.get('Name', '')})" for one in remains.users(self._client, point.ids)]
         if users:
             told = f"{point.snapshot.id} is part of the image {', '.join(users[:8])}, and stays as long as that does"
             raise Busy(told, reason=Reason.HAS_DEPENDANTS)
@@ -166,14 +164,19 @@ class Snapshots:
         found = next((one for one in answer["Snapshots"] if one["SnapshotId"] == known_id), None)
         if found is None:
             # Of a snapshot that does not exist EC2 says just that: an answer without it proves nothing.
-            raise Unreachable(f"DescribeSnapshots: the answer does not tell of {known_id}")
+            raise Unclear(f"DescribeSnapshots: the answer does not tell of {known_id}")
         same = {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags", [])}.get(points.SET)
         if same is None:
             return points.points([found], time.time()).get(known_id)
         together = self._points(Filters=[{"Name": f"tag:{points.SET}", "Values": [same]}])
+        whole = next((one.snapshot.id for one in together.values() if known_id in one.ids[:-1]), None)
+        if whole is not None:
+            raise Refused(
+                Reason.INVALID_SPEC, f"{known_id} is one part of the snapshot {whole} of a machine: name that"
+            )
         if known_id not in together:
-            # The list is older than the answer, or it is no snapshot of its own but one of a set.
-            raise Unreachable(f"DescribeSnapshots: the list of its set does not tell of {known_id}")
+            # The list is older than the answer.
+            raise Unclear(f"DescribeSnapshots: the list of its set does not tell of {known_id}")
         return together[known_id]
 
     def _look(self, known_id: str) -> Point:

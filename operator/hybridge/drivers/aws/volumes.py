@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Refused, Unreachable
+from hybridge.core.errors import Refused, Unclear
 from hybridge.core.identity import OWNER, Marker
 from hybridge.core.machine import Change
 from hybridge.core.managed import State
@@ -27,9 +27,6 @@ MODIFY = "ModifyVolume"
 #: States of a modification; from ``optimizing`` on the volume is as it was asked to be.
 _BEGUN = frozenset({"optimizing", "completed"})
 _FAILED = "failed"
-
-#: Most values of one filter.
-_FILTER_VALUES = 200
 
 #: Seconds after which nobody waits any more for a modification that EC2 does not show.
 _LOST = 300.0
@@ -88,7 +85,7 @@ class Volumes:
         found = next((one for one in answer["Volumes"] if one["VolumeId"] == volume_id), None)
         if found is None:
             # Of a volume that does not exist EC2 says just that: an answer without it proves nothing.
-            raise Unreachable(f"DescribeVolumes: the answer does not tell of {volume_id}")
+            raise Unclear(f"DescribeVolumes: the answer does not tell of {volume_id}")
         return ebs.volume(found)
 
     def configure(
@@ -99,18 +96,15 @@ class Volumes:
         asked = {field.partition(".")[0] if field.startswith("tags.") else field for field in fields}
         if final := sorted(asked - ebs.MODIFIED - {"name", "tags"}):
             raise Refused(Reason.UNSUPPORTED, f"{', '.join(final)}: EC2 never changes that of a volume")
-        changed = volume
-        if asked & {"name", "tags"}:
-            changed = tags.retag(self._client, changed, spec, asked)
-        if not asked & ebs.MODIFIED:
-            return Started(volume.id, changed)
         now = self._look(volume)
         prove(volume, now.marker)
+        if asked & {"name", "tags"}:
+            now = tags.retag(self._client, now, spec, asked)
         words = ebs.modification(now, spec, asked)
-        if words:
-            self._client.call(MODIFY, VolumeId=volume.id, **words)
-            return Started(volume.id, changed, Task(f"{MODIFY}:{volume.id}", MODIFY, time.time()))
-        return Started(volume.id, replace(now, name=changed.name, tags=changed.tags))
+        if not words:
+            return Started(volume.id, now)
+        self._client.call(MODIFY, VolumeId=volume.id, **words)
+        return Started(volume.id, now, Task(f"{MODIFY}:{volume.id}", MODIFY, time.time()))
 
     def mark(self, volume: Volume, marker: Marker | None) -> Started[Volume]:
         """Its tags. DescribeVolumes comes first, as in ``delete``: what somebody else has taken over since stays his."""
@@ -153,10 +147,8 @@ class Volumes:
     def follow(self, tasks: Iterable[Task], now: float) -> Mapping[str, Task]:
         """How far modifications are: a request for each 200 of them, and none where there are none."""
         mine = {task.id.partition(":")[2]: task for task in tasks if task.id.startswith(f"{MODIFY}:")}
-        wanted, newest = [*mine], dict[str, Mapping[str, Any]]()
         try:
-            for start in range(0, len(wanted), _FILTER_VALUES):
-                self._modifications(wanted[start : start + _FILTER_VALUES], newest)
+            newest = self._modifications(mine)
         except Refused as refused:
             if refused.reason is not Reason.NOT_PERMITTED:
                 raise
@@ -164,16 +156,15 @@ class Volumes:
             return {task.id: _failed(task, refused.message, refused.reason) for task in mine.values()}
         return {task.id: _judged(task, newest.get(volume_id), now) for volume_id, task in mine.items()}
 
-    def _modifications(self, volume_ids: Sequence[str], newest: dict[str, Mapping[str, Any]]) -> None:
-        """Adds the newest modification of each of these volumes that has one."""
-        filters = [{"Name": "volume-id", "Values": volume_ids}]
-        for page in self._client.pages(
-            "DescribeVolumesModifications", "VolumesModifications", size=PAGE, Filters=filters
-        ):
-            for one in page:
-                known = newest.get(one["VolumeId"])
-                if known is None or known["StartTime"] <= one["StartTime"]:
-                    newest[one["VolumeId"]] = one
+    def _modifications(self, volume_ids: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """The newest modification of each of these volumes that has one."""
+        newest: dict[str, Mapping[str, Any]] = {}
+        operation, key = "DescribeVolumesModifications", "VolumesModifications"
+        for one in self._client.among(operation, key, "volume-id", volume_ids, size=PAGE):
+            known = newest.get(one["VolumeId"])
+            if known is None or known["StartTime"] <= one["StartTime"]:
+                newest[one["VolumeId"]] = one
+        return newest
 
     def _look(self, volume: Volume) -> Volume:
         now = self.get(volume.id)

@@ -301,8 +301,19 @@ class ObjectKind(ABC, Generic[K]):
             now = inventory.get(known_id)
             if now is not None and not now.gone and now.marker is not None and now.marker.owner == case.marker.owner:
                 return Again(0.0)
+        if await self._leaves_something(case):
+            return Again(0.0)
         await self._world.drop_finalizer(case.key)
         return Again(0.0)
+
+    async def _leaves_something(self, case: K) -> bool:
+        """Whether something is left of what is gone: the next plan sees it, and has it go first."""
+        intended = case.memo.intent(case.object) is not None
+        if not (case.driver.traits.remains and intended) or case.spec.observed or case.spec.detach:
+            return False
+        await self._search(case)
+        found = [one for one in case.shelf.inventory.owned_by(case.marker.owner) if not one.gone]
+        return any(one.remains or case.memo.id is None for one in found)
 
     async def _search(self, case: K) -> None:
         link, began = case.link, self._world.clock()

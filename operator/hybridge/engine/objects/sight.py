@@ -82,5 +82,8 @@ def _predecessors(case: Case[M, W, C]) -> tuple[C, ...]:
     return tuple(
         one
         for one in case.shelf.inventory.all()
-        if one.marker is not None and one.marker.uid != case.marker.uid and one.marker.names_same_object(case.marker)
+        if one.marker is not None
+        and one.marker.uid != case.marker.uid
+        and one.marker.names_same_object(case.marker)
+        and not one.remains
     )

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, CloudError, Disposition, Refused, TokenMismatch
+from hybridge.core.errors import Busy, CloudError, Disposition, NotProven, Refused, TokenMismatch
 from hybridge.core.identity import Marker, token
 from hybridge.core.kinds import CloudKind
 from hybridge.core.machine import Power
@@ -134,6 +134,20 @@ def test_a_change_is_one_call_and_is_followed_in_one_request(bench: Bench, tuned
     assert ended(bench, started.task).state is TaskState.SUCCEEDED
     now = look(bench, volume.id)
     assert (now.size, now.iops, now.throughput) == (20 * GIB, 4000, 250 * 2**20)
+
+
+@pytest.mark.parametrize("field", ["name", "tags.team", "size"])
+def test_what_somebody_else_has_taken_over_is_not_changed(bench: Bench, cloud: AwsCloud, field: str) -> None:
+    ec2, volume = cloud.client(), make(bench)
+    theirs = [{"Key": key, "Value": value} for key, value in marker().pairs().items()]
+    ec2.create_tags(Resources=[volume.id], Tags=theirs)
+    before = look(bench, volume.id)
+    wanted = replace(DATA, name="ours", size=20 * GIB, tags={"team": "ours"})
+
+    with pytest.raises(NotProven):
+        bench.driver.volumes.configure(volume, wanted, {field}, None, marker())
+
+    assert look(bench, volume.id) == before
 
 
 def test_a_volume_that_was_changed_lately_is_left_alone_for_a_while(bench: Bench, tuned: AwsCloud) -> None:

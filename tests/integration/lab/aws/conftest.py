@@ -31,7 +31,7 @@ def cloud(shared: AwsCloud) -> Iterator[AwsCloud]:
         transition_seconds=0.05,
     )
     shared.tune(refuse_terminated_token=False, terminated_seconds=3600.0, zone_states={})
-    shared.tune(modification_seconds=0.0, encrypt_volumes=False)
+    shared.tune(modification_seconds=0.0, encrypt_volumes=False, snapshots_kept="")
 
 
 @pytest.fixture(scope="session")

@@ -233,3 +233,37 @@ def test_what_is_new_is_not_shown_at_once(ec2: Any, cloud: AwsCloud) -> None:
     made = copy(ec2, cloud)
     assert code(lambda: ec2.describe_images(ImageIds=[made])) == "InvalidAMIID.NotFound"
     eventually(lambda: made in {one["ImageId"] for one in ec2.describe_images(Owners=["self"])["Images"]})
+
+
+def test_what_is_disabled_is_shown_on_request_alone(ec2: Any, cloud: AwsCloud) -> None:
+    made = copy(ec2, cloud)
+    eventually(lambda: image(ec2, made)["State"] == "available")
+    ec2.disable_image(ImageId=made)
+    for words in ({"ImageIds": [made]}, {"Owners": ["self"]}):
+        assert made not in {one["ImageId"] for one in ec2.describe_images(**words)["Images"]}
+        (found,) = [
+            one for one in ec2.describe_images(**words, IncludeDisabled=True)["Images"] if one["ImageId"] == made
+        ]
+        assert found["State"] == "disabled"
+    ec2.deregister_image(ImageId=made)
+
+
+def test_what_became_of_the_snapshots_is_told(ec2: Any, cloud: AwsCloud) -> None:
+    first, second, third = (copy(ec2, cloud) for _ in range(3))
+    eventually(lambda: all(image(ec2, one)["State"] == "available" for one in (first, second, third)))
+    disk = {"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": parts(ec2, second)[0]}}
+    words = {"Name": f"of-{second}", "RootDeviceName": "/dev/xvda", "BlockDeviceMappings": [disk]}
+    user = ec2.register_image(**words)["ImageId"]
+
+    def codes(image_id: str) -> dict[str, str]:
+        told = ec2.deregister_image(ImageId=image_id, DeleteAssociatedSnapshots=True)["DeleteSnapshotResults"]
+        return {one["SnapshotId"]: one["ReturnCode"] for one in told}
+
+    (of_first,), (of_second,), (of_third,) = (parts(ec2, one) for one in (first, second, third))
+    assert codes(first) == {of_first: "success"}
+    assert codes(second) == {of_second: "skipped"}
+    cloud.tune(snapshots_kept="internal-error")
+    assert codes(third) == {of_third: "internal-error"}
+    ec2.deregister_image(ImageId=user)
+    for kept in (of_second, of_third):
+        ec2.delete_snapshot(SnapshotId=kept)

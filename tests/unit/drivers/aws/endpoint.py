@@ -73,7 +73,11 @@ def success(action: str) -> str:
         "DescribeImages": "imagesSet",
         "DescribeInstanceTypes": "instanceTypeSet",
         "DescribeInstances": "reservationSet",
+        "DescribeSecurityGroups": "securityGroupInfo",
+        "DescribeSnapshots": "snapshotSet",
         "DescribeSubnets": "subnetSet",
+        "DescribeVolumes": "volumeSet",
+        "DescribeVpcs": "vpcSet",
     }
     inside = f"<{lists[action]}/>" if action in lists else ""
     return f"<{action}Response>{inside}</{action}Response>"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hybridge.core.errors import Unreachable
+from hybridge.core.errors import Unclear
 from hybridge.core.machine import Disk
 from hybridge.core.task import Task, TaskState
 from hybridge.drivers.aws import attachments, mapping
@@ -95,5 +95,5 @@ def test_where_an_instance_has_what_was_lent() -> None:
     volumes = [{"Attachments": both}, {"Attachments": [{"InstanceId": "i-1", "Device": "/dev/sdf"}]}]
 
     assert attachments.places(volumes, "i-1") == ["/dev/sdf", "/dev/sdg"]
-    with pytest.raises(Unreachable, match="i-1"):
+    with pytest.raises(Unclear, match="i-1"):
         attachments.places([{"Attachments": [{"InstanceId": "i-1"}]}], "i-1")

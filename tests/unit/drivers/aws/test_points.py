@@ -166,3 +166,18 @@ def test_what_ec2_does_not_have_is_refused() -> None:
     assert refusal.value.reason is Reason.UNSUPPORTED
     with pytest.raises(Refused):
         points.of_machine({"InstanceId": "i-1", "BlockDeviceMappings": []}, SnapshotSpec("before"), [])
+
+
+def test_a_copy_of_any_of_them_is_not_of_the_set() -> None:
+    """EC2 does not tell of which volume a copy is, and its console copies tags along where somebody wants that."""
+    found = [one("snap-1", "vol-data", SET), one("snap-2", "vol-root", SET), one("snap-3", "vol-ffffffff", SET)]
+
+    shown = points.points(found, NOW)
+
+    assert {point.ids for point in shown.values()} == {("snap-1", "snap-2"), ("snap-3",)}
+    assert not any(point.snapshot.remains for point in shown.values())
+
+
+def test_a_set_without_its_first_disk_is_what_remains_of_one() -> None:
+    (rest, copy) = points.points([one("snap-1", "vol-data", SET), one("snap-3", "vol-ffffffff", SET)], NOW).values()
+    assert {(one.ids, one.snapshot.remains) for one in (rest, copy)} == {(("snap-1",), True), (("snap-3",), False)}
