@@ -58,6 +58,12 @@ class VsphereCloud(VsphereServer):
             found = (described(moid, values, names) for moid, values in read.items())
             return sorted(found, key=lambda machine: (machine.name, machine.moid))
 
+    def vapps(self) -> dict[str, str]:
+        """The notes of all vApps, by name."""
+        with self._session.lock:
+            read = self._session.properties(vim.VirtualApp, ["name", "vAppConfig.annotation"])
+        return {one["name"]: one.get("vAppConfig.annotation", "") for one in read.values()}
+
     def machine(self, moid: str) -> VsphereMachine:
         """The machine with this managed object id; LabError when there is none."""
         for machine in self.machines():

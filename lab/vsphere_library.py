@@ -80,11 +80,15 @@ class Refusal(LabError):
         self.status, self.kind = status, kind
 
 
-def appliance() -> bytes:
-    """An OVA: the descriptor, then its disk."""
-    archive = io.BytesIO()
+def appliance(*, several: bool = False) -> bytes:
+    """An OVA: the descriptor, of a machine or of a collection of such, then its disk."""
+    archive, descriptor = io.BytesIO(), _DESCRIPTOR
+    if several:
+        begin, end = '<VirtualSystemCollection ovf:id="several"><Info>Machines</Info>', "</VirtualSystemCollection>"
+        descriptor = descriptor.replace("<VirtualSystem ", f"{begin}<VirtualSystem ")
+        descriptor = descriptor.replace("</VirtualSystem>", f"</VirtualSystem>{end}")
     with tarfile.open(fileobj=archive, mode="w") as files:
-        for name, content in (("appliance.ovf", _DESCRIPTOR.encode()), ("disk.vmdk", b"KDMV")):
+        for name, content in (("appliance.ovf", descriptor.encode()), ("disk.vmdk", b"KDMV")):
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             files.addfile(entry, io.BytesIO(content))

@@ -31,7 +31,7 @@ _MOVING = (
 _IMAGES = (
     *("VirtualMachine.Config.Annotation", "VirtualMachine.Provisioning.CloneTemplate"),
     *("VirtualMachine.Provisioning.CreateTemplateFromVM", "VirtualMachine.Provisioning.MarkAsTemplate", "VApp.Import"),
-    *("ContentLibrary.CreateLocalLibrary", "ContentLibrary.AddLibraryItem"),
+    *("ContentLibrary.CreateLocalLibrary", "ContentLibrary.AddLibraryItem", "VApp.Delete"),
     *("ContentLibrary.UpdateSession", "ContentLibrary.DeleteLibraryItem"),
 )
 _OF_TEMPLATES = ("VirtualMachine.Provisioning.CloneTemplate", "VirtualMachine.Provisioning.DeployTemplate")

@@ -18,6 +18,7 @@ from hybridge.drivers.base import Driver
 from hybridge.drivers.vsphere.appliance_words import item_id, template_notes
 from lab.faultproxy import Answer, Delay, LoseAnswer, Rule
 from lab.vsphere import VsphereCloud
+from lab.vsphere_library import appliance
 from lab.vsphere_sdk import vim
 from tests.contract.bed import Bed
 from tests.contract.eye import error_of
@@ -170,6 +171,93 @@ def test_a_name_that_is_taken_stays_whose_it_is(
     assert cloud.machine(stranger).annotation == ""
     eye.delete(image)
     assert cloud.machine(stranger).moid == stranger
+
+
+@pytest.fixture
+def several(cloud: VsphereCloud) -> Download:
+    """An appliance of several machines, of which a vCenter makes a vApp."""
+    url = "https://images.example/several.ova"
+    return Download(url, cloud.libraries.publish(url, appliance(several=True)))
+
+
+def refused(eye: ImageEye, image: Image, spec: ImageSpec, marker: Marker) -> Reason | None:
+    """Why no template is made of an item that has its file."""
+    error = error_of(lambda: eye.part.configure(image, spec, {"parts.template"}, None, marker))
+    return error.reason if error is not None else None
+
+
+def fetched(eye: ImageEye, spec: ImageSpec, marker: Marker) -> Image:
+    """An item with its file."""
+    image = begun(eye, spec, marker)
+    eye.eye.finish(eye.insist(lambda: eye.part.configure(image, spec, {"parts.file"}, None, marker)))
+    return image
+
+
+def test_a_vapp_is_taken_back_and_not_made_again(
+    bed: Bed, cloud: VsphereCloud, gallery: VsphereGallery, eye: ImageEye, several: Download
+) -> None:
+    before, marker, spec = bed.leftovers(), gallery.marker(), gallery.spec(several)
+    image = fetched(eye, spec, marker)
+
+    assert refused(eye, image, spec, marker) is Reason.UNSUPPORTED
+
+    eye.eye.until(lambda: spec.name not in cloud.vapps(), f"{spec.name} gone")
+    bed.proxy.reset_counts()
+    assert refused(eye, image, spec, marker) is Reason.UNSUPPORTED
+    assert STEPS[4] not in bed.proxy.counts()
+    eye.delete(image)
+    assert bed.leftovers() == before
+
+
+@pytest.mark.parametrize("lost", ["deployment", "deletion"])
+def test_a_vapp_that_nobody_heard_of_is_taken_back(
+    bed: Bed, cloud: VsphereCloud, gallery: VsphereGallery, eye: ImageEye, several: Download, lost: str
+) -> None:
+    marker, spec = gallery.marker(), gallery.spec(several)
+    image = fetched(eye, spec, marker)
+    fault = LoseAnswer() if lost == "deployment" else Answer(503, body="")
+    bed.proxy.inject(Rule({"deployment": STEPS[4], "deletion": "Destroy_Task"}[lost], fault, times=1))
+    assert refused(eye, image, spec, marker) is not Reason.UNSUPPORTED
+    assert spec.name in cloud.vapps()
+
+    assert refused(eye, image, spec, marker) is Reason.UNSUPPORTED
+
+    eye.eye.until(lambda: spec.name not in cloud.vapps(), f"{spec.name} gone")
+    eye.delete(image)
+
+
+def test_a_vapp_goes_with_its_image(
+    bed: Bed, cloud: VsphereCloud, gallery: VsphereGallery, eye: ImageEye, several: Download
+) -> None:
+    before, marker, spec = bed.leftovers(), gallery.marker(), gallery.spec(several)
+    image = fetched(eye, spec, marker)
+    cloud.deny(["VApp.Delete"])
+    assert refused(eye, image, spec, marker) is Reason.NOT_PERMITTED
+    cloud.deny([])
+    assert spec.name in cloud.vapps()
+
+    eye.delete(image)
+
+    assert spec.name not in cloud.vapps()
+    assert bed.leftovers() == before
+
+
+def test_a_vapp_of_somebody_else_stays(
+    bed: Bed, cloud: VsphereCloud, gallery: VsphereGallery, eye: ImageEye, several: Download
+) -> None:
+    marker, spec = gallery.marker(), gallery.spec(several)
+    image = fetched(eye, spec, marker)
+    given = eye.intent(eye.part.normalize(spec), marker).parameters
+    words = {
+        "deployment_spec": {"name": spec.name, "default_datastore_id": given["datastore"]},
+        "target": {"resource_pool_id": given["pool"], "folder_id": given["folder"]},
+    }
+    cloud.libraries.call("POST", f"/api/vcenter/ovf/library-item/{item_id(image.id)}?action=deploy", words)
+
+    assert refused(eye, image, spec, marker) is Reason.NAME_TAKEN
+    eye.delete(image)
+
+    assert cloud.vapps()[spec.name] == ""
 
 
 def test_an_item_of_another_is_not_touched(gallery: VsphereGallery, eye: ImageEye, source: Download) -> None:

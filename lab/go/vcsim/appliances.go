@@ -47,7 +47,7 @@ type deployRequest struct {
 	} `json:"target"`
 }
 
-// deploy makes a machine of an item, as long as a task takes. The answer comes when it is made, as on a vCenter.
+// deploy makes a machine of an item, or a vApp where there are several in it, as long as a task takes. The answer comes when it is made, as on a vCenter.
 func (l *libraries) deploy(who caller, r *http.Request) (any, error) {
 	var wanted deployRequest
 	if err := read(r, &wanted); err != nil {
@@ -77,7 +77,7 @@ func (l *libraries) deploy(who caller, r *http.Request) (any, error) {
 		message := worded(faultText(fault))
 		return deployment{Error: &deploymentErrors{[]deploymentError{{"SERVER", message}}}}, nil
 	}
-	result := deployment{Succeeded: true, Resource: &deployedResource{"VirtualMachine", made.Value}}
+	result := deployment{Succeeded: true, Resource: &deployedResource{made.Type, made.Value}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if token != "" {
@@ -117,6 +117,13 @@ func (l *libraries) build(
 ) (types.ManagedObjectReference, types.BaseMethodFault) {
 	session := &simulator.Session{UserSession: types.UserSession{UserName: user}, Registry: simulator.NewRegistry()}
 	ctx := &simulator.Context{Context: context.Background(), Session: session, Map: l.registry}
+	place, ok := l.registry.Get(folder).(*simulator.Folder)
+	if !ok {
+		return types.ManagedObjectReference{}, missing(folder)
+	}
+	if appliance.VirtualSystemCollection != nil {
+		return l.vapps.create(ctx, place, pool, wanted.Spec.Name, wanted.Spec.Annotation)
+	}
 	config, err := appliance.ToConfigSpec()
 	if err != nil {
 		return types.ManagedObjectReference{}, &types.SystemError{Reason: err.Error()}
@@ -134,10 +141,6 @@ func (l *libraries) build(
 		host = &types.ManagedObjectReference{Type: "HostSystem", Value: wanted.Target.Host}
 	} else {
 		host = l.machines.place(ctx, pool)
-	}
-	place, ok := l.registry.Get(folder).(*simulator.Folder)
-	if !ok {
-		return types.ManagedObjectReference{}, missing(folder)
 	}
 	vm, fault := l.machines.create(ctx, place, config, pool, host)
 	if fault != nil {

@@ -114,6 +114,6 @@ func (d *disks) yielding(
 		}
 		return execute(disk)
 	})
-	task.Info.Name = method
+	task.Info.Name, task.Info.DescriptionId = method, describedDisk(name)
 	return task.Run(ctx)
 }

@@ -64,8 +64,13 @@ func (d *disks) task(
 		}
 		return nil, execute(disk)
 	})
-	task.Info.Name = method
+	task.Info.Name, task.Info.DescriptionId = method, describedDisk(name)
 	return task.Run(ctx)
+}
+
+// describedDisk is what a vCenter calls a task on a first-class disk; which disk that is it does not tell.
+func describedDisk(name string) string {
+	return "vslm.vcenter.VStorageObjectManager." + name
 }
 
 // CreateDiskTask gives the disk its metadata, and refuses a datastore that is not there.

@@ -17,6 +17,7 @@ import (
 type libraries struct {
 	registry *simulator.Registry
 	machines *machines
+	vapps    *vapps
 	web      *web
 
 	mu        sync.Mutex
@@ -87,8 +88,10 @@ type checksum struct {
 }
 
 func newLibraries(registry *simulator.Registry, machines *machines, web *web) *libraries {
+	vapps := newVapps()
+	registry.AddHandler(vapps)
 	return &libraries{
-		registry: registry, machines: machines, web: web,
+		registry: registry, machines: machines, vapps: vapps, web: web,
 		libraries: make(map[string]*library), items: make(map[string]*item), updates: make(map[string]*update),
 		made: make(map[string]string), deployed: make(map[string]deployment),
 	}

@@ -51,7 +51,7 @@ func needs(ctx *simulator.Context, method *simulator.Method) []need {
 	case *types.ReconfigVM_Task:
 		return configNeeds(req.This, &req.Spec)
 	case *types.Destroy_Task:
-		return destroyNeeds(req.This)
+		return destroyNeeds(ctx, req.This)
 	case *types.RelocateVM_Task:
 		return relocateNeeds(ctx, req)
 	case *types.CreateDisk_Task:
@@ -222,10 +222,12 @@ func networkOf(device types.BaseVirtualDevice) *types.ManagedObjectReference {
 	return nil
 }
 
-func destroyNeeds(entity types.ManagedObjectReference) []need {
+func destroyNeeds(ctx *simulator.Context, entity types.ManagedObjectReference) []need {
 	switch entity.Type {
 	case "VirtualMachine":
 		return []need{{entity, "VirtualMachine.Inventory.Delete"}}
+	case "VirtualApp":
+		return vappNeeds(ctx, entity)
 	case "Folder":
 		return []need{{entity, "Folder.Delete"}}
 	case "DistributedVirtualPortgroup":

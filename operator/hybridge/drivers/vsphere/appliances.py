@@ -9,10 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import Busy, NotProven, Refused
+from hybridge.core.errors import Busy, CloudError, NotProven, Refused
 from hybridge.core.identity import Marker, read_notes
 from hybridge.core.image import Download, Image, ImageSpec
 from hybridge.core.machine import MachineSpec
@@ -21,7 +21,7 @@ from hybridge.core.reasons import Reason
 from hybridge.core.task import Task
 from hybridge.drivers.base import Started
 from hybridge.drivers.marked import prove, prove_for, same_owner
-from hybridge.drivers.vsphere import appliance_words, collector, image_mapping, inventory, placement, seen
+from hybridge.drivers.vsphere import appliance_words, collector, image_mapping, inventory, placement, proof, seen
 from hybridge.drivers.vsphere.appliance_words import Item, Where
 from hybridge.drivers.vsphere.client import Session
 from hybridge.drivers.vsphere.errors import caused_by
@@ -36,12 +36,15 @@ _READ: Final = (seen.NOTES, seen.UUID, "config.template")
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """The machine that was made of an item: its id, whose it is, its UUID, and whether it is a template by now."""
+    """The machine that was made of an item: its id, whose it is, its UUID, and whether it is a template by now; or the vApp
+    that several machines are.
+    """
 
     id: str
     marker: Marker | None
-    uuid: str | None
-    template: bool
+    uuid: str | None = None
+    template: bool = False
+    several: bool = False
 
 
 class Appliances:
@@ -60,6 +63,7 @@ class Appliances:
         self._picture = picture
         self._libraries = libraries
         self._defaults = defaults
+        self._several: set[str] = set()
 
     def deployable(self, item: str) -> str:
         """The name of an item of a library of which a machine can be made: one request. Raises Refused."""
@@ -132,10 +136,10 @@ class Appliances:
             return replace(_told(item), task=self._libraries.fetch(item.id, spec.source), again=True)
         machine = self._deployed(where)
         if machine is None:
-            notes = appliance_words.template_notes(marker, item.id)
-            made = self._libraries.deploy(where.of or item.id, where, notes, item.uuid or item.id)
-            return self._name(item, made)
+            return self._deploy(item, where, marker)
         _claim(machine, where, marker)
+        if machine.several:
+            self._take_back(item, machine.id)
         if not machine.template:
             if item.uuid is not None and machine.uuid != item.uuid:
                 return self._name(item, machine.id)
@@ -168,9 +172,10 @@ class Appliances:
         prove(found, item.marker)
         machine = self._deployed(item.where) if item.where is not None else None
         if machine is not None and same_owner(machine.marker, found.marker):
-            task = self._vm(machine.id).Destroy_Task()
-            return Started(found.id, task=self._task(task, "Destroy"), again=True)
+            what = self._vapp(machine.id) if machine.several else self._vm(machine.id)
+            return Started(found.id, task=self._task(what.Destroy_Task(), "Destroy"), again=True)
         self._libraries.delete(item.id)
+        self._several.discard(item.id)
         return self._gone(found)
 
     # ---------------------------------------------------------------- of a machine
@@ -186,10 +191,31 @@ class Appliances:
         prove_for(found, item.marker, marker)
         return item
 
+    def _deploy(self, item: Item, where: Where, marker: Marker) -> Started[Image]:
+        if item.id in self._several:
+            raise _unsupported()
+        notes = appliance_words.template_notes(marker, item.id)
+        made = self._libraries.deploy(where.of or item.id, where, notes, item.uuid or item.id)
+        if made.several:
+            self._take_back(item, made.id)
+        return self._name(item, made.id)
+
+    def _take_back(self, item: Item, vapp: str) -> NoReturn:
+        """Destroys the vApp that was made of an item, and raises Refused: no template comes of several machines."""
+        self._several.add(item.id)
+        try:
+            self._task(self._vapp(vapp).Destroy_Task(), "Destroy")
+        except CloudError as error:
+            if proof.absent(error) != vapp:
+                raise
+        raise _unsupported()
+
     def _deployed(self, where: Where) -> Deployed | None:
         """What has the name that the template is to have: two requests, or one where nothing has."""
         folder = vim.Folder(where.folder, self._session.calls)
         child = self._session.content.searchIndex.FindChild(folder, where.name)
+        if child is not None and collector.kind_of(child) == "VirtualApp":
+            return self._deployed_vapp(moid(child))
         if child is None or collector.kind_of(child) != "VirtualMachine":
             return None
         reference = self._vm(moid(child))
@@ -205,6 +231,14 @@ class Appliances:
             str(uuid).lower() if uuid else None,
             bool(words["config.template"]),
         )
+
+    def _deployed_vapp(self, vapp: str) -> Deployed:
+        chosen = collector.selection({vim.VirtualApp: ("vAppConfig",)}, collector.start(self._vapp(vapp)))
+        read = next((one for one in collector.retrieve(self._session, chosen) if one.id == vapp), None)
+        if read is None or "vAppConfig" not in read.properties:
+            raise Busy(f"{vapp} cannot be read yet")
+        notes = getattr(read.properties["vAppConfig"], "annotation", None)
+        return Deployed(vapp, read_notes(str(notes or "")), several=True)
 
     def _name(self, item: Item, machine_id: str) -> Started[Image]:
         """Gives the machine the UUID of the attempt."""
@@ -230,6 +264,9 @@ class Appliances:
     def _vm(self, machine_id: str) -> Any:
         return vim.VirtualMachine(machine_id, self._session.calls)
 
+    def _vapp(self, vapp: str) -> Any:
+        return vim.VirtualApp(vapp, self._session.calls)
+
 
 def _computes(layout: Layout) -> list[str]:
     """The paths of all clusters, the largest first, and of hosts that are alone."""
@@ -246,6 +283,12 @@ def _claim(machine: Deployed, where: Where, marker: Marker) -> None:
     """Raises Refused NAME_TAKEN for what is not ours."""
     if not same_owner(machine.marker, marker):
         raise Refused(Reason.NAME_TAKEN, f"{where.name} exists in its folder as {machine.id}, and it is not ours")
+
+
+def _unsupported() -> Refused:
+    return Refused(
+        Reason.UNSUPPORTED, "spec.source: the appliance is a vApp of several machines, and a template is one"
+    )
 
 
 def _unless_disabled(error: Refused) -> Refused | Busy:

@@ -123,6 +123,19 @@ def parameters(source: Template, where: Place, *, published: bool, snapshot: str
     return {key: value for key, value in found.items() if value is not None}
 
 
+def lent(source: Template) -> set[tuple[int, str]]:
+    """The volumes that a machine has, by key and file."""
+    return {(int(disk.key), str(clone.grown(disk, 0)["file"])) for disk in source.volumes}
+
+
+def left_out(intent: Intent) -> set[tuple[int, str]] | None:
+    """The same of the volumes that an image is made without; None where it is made of no machine as it is now."""
+    given: Mapping[str, Any] = intent.parameters
+    if "without" not in given or "snapshot" in given:
+        return None
+    return {(int(disk["key"]), str(disk["file"])) for disk in given["without"]}
+
+
 def clone_spec(intent: Intent, marker: Marker) -> Any:
     """The call's argument: a template with a UUID of its own, marked in its notes; a machine's own marker is left behind."""
     given: Mapping[str, Any] = intent.parameters

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from hybridge.core.attempt import Intent
-from hybridge.core.errors import CloudError, Disposition, NotProven, Refused
+from hybridge.core.errors import Busy, CloudError, Disposition, NotProven, Refused
 from hybridge.core.identity import Marker
 from hybridge.core.image import Copy, Download, Find, Image, ImageSpec, ImageTraits, Published, Taken
 from hybridge.core.machine import Machine
@@ -94,12 +94,19 @@ class VsphereImages:
         return Prepared(parameters, placed=_placed(where))
 
     def create(self, intent: Intent, spec: ImageSpec, marker: Marker) -> Started[Image]:
-        """One CloneVM_Task, of a template or of a machine; of an appliance the item that tells of it."""
+        """One CloneVM_Task, of a template or of a machine; of an appliance the item that tells of it.
+
+        Raises Busy (UPDATING) when the machine has other volumes than when the intent was prepared.
+        """
         del spec  # all of it is among the parameters
         if appliance_words.is_fetched(intent.parameters):
             return self._appliances.create(intent, marker)
-        argument = image_mapping.clone_spec(intent, marker)
-        return _shown(self._machines.clone(str(intent.parameters["source"]), intent, argument, marker))
+        made = self._machines.made(intent, marker)
+        if made is None:
+            self._have_the_same_lent(intent)
+            argument = image_mapping.clone_spec(intent, marker)
+            made = self._machines.clone(str(intent.parameters["source"]), intent, argument, marker)
+        return _shown(made)
 
     def find(self, marker: Marker, intent: Intent | None) -> list[Image]:
         """As machines are found; what was made a machine of since is told, too. An item where there is no template yet."""
@@ -155,6 +162,15 @@ class VsphereImages:
             self._appliances.finish(image_mapping.item_of(present), found.marker)
         started = self._machines.delete(replace(self._machine(found, gone=True), marker=found.marker))
         return _shown(started)
+
+    def _have_the_same_lent(self, intent: Intent) -> None:
+        """One request, of a machine: others' data would be in the image. What a snapshot has stays as it is."""
+        left_out = image_mapping.left_out(intent)
+        if left_out is None:
+            return
+        source = self._templates.machine(str(intent.parameters["source"]))
+        if image_mapping.lent(source) != left_out:
+            raise Busy(f"{source.name} ({source.id}) has other volumes than before", reason=Reason.UPDATING)
 
     def _finish(self, found: Image, marker: Marker) -> Started[Image]:
         """The item goes, and then what names it. Others may write notes, too: they are read right before."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from hybridge.core.errors import Busy, CloudError, IdTaken, Refused
@@ -27,6 +27,13 @@ _APPLIANCES: Final = "/api/vcenter/ovf/library-item"
 #: How ids of tasks begin that are update sessions of items.
 FETCHING: Final = "update-session:"
 _ENDED: Final = frozenset({"ERROR", "CANCELED"})
+
+
+class Made(NamedTuple):
+    """What a deployment has made: its id, and whether it is a vApp, because the appliance has several machines."""
+
+    id: str
+    several: bool
 
 
 class Libraries:
@@ -162,8 +169,8 @@ class Libraries:
 
     # ----------------------------------------------------------------- deploying
 
-    def deploy(self, item: str, where: Where, notes: str, token: str) -> str:
-        """Makes a machine of an item, with these notes from its first moment; its id.
+    def deploy(self, item: str, where: Where, notes: str, token: str) -> Made:
+        """Makes a machine of an item, or a vApp where it has several, with these notes from its first moment.
 
         Raises Busy while the vCenter is at it for longer than its answers are waited for, and IdTaken where the folder has
         that name already. Whoever names an appliance in a spec has accepted its licences.
@@ -186,9 +193,7 @@ class Libraries:
         told = _object("DeployAppliance", patiently(lambda: self._api.post("DeployAppliance", path, words, token)))
         made = told.get("resource_id")
         if told.get("succeeded") is True and isinstance(made, dict) and isinstance(made.get("id"), str):
-            if made.get("type") != "VirtualMachine":
-                raise Refused(Reason.UNSUPPORTED, "spec.source: the appliance is a vApp of several machines")
-            return str(made["id"])
+            return Made(str(made["id"]), several=made.get("type") == "VirtualApp")
         raise CloudError(Reason.TASK_FAILED, f"DeployAppliance: {_complaints(told) or 'it did not succeed'}")
 
 

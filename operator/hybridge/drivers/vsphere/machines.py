@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -107,15 +107,18 @@ class VsphereMachines:
     def create(self, intent: Intent, spec: MachineSpec, marker: Marker) -> Started[Machine]:
         """One CloneVM_Task. A folder holds a name once, so a repetition finds the machine that the first call made."""
         argument = clone.clone_spec(intent.parameters, intent, spec.cloud_init, marker)
-        return self.clone(str(intent.parameters["template"]), intent, argument, marker)
+        made = self.made(intent, marker)
+        return made or self.clone(str(intent.parameters["template"]), intent, argument, marker)
+
+    def made(self, intent: Intent, marker: Marker) -> Started[Machine] | None:
+        """What an earlier call of this intent has made, as far as was pushed. Raises Refused NAME_TAKEN, or Busy."""
+        folder = str(intent.parameters["folder"])
+        known = self._picture.named(folder, intent.name) if self._picture.ready else None
+        return self._existing(known, intent, marker) if known is not None else None
 
     def clone(self, source: str, intent: Intent, argument: Any, marker: Marker) -> Started[Machine]:
         """One CloneVM_Task of a machine or template, into the folder that the intent names; ``argument``: its CloneSpec."""
-        given: Mapping[str, Any] = intent.parameters
-        known = self._picture.named(given["folder"], intent.name) if self._picture.ready else None
-        if known is not None and (started := self._existing(known, intent, marker)):
-            return started
-        folder = vim.Folder(given["folder"], self._session.calls)
+        folder = vim.Folder(str(intent.parameters["folder"]), self._session.calls)
         try:
             task = self._vm(source).CloneVM_Task(folder, intent.name, argument)
         except CloudError as error:

@@ -181,9 +181,19 @@ class TaskSeen:
         )
 
 
+#: What a vCenter calls the tasks that take snapshots of first-class disks, after the name of what takes them.
+_DISK_SNAPSHOTS: Final = frozenset({"createSnapshot", "createSnapshotEx"})
 TASK_PATHS: Final = ("info.state", "info.progress", "info.error", "info.result", "info.entity", "info.descriptionId")
 
 _STATES = {"queued": TaskState.RUNNING, "running": TaskState.RUNNING, "success": TaskState.SUCCEEDED}
+
+
+def takes_disk_snapshot(operation: str) -> bool:
+    """Whether a task of this operation takes a snapshot of a first-class disk.
+
+    Source: ``methodInfo`` of a vCenter's TaskDescription, with keys like ``vslm.vcenter.VStorageObjectManager.extendDisk``.
+    """
+    return operation.startswith("vslm.") and operation.rpartition(".")[2] in _DISK_SNAPSHOTS
 
 
 def task(properties: Mapping[str, Any]) -> TaskSeen:

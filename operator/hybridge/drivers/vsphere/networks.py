@@ -37,7 +37,7 @@ from hybridge.drivers.vsphere.picture import Picture
 from hybridge.drivers.vsphere.places import readable
 from hybridge.drivers.vsphere.port_groups import DISTRIBUTED, STANDARD, PortGroup
 from hybridge.drivers.vsphere.sdk import moid, vim
-from hybridge.drivers.vsphere.standard_networks import Host, StandardNetworks, vlan_of
+from hybridge.drivers.vsphere.standard_networks import Host, StandardNetworks, require_together, vlan_of
 
 #: Of how many creations the task is remembered.
 _ASKED: Final = 200
@@ -154,6 +154,8 @@ class VsphereNetworks:
         if now.unfit:
             raise Refused(Reason.UNSUPPORTED, f"{now.id} ({now.name}) cannot be taken over: {now.unfit}")
         if group.kind != DISTRIBUTED:
+            if marker is not None:
+                self._together(group, now)
             return Started(now.id, self._standard.mark(now, marker))
         return self._reconfigured(group, "Mark", network_mapping.mark_spec(group, marker))
 
@@ -169,7 +171,7 @@ class VsphereNetworks:
         if now.machines:
             raise Refused(Reason.HAS_DEPENDANTS, f"{now.id} ({now.name}) is used by {', '.join(now.machines[:8])}")
         if group.kind != DISTRIBUTED:
-            return Started(now.id, self._standard.remove(self._standard.hosts(group.hosts), now))
+            return Started(now.id, self._standard.remove(self._together(group, now), now))
         try:
             return Started(now.id, task=self._begun("DeleteNetwork", self._object(now.id).Destroy_Task))
         except CloudError as error:
@@ -188,35 +190,66 @@ class VsphereNetworks:
         """One AddPortGroup on one host, and the custom attributes of the marker; the other hosts are a part of their own."""
         given, name = intent.parameters, readable(intent.name)
         hosts = self._standard.hosts(self._hosts(str(given["cluster"])))
-        there = self._named(hosts, name)
+        there = self._claimable(name, hosts, marker)
         if there is not None and carries(there, marker):
             return Started(there.id, there)
-        if there is not None and there.marker is not None:
-            raise Refused(Reason.NAME_TAKEN, f"{name} exists as {there.id}, and it is {there.marker.owner}'s")
         first = self._standard.begin(hosts, name, given, named=bool(given["named"]))
-        made = self._named([first], name)
+        try:
+            made = self._claimable(name, hosts, marker)
+        except Refused:
+            if name not in first.groups:  # it came just now
+                self._standard.take_off(first, name)
+            raise
         if made is None:
             words = f"host {first.name} was given {name}, and the vCenter does not show it yet"
             raise CloudError(Reason.CLOUD_ERROR, words, disposition=Disposition.WAIT, took_effect_possible=True)
         return Started(made.id, self._standard.mark(made, marker))
 
-    def _named(self, hosts: Collection[Host], name: str) -> Network | None:
-        """The network of standard switches of this name that one of these hosts is on, read now."""
-        if not hosts:
+    def _claimable(self, name: str, hosts: Collection[Host], marker: Marker) -> Network | None:
+        """The network of standard switches of this name in the datacenter, read now, which is this object's or nobody's.
+
+        Raises Refused NAME_TAKEN for another object's, and where other hosts have it than these.
+        """
+        everything = self._reading.read(collector.tree(self._inventory.datacenter.properties["networkFolder"]))
+        group = next((one for one in everything if one.kind == STANDARD and readable(one.name) == name), None)
+        if group is None:
             return None
-        step = collector.step(vim.HostSystem, "network")
-        starts = [collector.start(vim.HostSystem(host.id), step, skip=True) for host in hosts]
-        found = (one for one in self._reading.read(*starts) if one.kind == STANDARD and readable(one.name) == name)
-        return next(map(self._described, found), None)
+        there = self._described(group)
+        if carries(there, marker):
+            return there
+        if there.marker is not None:
+            raise Refused(Reason.NAME_TAKEN, f"{name} exists as {there.id}, and it is {there.marker.owner}'s")
+        if others := group.hosts - {host.id for host in hosts}:
+            told = ", ".join(sorted(map(self._inventory.layout().name, others)))
+            raise Refused(
+                Reason.NAME_TAKEN,
+                f"{name} exists as {there.id} on {told}, out of the cluster, and a datacenter has a name once",
+            )
+        return there
+
+    def _together(self, group: PortGroup, now: Network) -> list[Host]:
+        """The hosts of a network of standard switches, read now. Raises Refused where they are of several clusters."""
+        hosts = self._standard.hosts(group.hosts)
+        require_together(hosts, now)
+        return hosts
 
     def _configure_standard(self, spec: NetworkSpec, fields: Collection[str], group: PortGroup, now: Network) -> None:
         """AddPortGroup and UpdatePortGroup on the hosts that differ."""
         if "name" in fields and now.name != spec.name:
             raise Refused(Reason.UNSUPPORTED, "spec.name: a port group of standard switches keeps its name")
-        if f"parts.{network_mapping.HOSTS}" in fields:
-            self._standard.spread(self._standard.hosts(self._hosts(self._cluster(spec).id)), now)
-        if "vlan" in fields and spec.vlan is not None:
-            self._standard.move(self._standard.hosts(group.hosts), now.name, spec.vlan)
+        spreads, vlan = f"parts.{network_mapping.HOSTS}" in fields, spec.vlan if "vlan" in fields else None
+        if not spreads and vlan is None:
+            return
+        hosts, cluster = self._together(group, now), self._cluster(spec).id if spec.options.get("cluster") else None
+        if cluster is not None and any(host.compute != cluster for host in hosts):
+            told = ", ".join(sorted(host.name for host in hosts))
+            raise Refused(
+                Reason.UNSUPPORTED, f"spec.vsphere.cluster: {now.name} is on {told}, and stays in their cluster"
+            )
+        if spreads and cluster is not None:
+            self._standard.spread(self._standard.hosts(self._hosts(cluster)), now)
+        if vlan is not None:
+            self._standard.move(hosts, now.name, vlan)
 
     def _cluster(self, spec: NetworkSpec) -> Found:
         wanted = str(spec.options.get("cluster") or "")

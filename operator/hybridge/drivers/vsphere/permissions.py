@@ -47,6 +47,7 @@ _FOLDER_FEATURES: Final[Mapping[str, str]] = {
     "VirtualMachine.Provisioning.CreateTemplateFromVM": "images that are made of machines",
     "VirtualMachine.Provisioning.MarkAsTemplate": _FETCHING,
     "VApp.Import": _FETCHING,
+    "VApp.Delete": _FETCHING,
     "VirtualMachine.Inventory.Move": "moving machines",
     "Resource.ColdMigrate": "moving machines",
     "Resource.HotMigrate": "moving machines",
@@ -55,7 +56,7 @@ _FOLDER_FEATURES: Final[Mapping[str, str]] = {
 _TEMPLATES: Final = {"VirtualMachine.Provisioning.DeployTemplate": _MAKING}
 _TEMPLATE_FEATURES: Final = {"VirtualMachine.Provisioning.CloneTemplate": "images that are copies"}
 _POOL: Final = {"Resource.AssignVMToPool": _MAKING}
-_POOL_FEATURES: Final = {"VApp.Import": _FETCHING}
+_POOL_FEATURES: Final = {"VApp.Import": _FETCHING, "VApp.Delete": _FETCHING}
 _DATASTORE: Final = {"Datastore.AllocateSpace": _MAKING}
 _DATASTORE_FEATURES: Final = {"Datastore.FileManagement": "volumes"}
 _NETWORK: Final = {"Network.Assign": "connecting machines"}

@@ -424,6 +424,19 @@ class Picture:
                 for task in self._tasks.values()
             )
 
+    def is_snapshotting(self, disk_id: str, store: str) -> bool:
+        """Whether a snapshot of a first-class disk may be being taken. A task does not tell of which disk it is: those that
+        this process began for others, and those on other datastores, are not.
+        """
+        with self._lock:
+            return any(
+                task.state is TaskState.RUNNING
+                and mapping.takes_disk_snapshot(task.operation)
+                and self._snapshot_tasks.get(task_id, disk_id) == disk_id
+                and (task.entity == store or not task.entity.startswith("datastore-"))
+                for task_id, task in self._tasks.items()
+            )
+
     def started(self, task: Task, uuid: str | None = None) -> None:
         """A task of ours: its end is worth a look even before somebody asks. ``uuid``: of the machine that it makes."""
         now = time.monotonic()

@@ -1,7 +1,7 @@
 """Snapshots of one vCenter, behind the port: those of machines, and those of volumes (see ``disk_snapshots``).
 
 A vCenter takes no token for one, and a machine may have several of a name. The marker is in the description, and given with
-the call; a repetition looks for it before, and waits while the machine's snapshot is still being taken.
+the call; a repetition looks for it before, and waits while a snapshot of the machine, or disk, is still being taken.
 
 Source: CreateSnapshot_Task of VirtualMachine and VirtualMachineSnapshot in the vSphere Web Services API reference.
 """
@@ -79,12 +79,15 @@ class VsphereSnapshots:
     def create(self, intent: Intent, spec: SnapshotSpec, marker: Marker) -> Started[Snapshot]:
         """One CreateSnapshot_Task, or VStorageObjectCreateSnapshot_Task, after a look at what there is."""
         del spec  # all of it is among the parameters
+        taking = self._being_taken(intent)  # what ends from here on is in what is read next
         for one in self._there_of(intent):
             if carries(one, marker):
                 return Started(one.id, one)
         asked = self._asked.get(intent.token)
         if asked is not None and not self._picture.has_failed(asked):
             return Started(task=asked)
+        if taking:
+            raise _busy(intent)
         task = self._take_of_disk(intent, marker) if "disk" in intent.parameters else self._take(intent, marker)
         self._asked[intent.token] = task
         if len(self._asked) > _ASKED:
@@ -100,9 +103,10 @@ class VsphereSnapshots:
             read = self._inventory.machines(seen.SNAPSHOTS)
             found = [one for entry in read for one in _shown(entry.id, entry.properties)]
             return [one for one in (*found, *self._of_disks.all()) if carries(one, marker)]
+        taking = self._being_taken(intent)
         found = [one for one in self._there_of(intent) if carries(one, marker)]
-        if not found and "machine" in intent.parameters:
-            self._await(str(intent.parameters["machine"]))
+        if taking and not found:
+            raise _busy(intent)
         return found
 
     def get(self, snapshot_id: str) -> Snapshot | None:
@@ -183,7 +187,6 @@ class VsphereSnapshots:
 
     def _take(self, intent: Intent, marker: Marker) -> Task:
         given, machine_id = intent.parameters, str(intent.parameters["machine"])
-        self._await(machine_id)
         memory, quiesce = bool(given["memory"]), bool(given["quiesce"])
         reference = vim.VirtualMachine(machine_id, self._session.calls)
         call = reference.CreateSnapshot_Task(intent.name, write_notes(marker), memory, quiesce)
@@ -217,10 +220,12 @@ class VsphereSnapshots:
         self._picture.started(task)
         return task
 
-    def _await(self, machine_id: str) -> None:
-        """Raises Busy while a snapshot of the machine is being taken: it shows only when it is whole."""
-        if self._picture.is_running(machine_id, _TAKING):
-            raise Busy(f"a snapshot of {machine_id} is being taken")
+    def _being_taken(self, intent: Intent) -> bool:
+        """Whether a snapshot of the intent's machine or disk may be being taken: it shows only when it is whole."""
+        given = intent.parameters
+        if "disk" in given:
+            return self._picture.is_snapshotting(str(given["disk"]), str(given["datastore"]))
+        return self._picture.is_running(str(given["machine"]), _TAKING)
 
     def _read(self, machine_id: str, *paths: str) -> collector.Found:
         start = collector.start(vim.VirtualMachine(machine_id))
@@ -264,6 +269,11 @@ class VsphereSnapshots:
         if one is None:
             raise NotProven(f"{now.name} ({now.id}) is gone")
         return one
+
+
+def _busy(intent: Intent) -> Busy:
+    given = intent.parameters
+    return Busy(f"a snapshot of {given.get('disk') or given.get('machine')} is being taken")
 
 
 def _shown(machine_id: str, properties: Any) -> list[Snapshot]:

@@ -4,6 +4,9 @@ They have no description: the marker is in custom attributes of the network, whi
 group, so that both take calls of their own. In between the name alone tells whose it is. One that has the object's uid in it
 is taken for ours where everything else is as it was asked for; one that somebody chose is not, and a person has to say.
 
+A datacenter has a name once: port groups of one name are one network, whatever clusters their hosts are of. What hosts of
+several have is not changed.
+
 Source: HostNetworkSystem, HostPortGroupSpec and CustomFieldsManager in the vSphere Web Services API reference.
 """
 
@@ -47,10 +50,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What of a host's networks counts here. ``system``: the id of what changes them; ``networks``: ids of what it is on."""
+    """What of a host's networks counts here. ``system``: the id of what changes them; ``networks``: ids of what it is on.
+    ``compute``: the id of its cluster, or of what it is alone in.
+    """
 
     id: str
     name: str
+    compute: str
     system: str
     connected: bool
     groups: Mapping[str, Group]
@@ -139,14 +145,18 @@ class StandardNetworks:
         for host in hosts:
             if found.id not in host.networks and found.name not in host.groups:
                 continue
-            try:
-                self._system(host).RemovePortGroup(found.name)
-            except CloudError as error:
-                if caused_by(error, "ResourceInUse"):
-                    raise Refused(Reason.HAS_DEPENDANTS, f"{error.message} on {host.name}") from error.__cause__
-                if not caused_by(error, "NotFound"):
-                    raise
+            self.take_off(host, found.name)
         return replace(found, state=State.GONE)
+
+    def take_off(self, host: Host, name: str) -> None:
+        """Takes a port group off a host. Already so: no error. Raises Refused HAS_DEPENDANTS."""
+        try:
+            self._system(host).RemovePortGroup(name)
+        except CloudError as error:
+            if caused_by(error, "ResourceInUse"):
+                raise Refused(Reason.HAS_DEPENDANTS, f"{error.message} on {host.name}") from error.__cause__
+            if not caused_by(error, "NotFound"):
+                raise
 
     def _add(self, host: Host, wanted: Group) -> None:
         host.require(wanted.switch)
@@ -159,6 +169,17 @@ class StandardNetworks:
 
     def _system(self, host: Host) -> Any:
         return vim.host.NetworkSystem(host.system, self._session.calls)
+
+
+def require_together(hosts: Collection[Host], found: Network) -> None:
+    """Raises Refused HAS_DEPENDANTS where the hosts of a network are not all of one cluster."""
+    if len({host.compute for host in hosts}) > 1:
+        told = ", ".join(sorted(host.name for host in hosts))
+        raise Refused(
+            Reason.HAS_DEPENDANTS,
+            f"{found.id} ({found.name}) is on hosts of several clusters ({told}), and nobody knows whose it is there: take"
+            " it off those that are not meant",
+        )
 
 
 def vlan_of(hosts: Iterable[Host], name: str) -> Known:
@@ -178,6 +199,8 @@ def _host(host_id: str, words: Mapping[str, Any]) -> Host:
     return Host(
         id=host_id,
         name=str(words["name"]),
+        # What cannot be seen is another one's.
+        compute=moid(words["parent"]) if words.get("parent") is not None else host_id,
         system=moid(words["configManager.networkSystem"]),
         connected=str(words.get("runtime.connectionState")) == "connected",
         groups={str(one.name): Group(str(one.name), int(one.vlanId), str(one.vswitchName)) for one in groups},

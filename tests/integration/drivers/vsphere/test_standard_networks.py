@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import uuid4
 
@@ -14,13 +15,15 @@ from hybridge.core.machine import Nic
 from hybridge.core.network import Network, NetworkSpec
 from hybridge.core.reasons import Reason
 from hybridge.drivers.base import Driver
-from lab.faultproxy import LoseAnswer, Rule
+from lab.faultproxy import Delay, LoseAnswer, Rule
 from lab.vsphere import VsphereCloud
 from tests.contract.bed_vsphere import VsphereBed
 from tests.contract.eye import error_of
 from tests.contract.network_eye import NetworkEye, complete, lacking, network_eye
 
 HOSTS = ("DC0_C0_H0", "DC0_C0_H1", "DC0_C0_H2")
+#: A host that is of no cluster: a port group of one name there and in the cluster is one network.
+ALONE = "DC0_H0"
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +121,107 @@ def test_another_configuration_is_not_taken_for_ours(
 
     with pytest.raises(Refused, match="VLAN 9"):
         networks.part.create(networks.intent(wanted, marker), wanted, marker)
+
+
+def refused(networks: NetworkEye, marker: Marker, wanted: NetworkSpec) -> str:
+    """Why it is not made."""
+    wanted = networks.part.normalize(wanted)
+    with pytest.raises(Refused) as refusal:
+        networks.part.create(networks.intent(wanted, marker), wanted, marker)
+    assert refusal.value.reason is Reason.NAME_TAKEN
+    return refusal.value.message
+
+
+def test_a_network_of_other_hosts_is_not_joined(vcenter: VsphereCloud, networks: NetworkEye, marker: Marker) -> None:
+    wanted = spec()
+    vcenter.port_groups.add(ALONE, wanted.name, vlan=7)
+
+    told = refused(networks, marker, wanted)
+
+    assert ALONE in told
+    assert vcenter.port_groups.on_hosts(wanted.name) == {ALONE: 7}
+
+
+def test_a_network_of_another_object_is_not_joined(
+    bed: VsphereBed, vcenter: VsphereCloud, networks: NetworkEye, marker: Marker
+) -> None:
+    wanted, other = spec(), replace(bed.marker(), kind="Network")
+    network = made(networks, marker, wanted)
+
+    for cluster in ("DC0_C0", ALONE):
+        options = {"switch": "vSwitch0", "cluster": cluster}
+        assert marker.owner in refused(networks, other, replace(wanted, options=options))
+
+    now = networks.part.get(network.id)
+    assert now is not None
+    assert now.marker == marker
+    assert vcenter.port_groups.on_hosts(wanted.name) == dict.fromkeys(HOSTS, 7)
+
+
+def test_what_becomes_one_with_it_while_it_is_made_stays_as_it_is(
+    bed: VsphereBed, vcenter: VsphereCloud, networks: NetworkEye, marker: Marker
+) -> None:
+    wanted = spec()
+    rule = bed.proxy.inject(Rule("AddPortGroup", Delay(1.0), times=1))
+
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(refused, networks, marker, wanted)
+        networks.eye.until(lambda: any(one.id == rule and one.hit for one in bed.proxy.faults()), "AddPortGroup")
+        vcenter.port_groups.add(ALONE, wanted.name, vlan=9)
+        assert ALONE in told.result()
+
+    assert networks.part.find(marker, None) == []
+    assert vcenter.port_groups.on_hosts(wanted.name) == {ALONE: 9}
+
+
+def test_what_other_hosts_have_of_it_is_neither_moved_nor_deleted(
+    vcenter: VsphereCloud, networks: NetworkEye, marker: Marker
+) -> None:
+    wanted = spec()
+    network = made(networks, marker, wanted)
+    vcenter.port_groups.add(ALONE, wanted.name, vlan=7)
+    moved = networks.part.normalize(replace(wanted, vlan=8))
+
+    with pytest.raises(Refused, match=ALONE) as deletion:
+        networks.part.delete(network)
+    with pytest.raises(Refused, match=ALONE) as change:
+        networks.part.configure(network, moved, {"vlan"}, None, marker)
+
+    assert {deletion.value.reason, change.value.reason} == {Reason.HAS_DEPENDANTS}
+    assert vcenter.port_groups.on_hosts(wanted.name) == dict.fromkeys((*HOSTS, ALONE), 7)
+    vcenter.port_groups.remove(ALONE, wanted.name)
+    networks.part.configure(network, moved, {"vlan"}, None, marker)
+    networks.delete(network)
+    assert vcenter.port_groups.on_hosts(wanted.name) == {}
+
+
+def test_what_hosts_of_another_cluster_have_is_not_brought_to_the_spec(
+    vcenter: VsphereCloud, networks: NetworkEye, marker: Marker
+) -> None:
+    wanted = spec()
+    network = made(networks, marker, wanted)
+    elsewhere = networks.part.normalize(replace(wanted, vlan=8, options={"switch": "vSwitch0", "cluster": ALONE}))
+
+    for field in ("vlan", "parts.hosts"):
+        with pytest.raises(Refused, match="DC0_C0"):
+            networks.part.configure(network, elsewhere, {field}, None, marker)
+
+    assert vcenter.port_groups.on_hosts(wanted.name) == dict.fromkeys(HOSTS, 7)
+
+
+def test_a_network_of_hosts_far_apart_is_not_taken_over(
+    vcenter: VsphereCloud, networks: NetworkEye, marker: Marker
+) -> None:
+    name = f"by-hand-{uuid4().hex[:6]}"
+    for host in (*HOSTS, ALONE):
+        vcenter.port_groups.add(host, name, vlan=3)
+    networks.eye.until(lambda: any(one.name == name for one in networks.seen.values()), name)
+    (found,) = [one for one in networks.seen.values() if one.name == name]
+
+    with pytest.raises(Refused, match=ALONE):
+        networks.part.mark(found, marker)
+
+    assert networks.part.find(marker, None) == []
 
 
 def test_what_people_change_on_a_host_is_seen_and_made_good(

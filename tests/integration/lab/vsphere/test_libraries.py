@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from lab.vsphere import VsphereCloud
-from lab.vsphere_library import Libraries, Refusal
+from lab.vsphere_library import Libraries, Refusal, appliance
 from tests.integration.lab.vsphere.client import Client
 
 URL = "https://images.example/appliance.ova"
@@ -89,6 +89,26 @@ def test_an_appliance_is_fetched_and_a_machine_is_made_of_it(
     assert (machine.name, machine.annotation, machine.folder, machine.template) == (name, "marked", "hybridge", False)
     assert (machine.cpus, machine.memory, machine.disks, machine.networks) == (1, 512, (2**30,), ("VM Network",))
     assert machine.instance_uuid
+
+
+def test_an_appliance_of_several_machines_is_a_vapp_in_the_folder(
+    cloud: VsphereCloud, client: Client, api: Libraries, library: str, name: str
+) -> None:
+    made, url = item(api, library), "https://images.example/several.ova"
+    checksum = cloud.libraries.publish(url, appliance(several=True))
+    assert pull(api, made, checksum, url)["state"] == "DONE"
+
+    told = deploy(api, client, made, name)
+
+    assert told["resource_id"]["type"] == "VirtualApp"
+    assert cloud.vapps()[name] == "marked"
+    find = client.content.searchIndex.FindChild
+    found = find(client.folders["hybridge"], name)
+    assert found._moId == told["resource_id"]["id"]
+    assert not deploy(api, client, made, name)["succeeded"]
+    client.run(found.Destroy_Task())
+    assert find(client.folders["hybridge"], name) is None
+    assert name not in cloud.vapps()
 
 
 def test_what_cannot_be_fetched_is_told(cloud: VsphereCloud, api: Libraries, library: str) -> None:

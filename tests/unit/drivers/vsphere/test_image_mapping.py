@@ -73,6 +73,21 @@ def test_a_template_of_a_machine_has_neither_its_volumes_nor_what_its_guest_read
     assert (moid(spec.location.host), moid(spec.location.datastore)) == ("host-1", "datastore-1")
 
 
+def test_what_a_machine_has_is_compared_with_what_its_image_is_made_without() -> None:
+    volume, other = device(2001, "[ds] fcd"), device(2001, "[ds] another")
+    source = Template("vm-9", "web", device(2000, "[ds] web.vmdk"), (), None, None, volumes=(volume,))
+
+    def left_out(**words: Any) -> object:
+        given = image_mapping.parameters(source, Place("f", "p", "d"), **words)
+        return image_mapping.left_out(Intent(1, "t", "debian", "u", "vsphere:x", 0.0, given))
+
+    assert left_out(published=True) == image_mapping.lent(source) == {(2001, "[ds] fcd")}
+    for now in ((), (other,), (volume, device(2002, "[ds] more"))):
+        assert image_mapping.lent(replace(source, volumes=now)) != left_out(published=True)
+    assert left_out(published=True, snapshot="snapshot-1") is None
+    assert left_out(published=False) is None
+
+
 def test_a_copy_is_like_its_original() -> None:
     notes = write_notes(replace(MARKER, uid="another"))
     source = Template("vm-9", "x", device(2000, "[ds] x.vmdk"), (), None, None, notes=f"of the web team\n{notes}")

@@ -64,3 +64,31 @@ def test_a_change_of_an_earlier_process_counts() -> None:
     push(picture, TASK.id, "success")
 
     assert picture.take_unread() == {"vm-1"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "store", "state", "expected"),
+    [
+        ("vslm.vcenter.VStorageObjectManager.createSnapshot", "datastore-1", "running", True),
+        ("vslm.VStorageObjectManagerBase.createSnapshotEx", "datastore-1", "queued", True),
+        ("vslm.vcenter.VStorageObjectManager.createSnapshot", "datastore-1", "success", False),
+        ("vslm.vcenter.VStorageObjectManager.createSnapshot", "datastore-2", "running", False),
+        ("vslm.vcenter.VStorageObjectManager.deleteSnapshot", "datastore-1", "running", False),
+        ("VirtualMachine.createSnapshot", "datastore-1", "running", False),
+    ],
+)
+def test_a_snapshot_of_a_disk_may_be_being_taken(
+    picture: Picture, operation: str, store: str, state: str, *, expected: bool
+) -> None:
+    words = [("info.state", state), ("info.entity", vim.Datastore(store)), ("info.descriptionId", operation)]
+    picture.change("Task", TASK.id, words)
+
+    assert picture.is_snapshotting("disk-1", "datastore-1") is expected
+
+
+def test_a_snapshot_that_is_known_to_be_of_another_disk_is_not_of_this_one(picture: Picture) -> None:
+    operation = ("info.descriptionId", "vslm.vcenter.VStorageObjectManager.createSnapshot")
+    picture.change("Task", TASK.id, [("info.state", "running"), operation])
+    picture.disk_snapshots_changing("disk-2", TASK)
+
+    assert [picture.is_snapshotting(one, "datastore-1") for one in ("disk-1", "disk-2")] == [False, True]
