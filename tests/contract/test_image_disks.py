@@ -22,7 +22,6 @@ each_cloud = pytest.mark.parametrize(
     "shared_bed", [kind for kind in sorted(GALLERIES) if BEDS[kind].calls.create_volume], indirect=True
 )
 #: Where a create looks once more at what the machine has; Proxmox VE's decides on it when it is prepared.
-looking_again = pytest.mark.parametrize("shared_bed", ["aws", "vsphere"], indirect=True)
 on_aws = pytest.mark.parametrize("shared_bed", ["aws"], indirect=True)
 
 
@@ -89,7 +88,7 @@ def test_disks_that_came_with_the_machine_are_in_it(
     volumes.detach(machine, volume)
 
 
-@looking_again
+@each_cloud
 def test_what_was_lent_since_it_was_decided_on_is_not_in_it_either(
     bed: Bed, gallery: Gallery, images: ImageEye, volumes: VolumeEye
 ) -> None:

@@ -39,7 +39,7 @@ class Origins:
         return {**found, **{key: text for key, text in more.items() if text}}, target
 
     def confirm(self, intent: Intent) -> None:
-        """Nothing, where the guest is still the one that was chosen, and was lent nothing since.
+        """Nothing, where the guest is still the one that was chosen, and has the volumes that it had.
 
         Raises Refused (NOT_FOUND) and Busy (UPDATING): others' data would be in the image, and in each machine that starts
         from it.
@@ -49,10 +49,10 @@ class Origins:
         node, configuration = self._read(vmid)
         if "uuid" in words and smbios_uuid(configuration.current) != words["uuid"]:
             raise Refused(Reason.NOT_FOUND, f"spec.source: guest {vmid} is not the one any more that it was")
-        late = self._lent(node, vmid, configuration, str(snapshot) if snapshot else None)
-        late -= {str(key) for key in dropped} if isinstance(dropped, list | tuple) else set()
-        if late:
-            told = f"a volume was lent to guest {vmid} meanwhile, as {', '.join(sorted(late))}"
+        before = {str(key) for key in dropped} if isinstance(dropped, list | tuple) else set()
+        changed = before ^ self._lent(node, vmid, configuration, str(snapshot) if snapshot else None)
+        if changed:
+            told = f"the volumes of guest {vmid} have changed meanwhile: {', '.join(sorted(changed))}"
             raise Busy(told, reason=Reason.UPDATING)
 
     def _read(self, vmid: str) -> tuple[str, Configuration]:
